@@ -1,0 +1,141 @@
+"""What a photo says of itself: size, format, when, with what and where it was taken.
+
+A decoded picture's EXIF goes in, `Facts` come out. EXIF is written by thousands of programs, many
+of them wrong, so every field is believed only when it makes sense and none of them can spoil a
+photo.
+
+Times are UTC. A capture time with its offset is exact. One without (most cameras write only the
+wall clock) is taken as this machine's own zone: shown in that zone again it reads as it did on the
+camera's display.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from PIL import Image
+from PIL.ExifTags import IFD, Base
+
+LONGEST_CAMERA = 100
+EARLIEST_YEAR = 1826  # the oldest photograph there is
+MAKER_SUFFIXES = frozenset(
+    (
+        *("corporation", "corp", "company", "co", "ltd", "limited", "inc", "gmbh", "ag"),
+        *("imaging", "optical", "digital", "electronics", "camera", "computer"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One photo's own facts; width and height of the full, upright picture, degrees signed."""
+
+    width: int
+    height: int
+    size_bytes: int
+    format: str
+    taken_at: datetime
+    camera: str | None
+    latitude: float | None
+    longitude: float | None
+
+
+def taken_at(exif: Image.Exif, modified_at: float) -> datetime:
+    """When the photo was taken, in UTC: by its EXIF, else by the file's own time."""
+    detail = _section(exif, IFD.Exif)
+    candidates = (
+        (detail.get(Base.DateTimeOriginal), detail.get(Base.OffsetTimeOriginal)),
+        (detail.get(Base.DateTimeDigitized), detail.get(Base.OffsetTimeDigitized)),
+        (exif.get(Base.DateTime), detail.get(Base.OffsetTime)),
+    )
+    for written, offset in candidates:
+        moment = _moment(_text(written), _text(offset))
+        if moment is not None:
+            return moment
+    try:
+        return datetime.fromtimestamp(modified_at, UTC)
+    except (OverflowError, ValueError, OSError):  # a file system may hold any number
+        return datetime.fromtimestamp(0, UTC)
+
+
+def camera(exif: Image.Exif) -> str | None:
+    """Maker and model as a person would say them: "Canon EOS 5D", not "Canon Canon EOS 5D"."""
+    make, model = _text(exif.get(Base.Make)), _text(exif.get(Base.Model))
+    words = [word for word in make.split() if _bare(word) not in MAKER_SUFFIXES]
+    if model and words and _bare(words[0]) == _bare(model.split()[0]):
+        words = []
+    name = " ".join([*words, *model.split()]) or make
+    return name[:LONGEST_CAMERA] or None
+
+
+def position(exif: Image.Exif) -> tuple[float, float] | tuple[None, None]:
+    """(latitude, longitude) in signed degrees; (None, None) without a believable pair.
+
+    Exactly 0, 0 is what cameras write before their first fix, so it counts as no position.
+    """
+    gps = _section(exif, IFD.GPSInfo)
+    latitude = _degrees(gps.get(2), _text(gps.get(1)), "NS", 90)
+    longitude = _degrees(gps.get(4), _text(gps.get(3)), "EW", 180)
+    if latitude is None or longitude is None or latitude == longitude == 0:
+        return None, None
+    return latitude, longitude
+
+
+def _section(exif: Image.Exif, ifd: IFD) -> dict[int, object]:
+    try:
+        return exif.get_ifd(ifd)
+    except Exception:  # Pillow parses the section only now, and garbage in it raises anything
+        return {}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    if not isinstance(value, str):
+        return ""
+    value = value.split("\0")[0]
+    return " ".join("".join(c if c.isprintable() else " " for c in value).split())
+
+
+def _bare(word: str) -> str:
+    return word.strip(".,()").lower()
+
+
+def _moment(written: str, offset: str) -> datetime | None:
+    digits = re.match(r"(\d{4})\D(\d\d)\D(\d\d)[ T](\d\d):(\d\d)(?::(\d\d))?", written)
+    if not digits:
+        return None
+    year, month, day, hour, minute, second = (int(group or 0) for group in digits.groups())
+    try:
+        moment = datetime(year, month, day, hour, minute, min(second, 59))
+        zone = _zone(offset)
+        # replace: a written offset is the truth; astimezone: a naive time is this machine's
+        known = moment.replace(tzinfo=zone) if zone else moment.astimezone()
+        return known.astimezone(UTC) if year >= EARLIEST_YEAR else None
+    except (ValueError, OverflowError, OSError):  # 31 February; times the platform cannot place
+        return None
+
+
+def _zone(offset: str) -> timezone | None:
+    parts = re.fullmatch(r"([+-])(\d\d):?(\d\d)", offset)
+    if not parts:
+        return UTC if offset == "Z" else None
+    span = timedelta(hours=int(parts[2]), minutes=int(parts[3]))
+    if span > timedelta(hours=14):
+        return None
+    return timezone(-span if parts[1] == "-" else span)
+
+
+def _degrees(value: object, reference: str, letters: str, limit: int) -> float | None:
+    if not isinstance(value, tuple | list) or not value or len(value) > 3:
+        return None
+    if reference.upper() not in (*letters, ""):
+        return None
+    try:
+        degrees = math.fsum(float(part) / (1, 60, 3600)[n] for n, part in enumerate(value))
+    except (TypeError, ValueError, ZeroDivisionError):
+        return None
+    if not math.isfinite(degrees) or not -limit <= degrees <= limit:
+        return None
+    return round(-degrees if reference.upper() == letters[1] else degrees, 7)
