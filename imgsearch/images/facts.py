@@ -11,6 +11,7 @@ camera's display.
 
 import math
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -94,6 +95,10 @@ def _text(value: object) -> str:
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):
         return ""
+    with suppress(
+        UnicodeError
+    ):  # the standard says ASCII, phones write UTF-8, Pillow reads Latin-1
+        value = value.encode("latin-1").decode("utf-8")
     value = value.split("\0")[0]
     return " ".join("".join(c if c.isprintable() else " " for c in value).split())
 
@@ -128,12 +133,13 @@ def _zone(offset: str) -> timezone | None:
 
 
 def _degrees(value: object, reference: str, letters: str, limit: int) -> float | None:
-    if not isinstance(value, tuple | list) or not value or len(value) > 3:
-        return None
+    parts = tuple(value) if isinstance(value, tuple | list) else (value,)
     if reference.upper() not in (*letters, ""):
         return None
     try:
-        degrees = math.fsum(float(part) / (1, 60, 3600)[n] for n, part in enumerate(value))
+        degrees = math.fsum(
+            float(part) / unit for part, unit in zip(parts, (1, 60, 3600), strict=False)
+        )
     except (TypeError, ValueError, ZeroDivisionError):
         return None
     if not math.isfinite(degrees) or not -limit <= degrees <= limit:

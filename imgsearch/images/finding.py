@@ -155,7 +155,12 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 def _is_hidden(entry: os.DirEntry[str]) -> bool:
     """Windows marks hidden folders with an attribute; elsewhere the leading dot is all there is."""
-    attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
+    if os.name != "nt":
+        return False
+    try:
+        attributes = getattr(entry.stat(follow_symlinks=False), "st_file_attributes", 0)
+    except OSError:  # the walk will meet it again, and report it
+        return False
     return bool(attributes & stat.FILE_ATTRIBUTE_HIDDEN)
 
 
