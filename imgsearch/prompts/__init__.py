@@ -37,6 +37,11 @@ def language_of(text: str) -> Literal["en", "zh"]:
     return "zh" if _HAN.search(text) else "en"
 
 
+def space_han(text: str) -> str:
+    """Put a space around every Han character: a tokenizer then takes each for a word."""
+    return _HAN.sub(lambda character: f" {character[0]} ", text)
+
+
 def is_label(text: str) -> bool:
     """Whether a text reads as a label rather than a sentence: "golden retriever", "金鱼".
 

@@ -1,0 +1,59 @@
+"""How good a ranking is: pure functions of a score matrix.
+
+In: scores, higher is better, one row a query and one column a gallery entry; and which entries are right.
+Out: plain floats. Equal scores are ranked by column, as a stable descending sort does, so an encoder that gives
+every photo the same score earns what chance earns and not 100%.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Scores = npt.NDArray[np.floating]
+Relevant = npt.NDArray[np.bool_]
+
+
+def rank_of_first_relevant(scores: Scores, relevant: Relevant) -> npt.NDArray[np.int64]:
+    """How many gallery entries stand before each query's first right one.
+
+    scores and relevant are (q, g); returns (q,) with 0 for "the right one is on top".
+    Raises ValueError when a query has no right entry.
+
+    >>> rank_of_first_relevant(np.array([[0.1, 0.9, 0.5]]), np.array([[False, False, True]]))
+    array([1])
+    """
+    if scores.shape != relevant.shape:
+        raise ValueError(f"scores are {scores.shape}, relevant is {relevant.shape}: they must match")
+    if not relevant.any(axis=1).all():
+        raise ValueError("a query has no relevant entry: leave it out before measuring")
+    best = np.where(relevant, scores, -np.inf).argmax(axis=1)  # (q,)
+    score = scores[np.arange(len(scores)), best][:, None]  # (q, 1)
+    before = np.arange(scores.shape[1])[None, :] < best[:, None]  # (q, g)
+    ranks: npt.NDArray[np.int64] = (scores > score).sum(axis=1) + (
+        (scores == score) & before & ~relevant
+    ).sum(axis=1)
+    return ranks
+
+
+def recall_at_k(ranks: npt.NDArray[np.int64], ks: Sequence[int] = (1, 5, 10)) -> dict[int, float]:
+    """The share of queries with a right entry among the first k; ranks from `rank_of_first_relevant`."""
+    return {k: float(np.mean(ranks < k)) if len(ranks) else 0.0 for k in ks}
+
+
+def mean_recall(recalls: dict[int, float]) -> float:
+    """The mean of the recalls at 1, 5 and 10: Chinese-CLIP's "MR"."""
+    return sum(recalls[k] for k in (1, 5, 10)) / 3
+
+
+def mean_average_precision(scores: Scores, relevant: Relevant) -> float:
+    """Mean over queries of the average precision; scores and relevant are (q, g), result in [0, 1].
+
+    Raises ValueError when a query has no right entry.
+    """
+    if not relevant.any(axis=1).all():
+        raise ValueError("a query has no relevant entry: leave it out before measuring")
+    order = np.argsort(-scores, axis=1, kind="stable")
+    hits = np.take_along_axis(relevant, order, axis=1)  # (q, g), best first
+    precision = hits.cumsum(axis=1) / np.arange(1, scores.shape[1] + 1)
+    return float(np.mean((precision * hits).sum(axis=1) / hits.sum(axis=1)))

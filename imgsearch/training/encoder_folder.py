@@ -1,0 +1,42 @@
+"""What training makes: a folder that open_clip itself can load.
+
+In: a model, its configuration, its merges. Out: `open_clip_config.json`, `open_clip_model.safetensors` (half
+precision: the loss is below what search can see, the size is half) and `bpe.txt.gz`, so that
+`open_clip.create_model("local-dir:FOLDER")` and `imgsearch index --encoder FOLDER` both read it.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from open_clip.model import CustomTextCLIP
+from safetensors.torch import save_file
+from torch import nn
+
+BPE = "bpe.txt.gz"
+
+
+def build(model_config: Mapping[str, Any]) -> nn.Module:
+    """A freshly initialised open_clip model from the `model_cfg` part of an open_clip configuration."""
+    fields = {key: value for key, value in model_config.items() if key != "custom_text"}
+    model: nn.Module = CustomTextCLIP(**fields)
+    return model
+
+
+def save_encoder(model: nn.Module, config: Mapping[str, Any], bpe: Path, folder: Path) -> None:
+    """Write the folder, replacing what is there only once all of it is written."""
+    unfinished = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    half = {
+        key: value.to(torch.float16).contiguous() if value.is_floating_point() else value
+        for key, value in model.state_dict().items()
+    }
+    save_file(half, unfinished / "open_clip_model.safetensors")
+    (unfinished / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+    shutil.copyfile(bpe, unfinished / BPE)
+    shutil.rmtree(folder, ignore_errors=True)
+    unfinished.rename(folder)

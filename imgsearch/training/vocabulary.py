@@ -1,0 +1,76 @@
+"""A byte-pair vocabulary learnt from one's own texts, in the file format of CLIP's tokenizer.
+
+In: texts. Out: merges, written as the gzip file that `open_clip.SimpleTokenizer(bpe_path=...)` reads, so the
+tokenizer itself stays the published one. Bytes are the alphabet, so any text in any script can be encoded.
+Han characters are spaced first: each becomes a word of its own and a name seen in training is found again
+inside any sentence.
+"""
+
+import gzip
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+from open_clip.tokenizer import bytes_to_unicode
+
+Merge = tuple[str, str]
+WORDS = re.compile(r"[^\W\d_]+")
+
+
+def learn_merges(texts: Iterable[str], most: int, least_count: int = 2) -> list[Merge]:
+    """The byte-pair merges of Sennrich et al. 2016, most frequent first; ties go to the smaller pair.
+
+    texts should have passed through the same cleaning as at encoding time (lower case, Han spaced).
+    Stops after `most` merges or when the best pair occurs fewer than `least_count` times.
+    """
+    letters = bytes_to_unicode()
+    counts = Counter(word for text in texts for word in WORDS.findall(text.lower()))
+    words = []
+    for word, count in sorted(counts.items()):
+        symbols = [letters[byte] for byte in word.encode()]
+        symbols[-1] += "</w>"
+        words.append((symbols, count))
+    pairs: Counter[Merge] = Counter()
+    holders: defaultdict[Merge, set[int]] = defaultdict(set)
+    for index, (symbols, count) in enumerate(words):
+        for pair in zip(symbols, symbols[1:], strict=False):
+            pairs[pair] += count
+            holders[pair].add(index)
+    merges: list[Merge] = []
+    while pairs and len(merges) < most:
+        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
+        if pairs[best] < least_count:
+            break
+        merges.append(best)
+        for index in list(holders[best]):
+            symbols, count = words[index]
+            for pair in zip(symbols, symbols[1:], strict=False):
+                pairs[pair] -= count
+                holders[pair].discard(index)
+            symbols[:] = _merged(symbols, best)
+            for pair in zip(symbols, symbols[1:], strict=False):
+                pairs[pair] += count
+                holders[pair].add(index)
+        del pairs[best]
+        pairs += Counter()  # drops what fell to zero
+    return merges
+
+
+def save_merges(merges: Iterable[Merge], path: Path) -> None:
+    """Write the gzip file that `open_clip.SimpleTokenizer(bpe_path=path)` reads; same merges, same bytes."""
+    lines = ["#version: 0.2", *(" ".join(merge) for merge in merges)]
+    path.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
+
+
+def _merged(symbols: list[str], pair: Merge) -> list[str]:
+    merged: list[str] = []
+    index = 0
+    while index < len(symbols):
+        if tuple(symbols[index : index + 2]) == pair:
+            merged.append(symbols[index] + symbols[index + 1])
+            index += 2
+        else:
+            merged.append(symbols[index])
+            index += 1
+    return merged

@@ -1,0 +1,52 @@
+"""Metrics on matrices small enough to work out by hand."""
+
+import numpy as np
+import pytest
+
+from imgsearch.metrics import (
+    mean_average_precision,
+    mean_recall,
+    rank_of_first_relevant,
+    recall_at_k,
+)
+
+SCORES = np.array(
+    [
+        [0.9, 0.1, 0.2, 0.3],  # right: 0 -> rank 0
+        [0.9, 0.1, 0.2, 0.3],  # right: 1 -> rank 3
+        [0.9, 0.1, 0.2, 0.3],  # right: 2 and 3 -> rank 1
+    ]
+)
+RELEVANT = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 1]], bool)
+
+
+def test_ranks_are_counted_from_the_best_right_entry() -> None:
+    assert rank_of_first_relevant(SCORES, RELEVANT).tolist() == [0, 3, 1]
+
+
+def test_recall_is_the_share_of_queries_with_a_hit_in_the_first_k() -> None:
+    assert recall_at_k(np.array([0, 3, 1]), (1, 2, 4)) == {1: 1 / 3, 2: 2 / 3, 4: 1.0}
+
+
+def test_mean_recall_is_the_mean_of_recall_at_one_five_and_ten() -> None:
+    assert mean_recall({1: 0.3, 5: 0.6, 10: 0.9}) == pytest.approx(0.6)
+
+
+def test_equal_scores_earn_what_chance_earns() -> None:
+    ranks = rank_of_first_relevant(np.zeros((10, 10)), np.eye(10, dtype=bool))
+    assert ranks.tolist() == list(range(10))
+
+
+def test_average_precision_agrees_with_a_hand_computed_ranking() -> None:
+    # order 0 3 2 1: right entries of query 2 stand at places 2 and 3 -> (1/2 + 2/3) / 2
+    assert mean_average_precision(SCORES, RELEVANT) == pytest.approx((1 + 1 / 4 + 7 / 12) / 3)
+
+
+def test_a_query_without_a_right_entry_is_refused() -> None:
+    with pytest.raises(ValueError, match="no relevant entry"):
+        rank_of_first_relevant(SCORES, np.zeros((3, 4), bool))
+
+
+def test_matrices_of_two_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match="must match"):
+        rank_of_first_relevant(SCORES, RELEVANT[:, :3])
