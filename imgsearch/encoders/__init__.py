@@ -1,0 +1,129 @@
+"""Encoders: what turns pictures and texts into vectors that can be compared.
+
+In: a name or a path. Out: an Encoder. The package is a contract (`Encoder`), a table of names and
+one adapter a family; preprocessing, tokenizer, device, precision and batches stay inside an
+adapter, so that a caller never has to know that one family crops where another squashes. Importing
+this module loads neither torch nor any of the families; `load` does, once the weights are known to
+be there.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from imgsearch.encoders import families
+from imgsearch.encoders.families import KnownEncoder, known
+from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.vectors import Vectors
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+__all__ = ["DEFAULT", "Encoder", "KnownEncoder", "known", "load"]
+
+DEFAULT = {"en": "open_clip/ViT-B-32/laion2b_s34b_b79k", "zh": "cn_clip/ViT-B-16"}
+
+
+class Encoder(Protocol):
+    """Embeds pictures and texts into one space; what an adapter is, and all that search and index
+    ask of it.
+
+    `name` is for people, `identity` is what vectors are keyed by: a SHA-256 over weights and
+    preprocessing, so vectors of two identities never mix. `languages` are the ones its texts may be
+    in ("en", "zh"). `image_size` is the side of the image tower's input in pixels: a photo may be
+    decoded smaller as long as its short side stays at least twice that. `batch_size` is how many
+    photos at once suit the device.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def identity(self) -> str: ...
+    @property
+    def dim(self) -> int: ...
+    @property
+    def languages(self) -> tuple[str, ...]: ...
+    @property
+    def image_size(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+
+    def embed_images(self, images: list[Image.Image]) -> Vectors:
+        """Upright RGB pictures -> (n, dim) float32 unit rows on the CPU; none -> (0, dim)."""
+        ...
+
+    def embed_texts(self, texts: list[str]) -> Vectors:
+        """Texts -> (n, dim) float32 unit rows on the CPU. Raises QueryError for one that is too
+        long."""
+        ...
+
+
+def load(name: str, *, device: str = "auto", models: Path | None = None) -> Encoder:
+    """The encoder of that name, ready on the device (`auto`, `cpu`, `cuda`, `cuda:N`, `mps`).
+
+    Names, in the order tried: `builtin` or `builtin/1`; `open_clip/ARCHITECTURE/WEIGHTS` and
+    `cn_clip/ARCHITECTURE`, each with `/PATH` behind it where the weights are a file already
+    fetched; `hf-hub:OWNER/REPO`; a folder or file in `models`; a path. May download.
+
+    Raises NoEncoderError for a name nobody has, UsageError for weights or a device that cannot be
+    used, DownloadError where weights cannot be fetched.
+    """
+    if name == "builtin" or name.startswith("builtin/"):
+        return _load_builtin(name, device, models)
+    published = families.PUBLISHED.get(name)
+    if published is not None:  # before torch is imported: offline, this fails at once
+        if published.needs_transformers and importlib.util.find_spec("transformers") is None:
+            raise UsageError(f'{name} needs the transformers package: pip install "imgsearch[xlm]"')
+        from imgsearch.encoders import hub
+
+        hub.fetch(published.repo, published.files, use=f"{name}/PATH")
+    local = _local_path(name, models)
+    is_named = name.startswith(("open_clip/", "cn_clip/", "hf-hub:"))
+    if local is None and not is_named:
+        raise NoEncoderError(f"no encoder and no file is called {name!r}; {_suggestion(name)}")
+    from imgsearch.encoders import sources
+
+    if name.startswith("open_clip/"):
+        return sources.open_clip_named(name, device=device)
+    if name.startswith("cn_clip/"):
+        return sources.cn_clip_named(name, device=device)
+    if name.startswith("hf-hub:"):
+        return sources.from_hub(name, device=device)
+    assert local is not None
+    path, short = local
+    return sources.from_path(path, name=short, source=short, device=device)
+
+
+def _load_builtin(name: str, device: str, models: Path | None) -> Encoder:
+    versions = families.builtin_versions(models)
+    wanted = name.removeprefix("builtin").removeprefix("/")
+    version = max(versions, default=0) if not wanted else int(wanted) if wanted.isdigit() else 0
+    if version not in versions:
+        there = ", ".join(f"builtin/{found}" for found in sorted(versions)) or "none"
+        raise NoEncoderError(
+            f"the weights of {name!r} are missing from this installation (bundled here: {there}); "
+            "reinstall imgsearch, or name another encoder: imgsearch encoders lists them"
+        )
+    from imgsearch.encoders import sources
+
+    source = f"builtin/{version}"
+    return sources.from_path(versions[version], name=source, source=source, device=device)
+
+
+def _local_path(name: str, models: Path | None) -> tuple[Path, str | None] | None:
+    """The path a name stands for, and the short name that finds it again where it lies in
+    `models`."""
+    if models is not None and name and (models / name).exists():
+        return models / name, name
+    path = Path(name.removeprefix("local-dir:")).expanduser()
+    return (path, None) if name and path.exists() else None
+
+
+def _suggestion(name: str) -> str:
+    names = ["builtin", *families.PUBLISHED]
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{hint}imgsearch encoders lists the names, a path to weights is good as well"

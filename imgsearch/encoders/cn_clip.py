@@ -1,0 +1,161 @@
+"""The Chinese-CLIP family: the five published models, from the hub or from a checkpoint file.
+
+In: an architecture and a weights file. Out: an Encoder that understands Chinese. The package's own
+model class computes; filling and driving it is ours, because its loader leaves the model in
+training mode with weights rounded through half precision, and its public tokenizer leaves out the
+lower-casing and the straight quotes that training used. Pictures are squashed to a square, not
+cropped: so these towers were trained.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import cn_clip.clip
+import numpy as np
+import torch
+from cn_clip.clip import model as reference
+from cn_clip.clip.utils import image_transform
+from PIL import Image
+
+from imgsearch.encoders import architectures, towers, weights
+from imgsearch.encoders import device as devices
+from imgsearch.encoders.checkpoints import Checkpoint
+from imgsearch.encoders.tokenizers import check_lengths
+from imgsearch.errors import UsageError
+from imgsearch.vectors import Vectors
+
+CONTEXT = 52
+TEXT_BATCH = 256
+ARCHITECTURES = {  # name -> the package's configurations of its image and text tower
+    "ViT-B-16": ("ViT-B-16", "RoBERTa-wwm-ext-base-chinese"),
+    "ViT-L-14": ("ViT-L-14", "RoBERTa-wwm-ext-base-chinese"),
+    "ViT-L-14-336": ("ViT-L-14-336", "RoBERTa-wwm-ext-base-chinese"),
+    "ViT-H-14": ("ViT-H-14", "RoBERTa-wwm-ext-large-chinese"),
+    "RN50": ("RN50", "RBT3-chinese"),
+}
+Precision = Literal["fp32", "ref_cpu"]
+
+
+class ChineseClip:
+    """An Encoder over a cn_clip model. `source` is what `encoders.load` takes to get it again.
+
+    `config` is for a model whose head counts are not the usual ones (see `architectures`).
+    `precision="ref_cpu"` rounds the weights as the package's own loader does; for parity tests
+    only.
+    """
+
+    languages = ("zh",)
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        config: Mapping[str, Any] | None = None,
+        *,
+        name: str,
+        source: str,
+        device: str = "auto",
+        precision: Precision = "fp32",
+    ) -> None:
+        self.device = devices.choose(device)
+        state = architectures.chinese_clip_state(checkpoint.state)
+        config = dict(config or architectures.chinese_clip_config(state))
+        with weights.Unfilled():
+            model = build(config)
+        weights.fill(model, state, str(checkpoint.path))
+        if precision == "ref_cpu":
+            model = half_rounded(model)
+        self.model: Any = towers.place(model, self.device)
+        self.name = name
+        self.source = source
+        self.batch_size = devices.batch_size(self.device)
+        self.image_size: int = config["image_resolution"]
+        self.dim: int = config["embed_dim"]
+        self._transform = image_transform(self.image_size)
+        self.identity = weights.identity(
+            weights.file_hash(checkpoint.path), family="cn_clip", model=config, precision=precision
+        )
+
+    def embed_images(self, images: list[Image.Image]) -> Vectors:
+        """Upright RGB pictures -> (n, dim) float32 unit rows."""
+        if not images:
+            return np.empty((0, self.dim), np.float32)
+        return towers.embed(
+            images, self.pixels, self.model.encode_image, self.device, self.batch_size
+        )
+
+    def embed_texts(self, texts: list[str]) -> Vectors:
+        """Texts -> (n, dim) float32 unit rows. Raises QueryError for one of more than 52 tokens."""
+        if not texts:
+            return np.empty((0, self.dim), np.float32)
+        return towers.embed(token_rows(texts), pad, self.model.encode_text, self.device, TEXT_BATCH)
+
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """What the image tower sees: (n, 3, s, s) float32, squashed to its square and scaled."""
+        return torch.stack([self._transform(image) for image in images])
+
+
+def token_rows(texts: Sequence[str]) -> list[list[int]]:
+    """Token ids of each text, [CLS] and [SEP] included, without padding.
+
+    Raises QueryError for a text of more than 52 tokens.
+    """
+    tokenizer = cn_clip.clip._tokenizer
+    first, last = tokenizer.vocab["[CLS]"], tokenizer.vocab["[SEP]"]
+    rows = []
+    for text in texts:
+        words = tokenizer.tokenize(text.lower().replace("“", '"').replace("”", '"'))
+        rows.append([first, *tokenizer.convert_tokens_to_ids(words), last])
+    check_lengths(list(texts), [len(row) for row in rows], CONTEXT)
+    return rows
+
+
+def pad(rows: Sequence[list[int]]) -> torch.Tensor:
+    """Rows of ids -> (n, longest) int64, zero-padded: the tower masks zeros, so no more are
+    needed."""
+    tokens = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
+    for row, ids in zip(tokens, rows, strict=True):
+        row[: len(ids)] = torch.tensor(ids)
+    return tokens
+
+
+def build(config: Mapping[str, Any]) -> torch.nn.Module:
+    """The untrained model for the keyword arguments of cn_clip's CLIP class.
+
+    Raises UsageError where the package cannot build it.
+    """
+    try:
+        model: torch.nn.Module = reference.CLIP(**config)
+    except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise UsageError(f"cn_clip cannot build this model configuration: {error}") from error
+    return model
+
+
+def published_config(architecture: str) -> dict[str, Any]:
+    """The package's own configuration of one of ARCHITECTURES, as `build` takes it."""
+    folder = Path(cn_clip.clip.__file__).parent / "model_configs"
+    config: dict[str, Any] = {}
+    for part in ARCHITECTURES[architecture]:
+        config.update(json.loads((folder / f"{part}.json").read_text("utf-8")))
+    if isinstance(config["vision_layers"], str):
+        config["vision_layers"] = json.loads(config["vision_layers"])
+    return config
+
+
+def architecture_of(config: Mapping[str, Any]) -> str:
+    """The published architecture with these sizes, or `custom`."""
+    for name in ARCHITECTURES:
+        published = published_config(name)
+        if all(config[key] == value for key, value in published.items()):
+            return name
+    return "custom"
+
+
+def half_rounded(model: torch.nn.Module) -> torch.nn.Module:
+    """The model with its weights rounded through float16, as `load_from_name(..., "cpu")` leaves
+    them."""
+    reference.convert_weights(model)
+    return model.float()

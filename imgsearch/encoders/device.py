@@ -1,0 +1,70 @@
+"""Where an encoder computes: the one place that knows cpu, cuda and mps apart.
+
+In: the word a person typed (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`). Out: a torch device, how many
+photos at once suit it, and the number format to compute in. Weights stay float32 everywhere; only
+CUDA computes its matrix products in half the bits, because only there is that both faster and as
+good for search. A CPU or an Apple GPU computes in float32, so what it embeds agrees with the
+reference packages to the last digits.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
+
+from imgsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def choose(name: str = "auto") -> torch.device:
+    """The device for `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; `auto` takes the fastest one there
+    is.
+
+    Raises UsageError where the device is unknown or not on this machine.
+    """
+    import torch
+
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda:0")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise UsageError(f"no device is called {name!r}; use auto, cpu, cuda, cuda:N or mps")
+    device = torch.device(name)
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise UsageError(
+            f"--device {name}: this machine has no Apple GPU; use --device auto or cpu"
+        )
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            seen = f"{count} CUDA device{'s' if count > 1 else ''}" if count else "no CUDA device"
+            raise UsageError(f"--device {name}: torch sees {seen} here; use --device auto or cpu")
+        return torch.device("cuda", device.index or 0)
+    return device
+
+
+def batch_size(device: torch.device) -> int:
+    """How many photos at once keep the device busy without filling it.
+
+    A batch that proves too large for a GPU is halved while it runs, so this may be generous.
+    """
+    if device.type == "cuda":
+        import torch
+
+        total_bytes = torch.cuda.get_device_properties(device).total_memory
+        return 256 if total_bytes >= 12 * 2**30 else 64
+    return 64 if device.type == "mps" else 32
+
+
+def autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Mixed precision on CUDA (bfloat16 where it is native, else float16), nothing elsewhere."""
+    if device.type != "cuda":
+        return nullcontext()
+    import torch
+
+    native = torch.cuda.get_device_capability(device) >= (8, 0)
+    return torch.autocast("cuda", dtype=torch.bfloat16 if native else torch.float16)

@@ -1,0 +1,274 @@
+"""The open_clip family: any architecture and weights that package knows, a checkpoint file, or a
+folder.
+
+In: a model configuration, a preprocessing configuration and a weights file. Out: an Encoder. The
+package's own classes compute (so do its transforms and tokenizers); what is ours is how they are
+filled and driven: weights are read as data, land in float32, and a causal text tower runs only as
+far as its longest prompt, which changes nothing (no position looks ahead) and makes 80 prompts cost
+what 12 used to.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from open_clip.convert import convert_state_dict
+from open_clip.model import CLIPTextCfg, CLIPVisionCfg, convert_to_custom_text_state_dict
+from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
+from PIL import Image
+
+from imgsearch.encoders import device as devices
+from imgsearch.encoders import hub, tokenizers, towers, weights
+from imgsearch.encoders.checkpoints import Checkpoint
+from imgsearch.errors import UsageError
+from imgsearch.vectors import Vectors
+
+TEXT_BATCH = 256
+MULTILINGUAL = ("xlm", "mt5", "i18n", "SigLIP2")  # tokenizers that know Chinese
+NOT_COMPUTED = frozenset(
+    {"custom_text", "init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"}
+)
+NOT_COMPUTED_IN_TOWERS = frozenset(
+    {"timm_model_pretrained", "hf_model_pretrained", "patch_dropout", "timm_drop", "timm_drop_path"}
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that turns a weights file into an encoder: open_clip's configuration, and ours beside it.
+
+    `model` and `preprocess` are the `model_cfg` and `preprocess_cfg` of an open_clip_config.json.
+    `folder` is where tokenizer files of a folder lie; `merges` names the byte-pair file in it.
+    """
+
+    model: Mapping[str, Any]
+    preprocess: Mapping[str, Any]
+    languages: tuple[str, ...]
+    folder: Path | None = None
+    merges: str | None = None
+    space_han: bool = False
+
+    @property
+    def text(self) -> Mapping[str, Any]:
+        """The text tower's part of the configuration."""
+        found: Mapping[str, Any] = self.model["text_cfg"]
+        return found
+
+
+class OpenClip:
+    """An Encoder over an open_clip model. `source` is what `encoders.load` takes to get it
+    again."""
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        settings: Settings,
+        *,
+        name: str,
+        source: str,
+        device: str = "auto",
+    ) -> None:
+        self.device = devices.choose(device)
+        self.model: Any
+        with weights.Unfilled():
+            model = build(_with_text_tower(settings.model, source))
+        weights.fill(model, _fitted(model, checkpoint.state), str(checkpoint.path))
+        self.model = towers.place(model, self.device)
+        self.settings = settings
+        self.name = name
+        self.source = source
+        self.languages = settings.languages
+        self.batch_size = devices.batch_size(self.device)
+        self._preprocess = merge_preprocess_dict(
+            PreprocessCfg(), {**settings.preprocess, "size": self.model.visual.image_size}
+        )
+        self._transform = image_transform_v2(PreprocessCfg(**self._preprocess), is_train=False)
+        self.image_size = max(_pair(self._preprocess["size"]))
+        self.dim = int(settings.model["embed_dim"])
+        self.identity = weights.identity(
+            weights.file_hash(checkpoint.path),
+            family="open_clip",
+            model=_essence(settings.model),
+            preprocess={**self._preprocess, "size": _pair(self._preprocess["size"])},
+            merges=weights.file_hash(self._merges) if self._merges else None,
+            space_han=settings.space_han,
+        )
+
+    def embed_images(self, images: list[Image.Image]) -> Vectors:
+        """Upright RGB pictures -> (n, dim) float32 unit rows."""
+        if not images:
+            return np.empty((0, self.dim), np.float32)
+        return towers.embed(
+            images, self.pixels, self.model.encode_image, self.device, self.batch_size
+        )
+
+    def embed_texts(self, texts: list[str]) -> Vectors:
+        """Texts -> (n, dim) float32 unit rows. Raises QueryError for one longer than the tower
+        reads."""
+        if not texts:
+            return np.empty((0, self.dim), np.float32)
+        tokens, lengths = self.tokenizer(texts)
+        rows = list(zip(tokens, lengths, strict=True))
+        return towers.embed(rows, self._cut, self.text_features, self.device, TEXT_BATCH)
+
+    def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """What the image tower sees: (n, 3, h, w) float32, resized, cropped and scaled."""
+        return torch.stack([self._transform(image) for image in images])
+
+    def text_features(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(n, l) token ids, l at most the context -> (n, dim), not necessarily of unit length."""
+        length, prefix = tokens.shape[1], "text." if hasattr(self.model, "text") else ""
+        tower = getattr(self.model, "text", self.model)
+        positions = getattr(tower, "positional_embedding", None)
+        if positions is None or length >= positions.shape[0] or not self._is_causal:
+            features: torch.Tensor = self.model.encode_text(tokens)
+            return features
+        tables = {
+            f"{prefix}positional_embedding": positions[:length],
+            f"{prefix}attn_mask": tower.attn_mask[:length, :length],
+        }
+        output = torch.func.functional_call(self.model, tables, kwargs={"text": tokens})
+        return output[1]  # type: ignore[no-any-return]
+
+    @cached_property
+    def tokenizer(self) -> tokenizers.Tokenizer:
+        """Made when the first text comes: indexing never needs it."""
+        name = self.settings.text.get("hf_tokenizer_name")
+        if not name:
+            return tokenizers.BytePairs(self.settings.text, self._merges, self.settings.space_han)
+        folder = self.settings.folder
+        if folder is None or not (folder / "tokenizer_config.json").is_file():
+            folder = hub.fetch_folder(
+                name, "tokenizer_config.json", ["*.json", "*.model", "*.txt"], use=self.source
+            )
+        return tokenizers.FromFolder(self.settings.text, folder)
+
+    @property
+    def _merges(self) -> Path | None:
+        folder, name = self.settings.folder, self.settings.merges
+        return folder / name if folder and name else None
+
+    @cached_property
+    def _is_causal(self) -> bool:
+        """No position of the text tower looks ahead, and none behind the end of a text is read."""
+        tower = getattr(self.model, "text", self.model)
+        pool = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))
+        return (
+            getattr(tower, "attn_mask", None) is not None
+            and getattr(tower, "cls_emb", None) is None
+            and pool in ("argmax", "eos")
+        )
+
+    @property
+    def _masks_padding(self) -> bool:
+        is_hugging_face = "hf_model_name" in self.settings.text
+        return is_hugging_face and self.settings.text.get("tokenizer_mode") != "clips"
+
+    def _cut(self, rows: Sequence[tuple[torch.Tensor, int]]) -> torch.Tensor:
+        tokens = torch.stack([row for row, _ in rows])  # (n, context)
+        if self._is_causal or self._masks_padding:
+            tokens = tokens[:, : max(length for _, length in rows)]
+        return tokens
+
+
+def half_rounded(model: torch.nn.Module) -> torch.nn.Module:
+    """The model with its large weights rounded through float16, as the reference loaders leave
+    them.
+
+    For parity tests only: it shifts embeddings by 1e-4 to 1e-3 and makes none better.
+    """
+    open_clip.convert_weights_to_fp16(model)
+    return model.float()
+
+
+def build(config: Mapping[str, Any]) -> torch.nn.Module:
+    """The untrained model of an open_clip configuration: its `model_cfg`, or the whole file as a
+    dict.
+
+    Raises UsageError where open_clip cannot build it.
+    """
+    config = dict(deepcopy(config.get("model_cfg", config)))
+    is_custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+    config["text_cfg"]["hf_model_pretrained"] = False
+    config["vision_cfg"]["timm_model_pretrained"] = False
+    kind = open_clip.CustomTextCLIP if is_custom else open_clip.CLIP
+    if "multimodal_cfg" in config:
+        kind = open_clip.CoCa
+    try:
+        model: torch.nn.Module = kind(**config)
+    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
+        raise UsageError(f"open_clip cannot build this model configuration: {error}") from error
+    return model
+
+
+def languages_of(model_config: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the text tower understands, judged by its tokenizer."""
+    tokenizer = str(model_config["text_cfg"].get("hf_tokenizer_name") or "")
+    return ("en", "zh") if any(word in tokenizer for word in MULTILINGUAL) else ("en",)
+
+
+def _with_text_tower(model_config: Mapping[str, Any], source: str) -> Mapping[str, Any]:
+    """The configuration with the description of a Hugging Face text tower on this disk."""
+    check_packages(model_config, source)
+    text = model_config["text_cfg"]
+    if "hf_model_name" not in text:
+        return model_config
+    folder = hub.fetch_folder(text["hf_model_name"], "config.json", ["config.json"], use=source)
+    return {**model_config, "text_cfg": {**text, "hf_model_name": str(folder)}}
+
+
+def check_packages(model_config: Mapping[str, Any], name: str) -> None:
+    """Raises UsageError, with the line to type, where the text tower needs a package that is missing."""
+    text = model_config["text_cfg"]
+    needs = text.get("hf_model_name") or text.get("hf_tokenizer_name")
+    if needs and importlib.util.find_spec("transformers") is None:
+        raise UsageError(f'{name} needs the transformers package: pip install "imgsearch[xlm]"')
+
+
+def _fitted(model: Any, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors under the names and shapes this model has for them."""
+    state = convert_state_dict(model, dict(state))  # Apple's own MobileCLIP names
+    if hasattr(model, "text"):
+        state = convert_to_custom_text_state_dict(state)
+    else:
+        state = {name.removeprefix("text."): value for name, value in state.items()}
+    if "text.transformer.embeddings.position_ids" not in dict(model.named_buffers()):
+        state.pop("text.transformer.embeddings.position_ids", None)
+    for name in ("logit_scale", "logit_bias"):  # scalar in some files, (1,) in others; unused here
+        parameter = getattr(model, name, None)
+        if parameter is None:
+            state.pop(name, None)
+        elif name in state:
+            state[name] = state[name].reshape(parameter.shape)
+        else:
+            state[name] = torch.zeros_like(parameter)
+    return state
+
+
+def _essence(model_config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration without what is default or is not computed with: the same model, the same
+    dict."""
+    found = {
+        name: value for name, value in model_config.items() if name not in NOT_COMPUTED and value
+    }
+    for tower, kind in (("vision_cfg", CLIPVisionCfg), ("text_cfg", CLIPTextCfg)):
+        defaults = {field.name: field.default for field in fields(kind)}
+        found[tower] = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in model_config[tower].items()
+            if name not in NOT_COMPUTED_IN_TOWERS and value != defaults.get(name)
+        }
+    return found
+
+
+def _pair(size: int | Sequence[int]) -> list[int]:
+    return [size, size] if isinstance(size, int) else list(size)

@@ -1,0 +1,88 @@
+"""Text to token rows for the open_clip family: byte pairs, or a Hugging Face tokenizer where a
+tower has one.
+
+In: texts. Out: rows padded to the tower's context length, and how many tokens of each are real, so
+the tower may run on those alone. A text that does not fit is an error here: the packages cut it off
+without a word, and the end of a query is often its point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
+
+from imgsearch.errors import QueryError
+from imgsearch.prompts import space_han
+
+DEFAULT_CONTEXT = 77
+DEFAULT_VOCABULARY = 49408
+
+
+class Tokenizer(Protocol):
+    """Texts -> (n, context) int64 token ids, and the number of real tokens in each row.
+
+    Raises QueryError for a text longer than the context.
+    """
+
+    def __call__(self, texts: list[str]) -> tuple[torch.Tensor, list[int]]: ...
+
+
+class BytePairs:
+    """CLIP's own tokenizer, with its published merges or those of a file."""
+
+    def __init__(
+        self, text_config: Mapping[str, Any], merges: Path | None = None, han: bool = False
+    ) -> None:
+        options = dict(text_config.get("tokenizer_kwargs") or {})
+        if merges is not None:
+            options["bpe_path"] = str(merges)
+        self._context = int(text_config.get("context_length", DEFAULT_CONTEXT))
+        self._tokenizer = SimpleTokenizer(context_length=self._context, **options)
+        self._prepare = space_han if han else str
+        self.vocabulary: int = self._tokenizer.vocab_size
+
+    def __call__(self, texts: list[str]) -> tuple[torch.Tensor, list[int]]:
+        prepared = [self._prepare(text) for text in texts]
+        lengths = [len(self._tokenizer.encode(text)) + 2 for text in prepared]
+        check_lengths(texts, lengths, self._context)
+        tokens: torch.Tensor = self._tokenizer(prepared)
+        return tokens, lengths
+
+
+class FromFolder:
+    """A Hugging Face tokenizer whose files lie in a folder; needs the `transformers` package."""
+
+    def __init__(self, text_config: Mapping[str, Any], folder: Path) -> None:
+        self._context = int(text_config.get("context_length", DEFAULT_CONTEXT))
+        self._tokenizer = HFTokenizer(
+            str(folder),
+            context_length=self._context,
+            tokenizer_mode=text_config.get("tokenizer_mode"),
+            **(text_config.get("tokenizer_kwargs") or {}),
+        )
+        self._extra = (
+            1 if text_config.get("tokenizer_mode") == "clips" else 0
+        )  # a class token, last
+
+    def __call__(self, texts: list[str]) -> tuple[torch.Tensor, list[int]]:
+        clean = [self._tokenizer.clean_fn(text) for text in texts]
+        rows = self._tokenizer.tokenizer(clean)["input_ids"]
+        lengths = [len(row) + self._extra for row in rows]
+        check_lengths(texts, lengths, self._context)
+        tokens: torch.Tensor = self._tokenizer(texts)
+        return tokens, lengths
+
+
+def check_lengths(texts: list[str], lengths: list[int], limit: int) -> None:
+    """Raises QueryError for the first text whose tokens exceed the limit."""
+    for text, length in zip(texts, lengths, strict=True):
+        if length > limit:
+            start = text if len(text) <= 40 else text[:40] + "…"
+            raise QueryError(
+                f"the text {start!r} has {length} tokens and this encoder reads at most {limit}; "
+                "shorten it"
+            )
