@@ -2,9 +2,9 @@
 
     python benchmarks/train_builtin.py --data DATA --run runs/builtin
 
-DATA holds flickr8k/, tiny-imagenet/ and caltech101/ as tars of photos with text. The run goes on where it was
-when the command is given again; `runs/builtin/encoder` is replaced at every report and can be measured
-meanwhile: `imgsearch eval DATA/flickr8k/val.tar --encoder runs/builtin/encoder`.
+DATA holds flickr8k/, tiny-imagenet/ and caltech101/ as tars of photos with text. The run goes on
+where it was when the command is given again; `runs/builtin/encoder` is replaced at every report and
+can be measured meanwhile: `imgsearch eval DATA/flickr8k/val.tar --encoder runs/builtin/encoder`.
 """
 
 import argparse
@@ -73,7 +73,9 @@ def texts_of(photos: CaptionedPhotos | LabelledPhotos) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, default=Path("runs/builtin"))
     parser.add_argument(

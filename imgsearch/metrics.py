@@ -1,8 +1,8 @@
 """How good a ranking is: pure functions of a score matrix.
 
-In: scores, higher is better, one row a query and one column a gallery entry; and which entries are right.
-Out: plain floats. Equal scores are ranked by column, as a stable descending sort does, so an encoder that gives
-every photo the same score earns what chance earns and not 100%.
+In: scores, higher is better, one row a query and one column a gallery entry; and which entries are
+right. Out: plain floats. Equal scores are ranked by column, as a stable descending sort does, so an
+encoder that gives every photo the same score earns what chance earns and not 100%.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,9 @@ def rank_of_first_relevant(scores: Scores, relevant: Relevant) -> npt.NDArray[np
     array([1])
     """
     if scores.shape != relevant.shape:
-        raise ValueError(f"scores are {scores.shape}, relevant is {relevant.shape}: they must match")
+        raise ValueError(
+            f"scores are {scores.shape}, relevant is {relevant.shape}: they must match"
+        )
     if not relevant.any(axis=1).all():
         raise ValueError("a query has no relevant entry: leave it out before measuring")
     best = np.where(relevant, scores, -np.inf).argmax(axis=1)  # (q,)
@@ -37,7 +39,9 @@ def rank_of_first_relevant(scores: Scores, relevant: Relevant) -> npt.NDArray[np
 
 
 def recall_at_k(ranks: npt.NDArray[np.int64], ks: Sequence[int] = (1, 5, 10)) -> dict[int, float]:
-    """The share of queries with a right entry among the first k; ranks from `rank_of_first_relevant`."""
+    """The share of queries with a right entry among the first k; ranks from
+    `rank_of_first_relevant`.
+    """
     return {k: float(np.mean(ranks < k)) if len(ranks) else 0.0 for k in ks}
 
 

@@ -1,9 +1,10 @@
-"""Photos with text, from the shapes people keep them in: what training learns from and `eval` measures on.
+"""Photos with text, from the shapes people keep them in: what training learns from and `eval`
+measures on.
 
-In: a WebDataset tar (`<id>.jpg` beside `<id>.json` or `<id>.txt`), a folder laid out the same way, a tar or
-folder of class folders (`<label>/<file>.jpg`), or several of one kind. Out: one `CaptionedPhotos` or
-`LabelledPhotos`. Pictures stay encoded bytes or paths: who needs pixels decodes them, so a set of a million costs
-what its index costs.
+In: a WebDataset tar (`<id>.jpg` beside `<id>.json` or `<id>.txt`), a folder laid out the same way,
+a tar or folder of class folders (`<label>/<file>.jpg`), or several of one kind. Out: one
+`CaptionedPhotos` or `LabelledPhotos`. Pictures stay encoded bytes or paths: who needs pixels
+decodes them, so a set of a million costs what its index costs.
 """
 
 import json
@@ -20,7 +21,9 @@ SIDECARS = {".json", ".txt"}
 
 @dataclass(frozen=True)
 class CaptionedPhotos:
-    """Photos with sentences: `captions[i]` maps a language (or a named set of sentences) to photo i's sentences."""
+    """Photos with sentences: `captions[i]` maps a language (or a named set of sentences) to photo
+    i's sentences.
+    """
 
     pictures: tuple[bytes | Path, ...]
     captions: tuple[Mapping[str, tuple[str, ...]], ...]
@@ -36,7 +39,9 @@ class CaptionedPhotos:
 
 @dataclass(frozen=True)
 class LabelledPhotos:
-    """Photos with a class: `labels[i]` is photo i's label, `names` gives each label's names per language."""
+    """Photos with a class: `labels[i]` is photo i's label, `names` gives each label's names per
+    language.
+    """
 
     pictures: tuple[bytes | Path, ...]
     labels: tuple[str, ...]
@@ -56,11 +61,12 @@ class LabelledPhotos:
 def read_pairs(paths: Sequence[Path]) -> CaptionedPhotos | LabelledPhotos:
     """Read one set from tars or folders of one kind, in the order given.
 
-    Class names come from a `classes.json` beside the tar or inside the folder
-    (`{label: {"en": [names], "zh": [names]}}`, first name first); without one, a label's English name is the label
+    Class names come from a `classes.json` beside the tar or inside the folder (`{label: {"en":
+    [names], "zh": [names]}}`, first name first); without one, a label's English name is the label
     with underscores as spaces.
 
-    Raises UsageError for a path that does not exist, holds no photo with text, or mixes the two kinds.
+    Raises UsageError for a path that does not exist, holds no photo with text, or mixes the two
+    kinds.
     """
     members: dict[str, bytes | Path] = {}
     for path in paths:
@@ -114,7 +120,9 @@ def _captions(name: str, members: Mapping[str, bytes | Path]) -> Mapping[str, tu
     try:
         fields = json.loads(text)
     except json.JSONDecodeError as error:
-        raise UsageError(f"{name} is no JSON ({error}): expected {{language: [sentences]}}") from error
+        raise UsageError(
+            f"{name} is no JSON ({error}): expected {{language: [sentences]}}"
+        ) from error
     return {
         key: tuple(value)
         for key, value in fields.items()

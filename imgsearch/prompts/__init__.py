@@ -18,6 +18,7 @@ from imgsearch.errors import UsageError
 Policy: TypeAlias = Literal["auto", "raw", "photo", "seven", "ensemble"]
 POLICIES: tuple[Policy, ...] = ("auto", "raw", "photo", "seven", "ensemble")
 
+LANGUAGES = ("en", "zh")
 RAW = ("{}",)
 LABEL_POLICY: Policy = "ensemble"  # what auto means for "dogs" and "金鱼"
 SENTENCE_POLICY: Policy = "raw"  # and for everything longer
@@ -59,12 +60,13 @@ def templates(policy: Policy, text: str, language: str) -> tuple[str, ...]:
     """The templates a query is filled into, each with one `{}`; ("{}",) leaves it as it stands.
 
     auto asks `is_label`: a label is ensembled over the whole set of the language, a sentence is
-    left as it stands.
+    left as it stands, and so is a label in a language there are no templates for.
 
     Raises UsageError for a policy or a language there are no templates for.
     """
     if policy == "auto":
-        policy = LABEL_POLICY if is_label(text) else SENTENCE_POLICY
+        is_known = language in LANGUAGES
+        policy = LABEL_POLICY if is_known and is_label(text) else SENTENCE_POLICY
     if policy == "raw":
         return RAW
     if policy not in POLICIES:
@@ -85,7 +87,7 @@ def templates_key(templates: Sequence[str]) -> str:
 @cache
 def _template_sets(language: str) -> dict[str, tuple[str, ...]]:
     file = resources.files(__package__) / f"{language}.json"
-    if language not in ("en", "zh"):
+    if language not in LANGUAGES:
         raise UsageError(
             f"no templates for the language {language!r}; there are en and zh, "
             "or search with the prompt policy raw"

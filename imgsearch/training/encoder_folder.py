@@ -1,8 +1,9 @@
 """What training makes: a folder that open_clip itself can load.
 
-In: a model, its configuration, its merges. Out: `open_clip_config.json`, `open_clip_model.safetensors` (half
-precision: the loss is below what search can see, the size is half) and `bpe.txt.gz`, so that
-`open_clip.create_model("local-dir:FOLDER")` and `imgsearch index --encoder FOLDER` both read it.
+In: a model, its configuration, its merges. Out: `open_clip_config.json`,
+`open_clip_model.safetensors` (half precision: the loss is below what search can see, the size is
+half) and `bpe.txt.gz`, so that `open_clip.create_model("local-dir:FOLDER")` and `imgsearch index
+--encoder FOLDER` both read it.
 """
 
 import json
@@ -20,7 +21,9 @@ BPE = "bpe.txt.gz"
 
 
 def build(model_config: Mapping[str, Any]) -> nn.Module:
-    """A freshly initialised open_clip model from the `model_cfg` part of an open_clip configuration."""
+    """A freshly initialised open_clip model from the `model_cfg` part of an open_clip
+    configuration.
+    """
     fields = {key: value for key, value in model_config.items() if key != "custom_text"}
     model: nn.Module = CustomTextCLIP(**fields)
     return model

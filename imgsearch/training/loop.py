@@ -1,9 +1,9 @@
 """The plain training loop of a small CLIP: several sets of photos, two languages, growing pictures.
 
-In: an open_clip model, training sets, a recipe. Out: a checkpoint that goes on where it was, one line of
-`metrics.jsonl` every few steps, and the trained model in place. Each set keeps to its own softmax: sentences
-about dogs are no negatives of a class called "dog", and a set's look (blurred, tiny) is no help in telling its
-texts apart.
+In: an open_clip model, training sets, a recipe. Out: a checkpoint that goes on where it was, one
+line of `metrics.jsonl` every few steps, and the trained model in place. Each set keeps to its own
+softmax: sentences about dogs are no negatives of a class called "dog", and a set's look (blurred,
+tiny) is no help in telling its texts apart.
 """
 
 import json
@@ -37,8 +37,8 @@ class Stage:
 class Recipe:
     """Everything that decides a run besides its data.
 
-    batch maps a set's name to its photos a step. The rate warms up over the first `warmup` share of the photos,
-    stays, and falls to zero linearly over the last `decay` share.
+    batch maps a set's name to its photos a step. The rate warms up over the first `warmup` share of
+    the photos, stays, and falls to zero linearly over the last `decay` share.
     """
 
     stages: tuple[Stage, ...]
@@ -72,7 +72,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one report says: photos seen of all, mean loss and cosine scale since the last, photos a second."""
+    """What one report says: photos seen of all, mean loss and cosine scale since the last, photos a
+    second.
+    """
 
     seen: int
     photos: int
@@ -92,13 +94,16 @@ def train(
     report_every: int = 50,
     save_every: int = 250,
 ) -> Iterator[Progress]:
-    """Train in place, yielding progress every `report_every` steps; goes on from `folder/checkpoint.pt`.
+    """Train in place, yielding progress every `report_every` steps; goes on from
+    `folder/checkpoint.pt`.
 
-    Weights, optimiser, counters and both random streams are in the checkpoint, so an interrupted run ends where
-    an uninterrupted one does. On a CPU with bfloat16 units the towers run in bfloat16, the loss in float32.
+    Weights, optimiser, counters and both random streams are in the checkpoint, so an interrupted
+    run ends where an uninterrupted one does. On a CPU with bfloat16 units the towers run in
+    bfloat16, the loss in float32.
     """
     folder.mkdir(parents=True, exist_ok=True)
     model.train().to(memory_format=torch.channels_last)
+    logit_scale: Tensor = model.get_parameter("logit_scale")
     optimiser = torch.optim.AdamW(_groups(model, recipe.weight_decay), betas=(0.9, 0.98), eps=1e-6)
     rng, generator = random.Random(recipe.seed), torch.Generator().manual_seed(recipe.seed)
     torch.manual_seed(recipe.seed)
@@ -118,7 +123,7 @@ def train(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         with torch.no_grad():
-            model.logit_scale.clamp_(0, LARGEST_SCALE)  # type: ignore[operator]
+            logit_scale.clamp_(0, LARGEST_SCALE)
         losses.append(loss.item())
         seen += sum(recipe.batch.values())
         step += 1
@@ -131,7 +136,7 @@ def train(
                 recipe.photos,
                 size,
                 sum(losses) / len(losses),
-                model.logit_scale.exp().item(),  # type: ignore[operator]
+                logit_scale.exp().item(),
                 recipe.rate_at(seen),
                 (seen - since) / seconds,
             )
@@ -142,14 +147,16 @@ def train(
 
 
 def _step_loss(
-    model: nn.Module,
+    model: Any,
     sets: Sequence[TrainingSet],
     recipe: Recipe,
     size: int,
     rng: random.Random,
     generator: torch.Generator,
 ) -> Tensor:
-    """The loss of one step: every set against its own texts, languages averaged, sets weighted by photos."""
+    """The loss of one step: every set against its own texts, languages averaged, sets weighted by
+    photos.
+    """
     batches = [rng.choices(range(len(each)), k=recipe.batch[each.name]) for each in sets]
     views = torch.cat(
         [
@@ -166,11 +173,11 @@ def _step_loss(
     ]
     tokens = [_drop(text, recipe.token_drop, rng) for _, texts, _ in drawn for text in texts]
     with torch.autocast("cpu", torch.bfloat16):
-        image_vectors = model.encode_image(pictures)  # type: ignore[operator]
+        image_vectors = model.encode_image(pictures)
         text_vectors = _encode_texts(model, tokens)
-    images = image_vectors.float().split([len(batch) for batch in batches])
-    texts = text_vectors.float().split([len(each) for _, each, _ in drawn])
-    scale = model.logit_scale.exp()  # type: ignore[operator]
+    images = torch.split(image_vectors.float(), [len(batch) for batch in batches])
+    texts = torch.split(text_vectors.float(), [len(each) for _, each, _ in drawn])
+    scale = model.logit_scale.exp()
     total = torch.zeros(())
     for (index, _, positives), vectors in zip(drawn, texts, strict=True):
         weight = len(batches[index]) / len(views) / len(sets[index].texts)
@@ -181,8 +188,9 @@ def _step_loss(
 def _encode_texts(model: Any, tokens: Sequence[Token]) -> Tensor:
     """Text embeddings (u, d) of texts of mixed length, in groups of like length.
 
-    The causal mask is cut to each group's longest text: a causal tower's answer at the last token does not depend
-    on the padding behind it, so this is what the full length gives, at about a fifth of its cost.
+    The causal mask is cut to each group's longest text: a causal tower's answer at the last token
+    does not depend on the padding behind it, so this is what the full length gives, at about a
+    fifth of its cost.
     """
     order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
     per_group = math.ceil(len(order) / TEXT_GROUPS)
@@ -254,5 +262,3 @@ def _resume(
     generator.set_state(state["generator"])
     torch.set_rng_state(state["torch"])
     return state["seen"], state["step"]
-
-

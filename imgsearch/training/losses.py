@@ -1,8 +1,8 @@
 """Contrastive losses: pure functions of two arrays of embeddings.
 
-Everything here takes embeddings as the towers give them (not normalised), normalises them itself, and returns a
-scalar that can be differentiated. What is a positive of what comes in as a mask, so that photos of one class,
-or with one sentence, are never pushed apart.
+Everything here takes embeddings as the towers give them (not normalised), normalises them itself,
+and returns a scalar that can be differentiated. What is a positive of what comes in as a mask, so
+that photos of one class, or with one sentence, are never pushed apart.
 """
 
 import torch
@@ -13,11 +13,13 @@ from torch.nn import functional as F
 def multi_positive_loss(
     images: Tensor, texts: Tensor, positives: Tensor, logit_scale: Tensor | float
 ) -> Tensor:
-    """Symmetric cross entropy in which a row may have several right answers, each an equal share of the target.
+    """Symmetric cross entropy in which a row may have several right answers, each an equal share of
+    the target.
 
-    images (b, d) and texts (u, d), any length; positives (b, u) bool, at least one True in every row and column;
-    logit_scale multiplies the cosines. With a diagonal mask this is CLIP's loss (Radford et al. 2021, figure 3);
-    with repeats it is the bidirectional label-aware loss of UniCL (Yang et al. 2022).
+    images (b, d) and texts (u, d), any length; positives (b, u) bool, at least one True in every
+    row and column; logit_scale multiplies the cosines. With a diagonal mask this is CLIP's loss
+    (Radford et al. 2021, figure 3); with repeats it is the bidirectional label-aware loss of UniCL
+    (Yang et al. 2022).
     """
     logits = logit_scale * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).T  # (b, u)
     targets = positives.to(logits.dtype)

@@ -1,8 +1,9 @@
 """Photos held in memory for training, with the texts that describe them.
 
-In: pairs as `imgsearch.pairs` reads them. Out: per step, augmented pictures, token ids, and a mask that says which
-text is right for which picture. Pictures are decoded once (uint8, one square size a set); crops, flips and
-brightness are drawn per step for the whole batch at once, which costs less than one decode would.
+In: pairs as `imgsearch.pairs` reads them. Out: per step, augmented pictures, token ids, and a mask
+that says which text is right for which picture. Pictures are decoded once (uint8, one square size a
+set); crops, flips and brightness are drawn per step for the whole batch at once, which costs less
+than one decode would.
 """
 
 import io
@@ -30,8 +31,9 @@ Token = tuple[int, ...]
 class TrainingSet:
     """n photos and what may be said of them.
 
-    pixels is (n, 3, side, side) uint8. `texts[language][i]` lists the ids of the texts that fit photo i;
-    `tokens[language][id]` is a text, as one or more equivalent wordings of which each step draws one.
+    pixels is (n, 3, side, side) uint8. `texts[language][i]` lists the ids of the texts that fit
+    photo i; `tokens[language][id]` is a text, as one or more equivalent wordings of which each step
+    draws one.
     """
 
     name: str
@@ -61,9 +63,11 @@ class TrainingSet:
 def captioned_set(
     name: str, photos: CaptionedPhotos, side: int, tokenize: Tokenize, languages: Sequence[str]
 ) -> TrainingSet:
-    """Captioned photos as a training set; equal sentences are one text, whoever they were written for.
+    """Captioned photos as a training set; equal sentences are one text, whoever they were written
+    for.
 
-    Sentences under `zh_translated` count as `zh`: what stands before the underscore is the language.
+    Sentences under `zh_translated` count as `zh`: what stands before the underscore is the
+    language.
     """
     texts: dict[str, list[list[int]]] = {language: [] for language in languages}
     ids: dict[str, dict[Token, int]] = {language: {} for language in languages}
@@ -131,10 +135,11 @@ def random_views(
     generator: torch.Generator,
     smallest: float = 0.35,
 ) -> Tensor:
-    """A random crop of each picture, maybe mirrored, brighter or paler: (b, 3, size, size) float in [0, 1].
+    """A random crop of each picture, maybe mirrored, brighter or paler: (b, 3, size, size) float in
+    [0, 1].
 
-    pixels is (b, 3, side, side) uint8. The crop keeps at least the share `smallest` of the area, with an aspect
-    ratio between 3:4 and 4:3 (Inception's crop), resampled bilinearly.
+    pixels is (b, 3, side, side) uint8. The crop keeps at least the share `smallest` of the area,
+    with an aspect ratio between 3:4 and 4:3 (Inception's crop), resampled bilinearly.
     """
     b = len(pixels)
     area, aspect, x, y, brightness, contrast, flip = torch.rand(7, b, generator=generator)
@@ -148,16 +153,19 @@ def random_views(
     theta[:, 0, 2] = (x * 2 - 1) * (1 - width)
     theta[:, 1, 2] = (y * 2 - 1) * (1 - height)
     grid = F.affine_grid(theta, [b, 3, size, size], align_corners=False)
-    views = F.grid_sample(
+    views: Tensor = F.grid_sample(
         pixels.float() / 255, grid, padding_mode="reflection", align_corners=False
     )
     mean = views.mean(dim=(1, 2, 3), keepdim=True)
-    views = (views - mean) * (0.7 + 0.6 * contrast)[:, None, None, None] + mean
-    return (views * (0.7 + 0.6 * brightness)[:, None, None, None]).clamp(0, 1)
+    views = (views - mean) * (0.7 + 0.6 * contrast).view(b, 1, 1, 1) + mean
+    views = views * (0.7 + 0.6 * brightness).view(b, 1, 1, 1)
+    return views.clamp(0, 1)
 
 
 def pad(tokens: Sequence[Token], longest: int) -> Tensor:
-    """Token ids as (u, t) int64, t the longest text but at most `longest`; cut texts keep their last token."""
+    """Token ids as (u, t) int64, t the longest text but at most `longest`; cut texts keep their
+    last token.
+    """
     t = min(longest, max(len(each) for each in tokens))
     padded = torch.zeros(len(tokens), t, dtype=torch.long)
     for row, each in zip(padded, tokens, strict=True):

@@ -1,15 +1,16 @@
 """A byte-pair vocabulary learnt from one's own texts, in the file format of CLIP's tokenizer.
 
-In: texts. Out: merges, written as the gzip file that `open_clip.SimpleTokenizer(bpe_path=...)` reads, so the
-tokenizer itself stays the published one. Bytes are the alphabet, so any text in any script can be encoded.
-Han characters are spaced first: each becomes a word of its own and a name seen in training is found again
-inside any sentence.
+In: texts. Out: merges, written as the gzip file that `open_clip.SimpleTokenizer(bpe_path=...)`
+reads, so the tokenizer itself stays the published one. Bytes are the alphabet, so any text in any
+script can be encoded. Han characters are spaced first: each becomes a word of its own and a name
+seen in training is found again inside any sentence.
 """
 
 import gzip
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 
 from open_clip.tokenizer import bytes_to_unicode
@@ -19,7 +20,8 @@ WORDS = re.compile(r"[^\W\d_]+")
 
 
 def learn_merges(texts: Iterable[str], most: int, least_count: int = 2) -> list[Merge]:
-    """The byte-pair merges of Sennrich et al. 2016, most frequent first; ties go to the smaller pair.
+    """The byte-pair merges of Sennrich et al. 2016, most frequent first; ties go to the smaller
+    pair.
 
     texts should have passed through the same cleaning as at encoding time (lower case, Han spaced).
     Stops after `most` merges or when the best pair occurs fewer than `least_count` times.
@@ -34,7 +36,7 @@ def learn_merges(texts: Iterable[str], most: int, least_count: int = 2) -> list[
     pairs: Counter[Merge] = Counter()
     holders: defaultdict[Merge, set[int]] = defaultdict(set)
     for index, (symbols, count) in enumerate(words):
-        for pair in zip(symbols, symbols[1:], strict=False):
+        for pair in pairwise(symbols):
             pairs[pair] += count
             holders[pair].add(index)
     merges: list[Merge] = []
@@ -45,11 +47,11 @@ def learn_merges(texts: Iterable[str], most: int, least_count: int = 2) -> list[
         merges.append(best)
         for index in list(holders[best]):
             symbols, count = words[index]
-            for pair in zip(symbols, symbols[1:], strict=False):
+            for pair in pairwise(symbols):
                 pairs[pair] -= count
                 holders[pair].discard(index)
             symbols[:] = _merged(symbols, best)
-            for pair in zip(symbols, symbols[1:], strict=False):
+            for pair in pairwise(symbols):
                 pairs[pair] += count
                 holders[pair].add(index)
         del pairs[best]
@@ -58,7 +60,9 @@ def learn_merges(texts: Iterable[str], most: int, least_count: int = 2) -> list[
 
 
 def save_merges(merges: Iterable[Merge], path: Path) -> None:
-    """Write the gzip file that `open_clip.SimpleTokenizer(bpe_path=path)` reads; same merges, same bytes."""
+    """Write the gzip file that `open_clip.SimpleTokenizer(bpe_path=path)` reads; same merges, same
+    bytes.
+    """
     lines = ["#version: 0.2", *(" ".join(merge) for merge in merges)]
     path.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
 

@@ -1,0 +1,109 @@
+"""Semantic image search: index a folder of photos, search it in English or Chinese.
+
+    import imgsearch
+
+    library = imgsearch.open_library("my-library")
+    for outcome in imgsearch.index(library, ["~/Pictures"], encoder="builtin"):
+        print(outcome)
+    for hit in imgsearch.search(library, "a dog on the beach", k=5):
+        print(hit.score, hit.path)
+
+Names are loaded when first used, so `import imgsearch` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from imgsearch.encoders import Encoder as Encoder
+    from imgsearch.encoders import load as load_encoder
+    from imgsearch.errors import ImgsearchError as ImgsearchError
+    from imgsearch.evaluating import Measurement as Measurement
+    from imgsearch.evaluating import evaluate as evaluate
+    from imgsearch.indexing import Added as Added
+    from imgsearch.indexing import Intake as Intake
+    from imgsearch.indexing import Missing as Missing
+    from imgsearch.indexing import Moved as Moved
+    from imgsearch.indexing import Outcome as Outcome
+    from imgsearch.indexing import Skipped as Skipped
+    from imgsearch.indexing import Unchanged as Unchanged
+    from imgsearch.indexing import index as index
+    from imgsearch.indexing import rebuild as rebuild
+    from imgsearch.library import Library as Library
+    from imgsearch.library import open_library as open_library
+    from imgsearch.pairs import read_pairs as read_pairs
+    from imgsearch.searching import Filters as Filters
+    from imgsearch.searching import Hit as Hit
+    from imgsearch.searching import search as search
+    from imgsearch.upkeep import Status as Status
+    from imgsearch.upkeep import doctor as doctor
+    from imgsearch.upkeep import status as status
+
+_HOMES = {
+    "encoders": {"Encoder": "Encoder", "load_encoder": "load"},
+    "errors": {"ImgsearchError": "ImgsearchError"},
+    "evaluating": {"Measurement": "Measurement", "evaluate": "evaluate"},
+    "indexing": {
+        name: name
+        for name in (
+            "Added",
+            "Intake",
+            "Missing",
+            "Moved",
+            "Outcome",
+            "Skipped",
+            "Unchanged",
+            "index",
+            "rebuild",
+        )
+    },
+    "library": {"Library": "Library", "open_library": "open_library"},
+    "pairs": {"read_pairs": "read_pairs"},
+    "searching": {"Filters": "Filters", "Hit": "Hit", "search": "search"},
+    "upkeep": {"Status": "Status", "doctor": "doctor", "status": "status"},
+}
+_WHERE = {
+    public: (home, private) for home, names in _HOMES.items() for public, private in names.items()
+}
+
+__all__ = [
+    "Added",
+    "Encoder",
+    "Filters",
+    "Hit",
+    "ImgsearchError",
+    "Intake",
+    "Library",
+    "Measurement",
+    "Missing",
+    "Moved",
+    "Outcome",
+    "Skipped",
+    "Status",
+    "Unchanged",
+    "__version__",
+    "doctor",
+    "evaluate",
+    "index",
+    "load_encoder",
+    "open_library",
+    "read_pairs",
+    "rebuild",
+    "search",
+    "status",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module 'imgsearch' has no attribute {name!r}")
+    home, private = _WHERE[name]
+    value: object = getattr(import_module(f"imgsearch.{home}"), private)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,170 @@
+"""Measure encoders: recall on photos with sentences, zero-shot accuracy on photos with classes.
+
+In: pairs as `imgsearch.pairs` reads them and an encoder. Out: one `Measurement` a language and
+prompt policy. Pictures are embedded once, whatever the number of languages and policies. Recall is
+counted as the papers count it: every sentence is a query, every photo of the set is the gallery;
+the other way round a photo is right when any of its sentences is among the first k.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from imgsearch import images, prompts
+from imgsearch.encoders import Encoder
+from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.metrics import mean_recall, rank_of_first_relevant, recall_at_k
+from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
+from imgsearch.vectors import Vectors, ensemble
+
+ROWS = 512  # queries ranked at once: bounds the memory of the score matrix
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One row of the table.
+
+    metrics are shares in [0, 1]: `text_to_image_recall@k`, `image_to_text_recall@k` (k 1, 5, 10)
+    and their `..._mean_recall` for sentences; `top_1`, `top_5` and `mean_per_class_top_1` for
+    classes.
+    """
+
+    encoder: str
+    task: str
+    language: str
+    prompt: prompts.Policy
+    photos: int
+    texts: int
+    metrics: dict[str, float]
+
+
+def evaluate(
+    pairs: CaptionedPhotos | LabelledPhotos,
+    encoder: Encoder,
+    *,
+    languages: Sequence[str] | None = None,
+    policies: Sequence[prompts.Policy] = ("auto",),
+) -> Iterator[Measurement]:
+    """Measure an encoder on pairs, in each of their languages that it knows, under each prompt
+    policy.
+
+    `languages` narrows the choice; a set called `zh_translated` is in the language before the
+    underscore. Raises UsageError for a language the pairs have no text in, NoEncoderError when the
+    encoder knows none of them.
+    """
+    known = [each for each in pairs.languages if each.split("_")[0] in encoder.languages]
+    for language in languages or ():
+        if language not in pairs.languages:
+            has = ", ".join(pairs.languages)
+            raise UsageError(f"these photos have no text in {language!r}, only in {has}")
+    chosen = [each for each in known if languages is None or each in languages]
+    if not chosen:
+        raise NoEncoderError(
+            f"{encoder.name} knows {', '.join(encoder.languages)}; the text is in "
+            f"{', '.join(languages or pairs.languages)}: name another with --encoder"
+        )
+    vectors = embed_pictures(pairs.pictures, encoder)
+    for language in chosen:
+        for policy in policies:
+            if isinstance(pairs, CaptionedPhotos):
+                yield _retrieval(pairs, vectors, encoder, language, policy)
+            else:
+                yield _zero_shot(pairs, vectors, encoder, language, policy)
+
+
+def embed_pictures(pictures: Sequence[bytes | Path], encoder: Encoder) -> Vectors:
+    """Decode and embed, (n, d) unit float32; pictures are decoded in parallel, one batch ahead."""
+    rows = [np.zeros((0, encoder.dim), np.float32)]
+    batches = [
+        pictures[start : start + encoder.batch_size]
+        for start in range(0, len(pictures), encoder.batch_size)
+    ]
+    with ThreadPoolExecutor() as pool:
+        ahead = [pool.submit(images.decode, each) for batch in batches[:1] for each in batch]
+        for index in range(len(batches)):
+            current = ahead
+            following = batches[index + 1] if index + 1 < len(batches) else ()
+            ahead = [pool.submit(images.decode, each) for each in following]
+            rows.append(encoder.embed_images([future.result() for future in current]))
+    return np.concatenate(rows)
+
+
+def embed_queries(
+    texts: Sequence[str], encoder: Encoder, language: str, policy: prompts.Policy
+) -> Vectors:
+    """Each text as `search` embeds it: filled into the policy's templates, ensembled; (n, d)."""
+    filled = [
+        prompts.expand(text, prompts.templates(policy, text, language.split("_")[0]))
+        for text in texts
+    ]
+    flat = encoder.embed_texts([prompt for each in filled for prompt in each])
+    ends = np.cumsum([len(each) for each in filled])[:-1]
+    return np.stack([ensemble(rows) for rows in np.split(flat, ends)])
+
+
+def _retrieval(
+    pairs: CaptionedPhotos,
+    vectors: Vectors,
+    encoder: Encoder,
+    language: str,
+    policy: prompts.Policy,
+) -> Measurement:
+    owner = np.array(
+        [photo for photo, texts in enumerate(pairs.captions) for _ in texts.get(language, ())]
+    )
+    texts = [text for each in pairs.captions for text in each.get(language, ())]
+    queries = embed_queries(texts, encoder, language, policy)
+    to_image = _ranks(queries, vectors, owner[:, None] == np.arange(len(vectors)))
+    described = np.unique(owner)
+    to_text = _ranks(vectors[described], queries, described[:, None] == owner)
+    metrics: dict[str, float] = {}
+    for direction, ranks in (("text_to_image", to_image), ("image_to_text", to_text)):
+        recalls = recall_at_k(ranks)
+        metrics |= {f"{direction}_recall@{k}": recall for k, recall in recalls.items()}
+        metrics[f"{direction}_mean_recall"] = mean_recall(recalls)
+    return Measurement(
+        encoder.name, "retrieval", language, policy, len(vectors), len(texts), metrics
+    )
+
+
+def _zero_shot(
+    pairs: LabelledPhotos,
+    vectors: Vectors,
+    encoder: Encoder,
+    language: str,
+    policy: prompts.Policy,
+) -> Measurement:
+    labels = sorted(set(pairs.labels))
+    truth = np.array([labels.index(label) for label in pairs.labels])
+    classes = embed_queries(
+        [pairs.names[label][language][0] for label in labels], encoder, language, policy
+    )
+    ranks = _ranks(vectors, classes, truth[:, None] == np.arange(len(labels)))
+    recalls = recall_at_k(ranks, (1, 5))
+    per_class = [float(np.mean(ranks[truth == index] < 1)) for index in range(len(labels))]
+    metrics = {
+        "top_1": recalls[1],
+        "top_5": recalls[5],
+        "mean_per_class_top_1": float(np.mean(per_class)),
+    }
+    return Measurement(
+        encoder.name, "zero-shot", language, policy, len(vectors), len(labels), metrics
+    )
+
+
+def _ranks(
+    queries: Vectors, gallery: Vectors, relevant: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """`rank_of_first_relevant` of cosines, a block of queries at a time; relevant is (q, g)."""
+    return np.concatenate(
+        [
+            rank_of_first_relevant(
+                queries[start : start + ROWS] @ gallery.T, relevant[start : start + ROWS]
+            )
+            for start in range(0, len(queries), ROWS)
+        ]
+    )

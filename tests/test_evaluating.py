@@ -1,0 +1,71 @@
+"""Measuring an encoder whose every answer is known: colours."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ColourEncoder, draw
+
+from imgsearch import prompts
+from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.evaluating import embed_queries, evaluate
+from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
+from imgsearch.vectors import ensemble
+
+
+def captioned(folder: Path) -> CaptionedPhotos:
+    pictures = tuple(draw(folder / f"{colour}.png", colour) for colour in ("red", "green", "blue"))
+    captions = (
+        {"en": ("red", "a red wall"), "zh": ("红",)},
+        {"en": ("green",), "zh": ("绿",)},
+        {"en": ("red",), "zh": ("蓝",)},  # the English sentence is wrong
+    )
+    return CaptionedPhotos(pictures, captions)
+
+
+def test_recall_counts_every_sentence_as_a_query_and_every_photo_as_the_gallery(
+    tmp_path: Path, colour_encoder: ColourEncoder
+) -> None:
+    (row,) = evaluate(captioned(tmp_path), colour_encoder, languages=["en"], policies=["raw"])
+    assert (row.photos, row.texts, row.task) == (3, 4, "retrieval")
+    assert row.metrics["text_to_image_recall@1"] == 3 / 4  # the wrong sentence finds the red photo
+    assert row.metrics["image_to_text_recall@1"] == 2 / 3
+    assert row.metrics["text_to_image_recall@5"] == 1.0
+
+
+def test_each_language_the_encoder_knows_is_a_row(tmp_path: Path) -> None:
+    english = ColourEncoder(languages=("en",))
+    assert [row.language for row in evaluate(captioned(tmp_path), english)] == ["en"]
+    both = evaluate(captioned(tmp_path), ColourEncoder())
+    assert [row.language for row in both] == ["en", "zh"]
+
+
+def test_zero_shot_accuracy_is_the_share_of_photos_whose_class_ranks_first(
+    tmp_path: Path, colour_encoder: ColourEncoder
+) -> None:
+    pictures = tuple(
+        draw(tmp_path / f"{n}.png", colour)
+        for n, colour in enumerate(("red", "red", "blue", "green"))
+    )
+    names = {colour: {"en": (colour,)} for colour in ("red", "green", "blue")}
+    pairs = LabelledPhotos(pictures, ("red", "red", "red", "green"), names)
+    (row,) = evaluate(pairs, colour_encoder)
+    assert row.metrics["top_1"] == 3 / 4
+    assert row.texts == 2, "classes without a photo are no candidates"
+    assert row.metrics["mean_per_class_top_1"] == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_queries_are_embedded_as_search_embeds_them(colour_encoder: ColourEncoder) -> None:
+    (row,) = embed_queries(["red"], colour_encoder, "en", "seven")
+    filled = prompts.expand("red", prompts.templates("seven", "red", "en"))
+    np.testing.assert_allclose(row, ensemble(colour_encoder.embed_texts(filled)), atol=1e-7)
+
+
+def test_a_language_without_text_is_named(tmp_path: Path, colour_encoder: ColourEncoder) -> None:
+    with pytest.raises(UsageError, match="no text in 'fr'"):
+        list(evaluate(captioned(tmp_path), colour_encoder, languages=["fr"]))
+
+
+def test_an_encoder_that_knows_no_language_of_the_pairs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoEncoderError, match="knows fr"):
+        list(evaluate(captioned(tmp_path), ColourEncoder(languages=("fr",))))

@@ -1,0 +1,93 @@
+"""Reading photos with text from tars and folders."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+from conftest import draw
+
+from imgsearch.errors import UsageError
+from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, read_pairs
+
+
+def tar_of(path: Path, members: dict[str, bytes]) -> Path:
+    with tarfile.open(path, "w") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return path
+
+
+def test_a_webdataset_tar_gives_photos_with_sentences_per_language(tmp_path: Path) -> None:
+    picture = draw(tmp_path / "a.jpg", "red").read_bytes()
+    sentences = {"en": ["a red field", "all red"], "zh": ["一片红色"], "id": 7, "empty": []}
+    tar = tar_of(
+        tmp_path / "val.tar",
+        {"1.jpg": picture, "1.json": json.dumps(sentences).encode(), "2.jpg": picture},
+    )
+    pairs = read_pairs([tar])
+    assert isinstance(pairs, CaptionedPhotos)
+    assert pairs.pictures == (picture,), "a photo without text is left out"
+    assert pairs.captions == ({"en": ("a red field", "all red"), "zh": ("一片红色",)},)
+    assert pairs.languages == ("en", "zh")
+
+
+def test_a_folder_with_text_beside_photos_reads_like_a_tar(tmp_path: Path) -> None:
+    picture = draw(tmp_path / "deep" / "1.png", "red")
+    (tmp_path / "deep" / "1.txt").write_text("a red field\n\n all red \n", "utf-8")
+    pairs = read_pairs([tmp_path])
+    assert isinstance(pairs, CaptionedPhotos)
+    assert pairs.pictures == (picture,)
+    assert pairs.captions == ({"en": ("a red field", "all red")},)
+
+
+def test_class_folders_take_their_names_from_the_table_beside_them(tmp_path: Path) -> None:
+    picture = draw(tmp_path / "a.jpg", "red").read_bytes()
+    table = {
+        "n01": {"en": ["goldfish", "Carassius"], "zh": ["金鱼"]},
+        "n02": {"en": ["ray"], "zh": ["鳐鱼"]},
+    }
+    (tmp_path / "classes.json").write_text(json.dumps(table), "utf-8")
+    tar = tar_of(
+        tmp_path / "val.tar", {"n01/x.jpg": picture, "n02/y.jpg": picture, "n01/z.jpg": picture}
+    )
+    pairs = read_pairs([tar])
+    assert isinstance(pairs, LabelledPhotos)
+    assert pairs.labels == ("n01", "n02", "n01")
+    assert pairs.names["n01"] == {"en": ("goldfish", "Carassius"), "zh": ("金鱼",)}
+    assert pairs.languages == ("en", "zh")
+
+
+def test_class_folders_without_a_table_are_named_after_themselves(tmp_path: Path) -> None:
+    draw(tmp_path / "hot_dog" / "1.jpg", "red")
+    pairs = read_pairs([tmp_path])
+    assert isinstance(pairs, LabelledPhotos)
+    assert pairs.names == {"hot_dog": {"en": ("hot dog",)}}
+
+
+def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"nowhere\.tar does not exist"):
+        read_pairs([tmp_path / "nowhere.tar"])
+
+
+def test_photos_without_any_text_are_refused_with_what_was_expected(tmp_path: Path) -> None:
+    draw(tmp_path / "1.jpg", "red")
+    with pytest.raises(UsageError, match="no photo with text"):
+        read_pairs([tmp_path])
+
+
+def test_a_file_that_is_no_tar_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    path.write_bytes(b"not a tar" * 100)
+    with pytest.raises(UsageError, match="no tar"):
+        read_pairs([path])
+
+
+def test_a_broken_sidecar_is_named(tmp_path: Path) -> None:
+    draw(tmp_path / "1.jpg", "red")
+    (tmp_path / "1.json").write_text("{", "utf-8")
+    with pytest.raises(UsageError, match=r"1\.json is no JSON"):
+        read_pairs([tmp_path])
