@@ -1,0 +1,42 @@
+"""The catalog: the SQLite file that holds what is true about a library.
+
+Paths, photos, embeddings, encoders, generations and runs go in; plain values (ids, paths, numpy
+rows, frozen dataclasses) come out, never ORM objects, so nobody outside this folder knows SQL.
+`Catalog` answers questions; `Catalog.write()` gives a `Writer` whose life is exactly one
+transaction, which is what makes a killed run harmless.
+
+    tables.py      the tables, as SQLAlchemy models
+    connection.py  the engine: pragmas, transactions, errors in our words
+    upgrade.py     bring a file of an older revision up to date
+    rows.py        the plain values that come out
+    paths.py       paths in and out of columns, also those that are not text
+    queries.py     Catalog
+    writing.py     Writer
+    audit.py       counts and checks for status and doctor
+"""
+
+from imgsearch.catalog.queries import Catalog
+from imgsearch.catalog.rows import (
+    EncoderRow,
+    FilePlace,
+    FileRow,
+    GenerationRow,
+    PhotoFacts,
+    RunRow,
+)
+from imgsearch.catalog.upgrade import HEAD, is_up_to_date, upgrade
+from imgsearch.catalog.writing import Writer
+
+__all__ = [
+    "HEAD",
+    "Catalog",
+    "EncoderRow",
+    "FilePlace",
+    "FileRow",
+    "GenerationRow",
+    "PhotoFacts",
+    "RunRow",
+    "Writer",
+    "is_up_to_date",
+    "upgrade",
+]

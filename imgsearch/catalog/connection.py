@@ -1,0 +1,92 @@
+"""The engine of a catalog: how a SQLite file is opened, what a transaction is, what an error means.
+
+A path goes in, an `Engine` comes out. WAL lets searches read while a run writes; `BEGIN IMMEDIATE`
+for writers makes them wait for each other at the start instead of failing halfway. Every database
+error becomes one of ours here, at the only place that knows the driver.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+from sqlalchemy.pool import NullPool
+
+from imgsearch.errors import LibraryDamagedError, LibraryError, LibraryLockedError
+
+BUSY_SECONDS = 30
+IMMEDIATE = "imgsearch_immediate"  # execution option: take the write lock at BEGIN
+CONSTANTS = 900  # older builds of SQLite take 999 in a statement
+T = TypeVar("T")
+
+
+def open_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
+    """An engine on the file; `foreign_keys=False` only for upgrades, which may rebuild tables."""
+    engine = create_engine(
+        f"sqlite:///{path}".replace("?", "%3F"),
+        creator=lambda: _connect(path, foreign_keys),
+        poolclass=NullPool if not foreign_keys else None,
+    )
+    event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", lambda context: _translate(path, context))
+    return engine
+
+
+def _connect(path: Path, foreign_keys: bool) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")  # in WAL, kill -9 loses nothing committed
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _begin(connection: Connection) -> None:
+    # The driver's own transactions are off (isolation_level=None): they leave DDL outside.
+    is_writer = connection.get_execution_options().get(IMMEDIATE, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+
+
+def _translate(path: Path, context: ExceptionContext) -> None:
+    cause = context.original_exception
+    if isinstance(context.sqlalchemy_exception, (IntegrityError, ProgrammingError)):
+        return  # a bug of ours: let it show
+    if isinstance(cause, sqlite3.Error):
+        raise in_our_words(path, cause) from cause
+
+
+def in_our_words(path: Path, error: sqlite3.Error) -> LibraryError:
+    """The error of ours that says what a driver's error means for the library."""
+    code: Any = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if isinstance(code, int) else None
+    if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LibraryLockedError(
+            f"{path} is being written by another program and stayed locked for {BUSY_SECONDS} s. "
+            "Try again when it is done."
+        )
+    if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return LibraryDamagedError(
+            f"{path} is damaged: {error}. Copies made before upgrades are in "
+            f"{path.parent / 'backups'}; or move the library away and index again."
+        )
+    if "no such table" in str(error) or "no such column" in str(error):
+        return LibraryDamagedError(f"{path} lacks a part of its schema: {error}.")
+    return LibraryError(f"{path} cannot be used: {error}.")
+
+
+def pieces(items: Sequence[T] | npt.NDArray[np.int64]) -> Iterator[list[T]]:
+    """The items in lists short enough for the constants of one statement, as Python's own types."""
+    for start in range(0, len(items), CONSTANTS):
+        piece = items[start : start + CONSTANTS]
+        yield piece.tolist() if isinstance(piece, np.ndarray) else list(piece)

@@ -1,0 +1,286 @@
+"""Catalog: the questions a library answers, and the door to writing.
+
+Ids and paths in, plain values and numpy rows out; each question is one short read, so a search in a
+long-lived process always sees what was committed last. Lists of ids are cut into pieces before they
+reach SQL, because SQLite bounds the number of constants in a statement.
+"""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import ColumnElement, Engine, and_, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from imgsearch.catalog import comparing
+from imgsearch.catalog.comparing import at_or_under
+from imgsearch.catalog.connection import IMMEDIATE, open_engine, pieces
+from imgsearch.catalog.paths import name_of
+from imgsearch.catalog.rows import EncoderRow, FileRow, GenerationRow, RunRow
+from imgsearch.catalog.tables import (
+    ActiveEncoder,
+    Embedding,
+    EncoderEntry,
+    File,
+    Generation,
+    Photo,
+    Run,
+    TextEmbedding,
+)
+from imgsearch.catalog.writing import Writer
+from imgsearch.errors import LibraryError
+from imgsearch.vectors import Vectors, from_bytes, to_bytes
+
+Ids = npt.NDArray[np.int64]
+ROWS_AT_ONCE = 10_000
+
+
+class Catalog:
+    """The database of one library. Safe to share between threads; close it when done."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.engine: Engine = open_engine(path)
+
+    def close(self) -> None:
+        """Close every connection; the last one folds the WAL into the file."""
+        self.engine.dispose()
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Writer]:
+        """One transaction: all that the writer did lands at the end of the block, or none."""
+        with self.engine.execution_options(**{IMMEDIATE: True}).begin() as connection:
+            yield Writer(connection)
+
+    # Encoders
+
+    def encoders(self) -> list[EncoderRow]:
+        """All encoders with embeddings here, oldest first."""
+        return self._encoders()
+
+    def encoder_named(self, name: str) -> EncoderRow | None:
+        """The encoder of that name (the newest of several), or the only one of that family.
+
+        "builtin" finds "builtin/1"; a family of which two encoders are here is None.
+        """
+        rows = self.encoders()
+        same = [row for row in rows if row.name == name]
+        family = [row for row in rows if row.name.startswith(name + "/")]
+        if same:
+            return same[-1]
+        return family[0] if len(family) == 1 else None
+
+    def encoder_with_identity(self, identity: str) -> EncoderRow | None:
+        """The encoder of that identity."""
+        rows = self._encoders(EncoderEntry.identity == identity)
+        return rows[0] if rows else None
+
+    def active_encoder(self, language: str) -> EncoderRow | None:
+        """The encoder that answers queries of a language."""
+        return self.active_encoders().get(language)
+
+    def active_encoders(self) -> dict[str, EncoderRow]:
+        """Language -> encoder, in the order of the languages' names."""
+        with self.engine.connect() as connection:
+            found = connection.execute(
+                select(ActiveEncoder.language, ActiveEncoder.encoder_id).order_by(
+                    ActiveEncoder.language
+                )
+            ).all()
+        rows = {row.id: row for row in self.encoders()}
+        return {language: rows[encoder_id] for language, encoder_id in found}
+
+    def _encoders(self, *where: ColumnElement[bool]) -> list[EncoderRow]:
+        columns = EncoderEntry.__table__.columns
+        statement = select(*columns).where(*where).order_by(columns.id)
+        with self.engine.connect() as connection:
+            return [
+                EncoderRow(r.id, r.identity, r.name, r.dim, tuple(r.languages), r.source)
+                for r in connection.execute(statement)
+            ]
+
+    # Generations
+
+    def current_generation(self, encoder_id: int) -> GenerationRow | None:
+        """The generation that searches of this encoder use."""
+        current = self.generations(encoder_id, only_current=True)
+        return current[0] if current else None
+
+    def generations(
+        self, encoder_id: int | None = None, *, only_current: bool = False
+    ) -> list[GenerationRow]:
+        """Generations, oldest first; of all encoders when none is named."""
+        statement = select(
+            Generation.id,
+            Generation.encoder_id,
+            Generation.folder,
+            Generation.kind,
+            Generation.count,
+            Generation.last_embedding_id,
+        ).order_by(Generation.id)
+        if encoder_id is not None:
+            statement = statement.where(Generation.encoder_id == encoder_id)
+        if only_current:
+            statement = statement.where(Generation.is_current)
+        with self.engine.connect() as connection:
+            return [GenerationRow(*row) for row in connection.execute(statement)]
+
+    # Embeddings
+
+    def photo_count(self, encoder_id: int) -> int:
+        """How many photos this encoder has embedded, those without a live file included."""
+        return self.embeddings_after(encoder_id, 0)
+
+    def embeddings_after(self, encoder_id: int, after: int) -> int:
+        """How many embeddings of an encoder came later than the embedding id `after`."""
+        with self.engine.connect() as connection:
+            return connection.execute(
+                select(func.count()).where(Embedding.encoder_id == encoder_id, Embedding.id > after)
+            ).scalar_one()
+
+    def embeddings(
+        self, encoder_id: int, *, photo_ids: Sequence[int] | Ids | None = None, after: int = 0
+    ) -> tuple[Ids, Vectors]:
+        """Photo ids (n,) and their vectors (n, d), unit rows.
+
+        In the order of arrival, only those later than the embedding id `after`; with `photo_ids`,
+        in the order of that list, without those that have no embedding.
+        """
+        if photo_ids is None:
+            ids, vectors, _ = self.embeddings_and_last(encoder_id, after=after)
+            return ids, vectors
+        blobs: dict[int, bytes] = {}
+        with self.engine.connect() as connection:
+            dim = self._dim(encoder_id)
+            for piece in pieces(photo_ids):
+                rows = connection.execute(
+                    select(Embedding.photo_id, Embedding.vector).where(
+                        Embedding.encoder_id == encoder_id,
+                        Embedding.photo_id.in_(piece),
+                        Embedding.id > after,
+                    )
+                )
+                blobs.update((photo_id, vector) for photo_id, vector in rows)
+        found = [int(i) for i in photo_ids if int(i) in blobs]
+        return np.array(found, np.int64), from_bytes([blobs[i] for i in found], dim)
+
+    def embeddings_and_last(self, encoder_id: int, *, after: int = 0) -> tuple[Ids, Vectors, int]:
+        """As `embeddings`, with the last embedding's id (`after` if there is none)."""
+        where = and_(Embedding.encoder_id == encoder_id, Embedding.id > after)
+        dim = self._dim(encoder_id)
+        with self.engine.connect() as connection:
+            n = connection.execute(select(func.count()).where(where)).scalar_one()
+            ids = np.empty(n, np.int64)
+            vectors = np.empty((n, dim), np.float32)
+            last, start = after, 0
+            rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
+                select(Embedding.id, Embedding.photo_id, Embedding.vector)
+                .where(where)
+                .order_by(Embedding.id)
+            )
+            for part in rows.partitions():
+                end = start + len(part)
+                ids[start:end] = [row.photo_id for row in part]
+                vectors[start:end] = from_bytes([row.vector for row in part], dim)
+                last, start = part[-1].id, end
+        return ids, vectors, last
+
+    def embedded_photo_ids(self, encoder_id: int) -> set[int]:
+        """The photos this encoder has embedded."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                select(Embedding.photo_id).where(Embedding.encoder_id == encoder_id)
+            )
+            return set(rows.scalars())
+
+    def _dim(self, encoder_id: int) -> int:
+        with self.engine.connect() as connection:
+            return connection.execute(
+                select(EncoderEntry.dim).where(EncoderEntry.id == encoder_id)
+            ).scalar_one()
+
+    # Files and photos
+
+    def live_paths(self, photo_ids: Sequence[int] | Ids) -> dict[int, Path]:
+        """The first live file of each photo (lowest file id); a photo without one is absent."""
+        paths: dict[int, Path] = {}
+        with self.engine.connect() as connection:
+            for piece in pieces(photo_ids):
+                rows = connection.execute(
+                    select(File.photo_id, File.path, File.path_bytes)
+                    .where(File.photo_id.in_(piece), File.state == "live")
+                    .order_by(File.id)
+                )
+                for photo_id, text, raw in rows:
+                    paths.setdefault(photo_id or 0, Path(name_of(text, raw)))
+        return paths
+
+    def live_photo_ids(self, path_prefix: Path) -> Ids:
+        """Ids of the photos with a live file at that path or below it, ascending."""
+        statement = (
+            select(File.photo_id)
+            .distinct()
+            .where(at_or_under(path_prefix), File.state == "live")
+            .order_by(File.photo_id)
+        )
+        with self.engine.connect() as connection:
+            return np.array(connection.execute(statement).scalars().all(), np.int64)
+
+    def has_photo(self, photo_id: int) -> bool:
+        """Whether the library knows a photo of this id."""
+        with self.engine.connect() as connection:
+            return (
+                connection.execute(select(Photo.id).where(Photo.id == photo_id)).first() is not None
+            )
+
+    # Comparing with the disk
+
+    def files_under(self, paths: Sequence[Path]) -> dict[str, FileRow]:
+        """Every known file at or below the paths, by its name as `os.fspath` gives it."""
+        return comparing.files_under(self.engine, paths)
+
+    def files_of_photos(self, photo_ids: Sequence[int]) -> dict[int, dict[str, FileRow]]:
+        """Photo id -> its files in any state, by name, lowest file id first."""
+        return comparing.files_of_photos(self.engine, photo_ids)
+
+    def photos_with_hashes(self, hashes: Sequence[str]) -> dict[str, int]:
+        """Content hash -> photo id, for those that are known."""
+        return comparing.photos_with_hashes(self.engine, hashes)
+
+    # Texts and runs
+
+    def cached_text(self, encoder_id: int, templates_key: str, text: str) -> Vectors | None:
+        """The vector (d,) that `cache_text` kept."""
+        with self.engine.connect() as connection:
+            vector = connection.execute(
+                select(TextEmbedding.vector).where(
+                    TextEmbedding.encoder_id == encoder_id,
+                    TextEmbedding.templates_key == templates_key,
+                    TextEmbedding.text == text,
+                )
+            ).scalar()
+        return None if vector is None else from_bytes([vector], self._dim(encoder_id))[0]
+
+    def cache_text(self, encoder_id: int, templates_key: str, text: str, vector: Vectors) -> None:
+        """Keep a text's vector (d,). A library that cannot be written keeps none, silently."""
+        row = {
+            "encoder_id": encoder_id,
+            "templates_key": templates_key,
+            "text": text,
+            "vector": to_bytes(vector),
+        }
+        # A search must work in a library on a read-only disk, and while another process writes.
+        with contextlib.suppress(LibraryError), self.write() as writer:
+            writer.connection.execute(insert(TextEmbedding).on_conflict_do_nothing(), row)
+
+    def last_run(self) -> RunRow | None:
+        """The newest run of any verb."""
+        with self.engine.connect() as connection:
+            row = connection.execute(
+                select(*Run.__table__.columns).order_by(Run.id.desc()).limit(1)
+            ).first()
+        if row is None:
+            return None
+        return RunRow(row.verb, row.pid, row.started_at, row.finished_at, row.outcome)

@@ -1,0 +1,81 @@
+"""The plain values that come out of the catalog, and the facts of a photo that go in.
+
+Frozen and free of SQLAlchemy, so that they may be kept, compared and passed to other threads.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+State = Literal["live", "missing", "skipped"]
+
+
+@dataclass(frozen=True)
+class EncoderRow:
+    """An encoder with embeddings here; `source` loads it again, None for one that was an object."""
+
+    id: int
+    identity: str
+    name: str
+    dim: int
+    languages: tuple[str, ...]
+    source: str | None
+
+
+@dataclass(frozen=True)
+class GenerationRow:
+    """One built index: `count` embeddings, none of them later than `last_embedding_id`."""
+
+    id: int
+    encoder_id: int
+    folder: str
+    kind: str
+    count: int
+    last_embedding_id: int
+
+
+class FileRow(NamedTuple):
+    """A file as the last run saw it. A named tuple: 100,000 of them are made at every run."""
+
+    id: int
+    photo_id: int | None
+    size_bytes: int
+    mtime_ns: int
+    state: str
+
+
+@dataclass(frozen=True)
+class PhotoFacts:
+    """What is kept about a photo's content. `width` and `height` in pixels, upright."""
+
+    content_hash: str
+    width: int
+    height: int
+    size_bytes: int
+    format: str
+    taken_at: datetime
+    camera: str | None
+    latitude: float | None
+    longitude: float | None
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """One call of a verb; `finished_at` is None while it runs, or when it was killed."""
+
+    verb: str
+    pid: int
+    started_at: datetime
+    finished_at: datetime | None
+    outcome: dict[str, object] | None
+
+
+@dataclass(frozen=True)
+class FilePlace:
+    """Where a file is and what root it belongs to."""
+
+    path: Path
+    root_id: int
+    size_bytes: int
+    mtime_ns: int

@@ -1,0 +1,97 @@
+"""Bring a catalog's file up to the revision this program writes.
+
+The file's own version table says where it stands, and reading it needs nothing but sqlite3: Alembic
+is imported only when there is something to do. Before that the file is copied aside (SQLite's
+backup, so what is still in the WAL comes along); the steps then run in one transaction.
+"""
+
+import contextlib
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+from imgsearch.catalog.connection import IMMEDIATE, in_our_words, open_engine
+from imgsearch.errors import LibraryDamagedError, LibraryTooNewError
+
+HEAD = "0001"  # the newest revision in migrations/versions; a test compares them
+COPIES_KEPT = 3
+
+
+def is_up_to_date(path: Path) -> bool:
+    """Whether the file stands at HEAD; False for one that is older, empty or not there.
+
+    Raises LibraryTooNewError for a newer revision, LibraryDamagedError for what is no catalog.
+    """
+    revision = _revision(path)
+    if revision is None or revision == HEAD:
+        return revision == HEAD
+    if not revision.isdigit():
+        raise LibraryDamagedError(f"{path} names a revision that is not ours: {revision!r}.")
+    if revision > HEAD:
+        raise LibraryTooNewError(
+            f"{path} has revision {revision} and this imgsearch knows revisions up to {HEAD}. "
+            "Install the newer imgsearch that wrote it: pip install --upgrade imgsearch"
+        )
+    return False
+
+
+def upgrade(path: Path) -> None:
+    """Run the missing revisions, from an empty file too. The caller holds the library's lock."""
+    from alembic import command
+    from alembic.config import Config
+
+    if _revision(path) is not None:
+        _copy_aside(path)
+    config = Config()
+    config.set_main_option("script_location", str(find_migrations()).replace("%", "%%"))
+    engine = open_engine(path, foreign_keys=False)
+    try:
+        with engine.execution_options(**{IMMEDIATE: True}).begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, HEAD)
+            if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                raise LibraryDamagedError(f"{path}: the upgrade to {HEAD} left dangling rows.")
+    finally:
+        engine.dispose()
+
+
+def find_migrations() -> Path:
+    """The folder of revisions: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "migrations", package.parent / "migrations"):
+        if (folder / "env.py").is_file():
+            return folder
+    raise FileNotFoundError(f"migrations/ is neither in {package} nor beside it: reinstall")
+
+
+def _revision(path: Path) -> str | None:
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            names = {name for (name,) in tables}
+            if "alembic_version" not in names:
+                if names:
+                    raise LibraryDamagedError(
+                        f"{path} is a SQLite file but no imgsearch catalog: it names no revision."
+                    )
+                return None
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error as error:
+        raise in_our_words(path, error) from error
+    return str(row[0]) if row else None
+
+
+def _copy_aside(path: Path) -> None:
+    folder = path.parent / "backups"
+    folder.mkdir(exist_ok=True)
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S%fZ")
+    copy = folder / f"{path.stem}-{stamp}-revision-{_revision(path)}{path.suffix}"
+    with (
+        contextlib.closing(sqlite3.connect(path, timeout=30)) as source,
+        contextlib.closing(sqlite3.connect(copy)) as target,
+    ):
+        source.backup(target)
+    for old in sorted(folder.glob(f"{path.stem}-*{path.suffix}"))[:-COPIES_KEPT]:
+        old.unlink()

@@ -1,0 +1,14 @@
+"""The library: one folder that holds a catalog, its generations and the models it depends on.
+
+A path goes in, an open `Library` comes out. A place, not a doer: verbs take it as their first
+argument; what is here is only what two of them share.
+
+    place.py        Library, open_library, default_path
+    lock.py         one writer at a time, across processes
+    generations.py  a new index from stored embeddings, and the switch to it
+"""
+
+from imgsearch.library.lock import Lock
+from imgsearch.library.place import MARKER, Library, default_path, open_library
+
+__all__ = ["MARKER", "Library", "Lock", "default_path", "open_library"]

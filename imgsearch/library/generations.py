@@ -1,0 +1,76 @@
+"""Generations: a new index from the stored embeddings, and the switch to it.
+
+An encoder's row goes in, the row of its new generation comes out. The folder is written beside the
+others under a name that nothing reads, then renamed, and one commit makes it the current one: that
+commit is the switch, so a kill at any moment leaves the old index or the new one, never a half.
+"""
+
+import shutil
+from pathlib import Path
+
+from imgsearch.catalog import EncoderRow, GenerationRow
+from imgsearch.errors import NoEncoderError
+from imgsearch.library.place import Library
+
+UNFINISHED = ".tmp"
+GENERATIONS_KEPT = 2  # the current one, and the one before: a search may just be opening it
+
+
+def build(library: Library, encoder: EncoderRow, kind: str | None = None) -> GenerationRow:
+    """Build, write and switch to a generation of all stored embeddings of an encoder.
+
+    `kind` as in `vector_index`; that of the current generation unless given, else flat. The caller
+    holds the library's lock. Raises NoEncoderError when the encoder has no embeddings.
+    """
+    from imgsearch.vector_index import VectorIndex
+
+    catalog = library.catalog
+    ids, vectors, last = catalog.embeddings_and_last(encoder.id)
+    if len(ids) == 0:
+        raise NoEncoderError(
+            f"{library.path} holds no embeddings of {encoder.name} to build from. "
+            f"Make some: imgsearch index --encoder {encoder.name} PATH"
+        )
+    current = catalog.current_generation(encoder.id)
+    index = VectorIndex.build(ids, vectors, kind or (current.kind if current else "flat"))
+    folder = _next_folder(library)
+    partial = folder.with_name(folder.name + UNFINISHED)
+    shutil.rmtree(partial, ignore_errors=True)
+    index.save(partial, about={"encoder": encoder.name, "identity": encoder.identity})
+    partial.rename(folder)
+    row = GenerationRow(0, encoder.id, folder.name, index.kind, index.count, last)
+    with catalog.write() as writer:
+        writer.switch_generation(row)
+    _drop_old(library, encoder.id)
+    switched = catalog.current_generation(encoder.id)
+    assert switched is not None  # committed above, under the lock
+    return switched
+
+
+def is_due(library: Library, encoder_id: int) -> bool:
+    """Whether an encoder has embeddings but no generation, or too many beside it.
+
+    Too many is more than 1,000 and more than a tenth of the generation: those are scored one by
+    one at every search, and a new generation costs time in proportion to the whole.
+    """
+    current = library.catalog.current_generation(encoder_id)
+    if current is None:
+        return library.catalog.photo_count(encoder_id) > 0
+    beside = library.catalog.embeddings_after(encoder_id, current.last_embedding_id)
+    return beside > max(1000, current.count // 10)
+
+
+def _next_folder(library: Library) -> Path:
+    library.generations_folder.mkdir(exist_ok=True)
+    names = [row.folder for row in library.catalog.generations()]
+    names += [path.name.split(".")[0] for path in library.generations_folder.iterdir()]
+    last = max((int(name) for name in names if name.isdigit()), default=0)
+    return library.generations_folder / f"{last + 1:04}"
+
+
+def _drop_old(library: Library, encoder_id: int) -> None:
+    old = library.catalog.generations(encoder_id)[:-GENERATIONS_KEPT]
+    with library.catalog.write() as writer:
+        writer.forget_generations([row.id for row in old])
+    for row in old:  # Windows keeps a mapped file: `doctor` finds such a folder later
+        shutil.rmtree(library.generations_folder / row.folder, ignore_errors=True)

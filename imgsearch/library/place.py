@@ -1,0 +1,221 @@
+"""Library: the folder on disk, its open catalog, and what is loaded from it.
+
+A path goes in; paths, the catalog, encoders and indexes come out. Opening brings the catalog up to
+date under the library's lock, so nobody ever "runs migrations". Encoders and indexes are kept once
+loaded, keyed by identity and generation: a long-lived process follows a switch at its next search.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from imgsearch.catalog import Catalog, EncoderRow, GenerationRow, is_up_to_date, upgrade
+from imgsearch.errors import (
+    LibraryDamagedError,
+    LibraryError,
+    NoEncoderError,
+    NoLibraryError,
+    UsageError,
+)
+from imgsearch.library.lock import Lock
+
+if TYPE_CHECKING:  # they bring torch and faiss
+    from imgsearch.encoders import Encoder
+    from imgsearch.vector_index import VectorIndex
+
+MARKER = "<!-- imgsearch library -->"
+README = f"""{MARKER}
+# A library of imgsearch
+
+This folder holds what imgsearch knows about your photos; the photos themselves are elsewhere and
+are never changed. `library.db` is the truth (SQLite). `generations/` is built from it and may be
+deleted at any time: `imgsearch rebuild` makes it anew. `models/` holds copies of the encoders the
+library depends on, `backups/` copies of `library.db` from before upgrades.
+
+`imgsearch status` says what is inside; `imgsearch doctor` checks it. To remove the library, delete
+this folder.
+"""
+CATALOG_FILE = "library.db"
+UPGRADE_WAITS_SECONDS = 30
+
+
+class Library:
+    """An open library. Made by `open_library`; a context manager that closes it."""
+
+    def __init__(self, path: Path, lock: Lock) -> None:
+        self.path = path
+        self.models_folder = path / "models"
+        self.generations_folder = path / "generations"
+        self.backups_folder = path / "backups"
+        self.catalog = Catalog(path / CATALOG_FILE)
+        self._lock = lock
+        self._encoders: dict[tuple[str, str], Encoder] = {}
+        self._indexes: dict[int, tuple[int, VectorIndex]] = {}
+
+    def __repr__(self) -> str:
+        return f"Library({str(self.path)!r})"
+
+    def __enter__(self) -> Library:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the catalog and let go of encoders and indexes."""
+        self._encoders.clear()
+        self._indexes.clear()
+        self.catalog.close()
+
+    @contextlib.contextmanager
+    def lock(self, wait: bool = False) -> Iterator[None]:
+        """Be the only writer for the block; reading needs no lock.
+
+        Re-entrant within a thread. Raises LibraryLockedError, naming the holder's process id and
+        since when, unless `wait` says to wait for it.
+        """
+        with self._lock.held(wait=wait):
+            yield
+
+    def load_encoder(self, encoder: EncoderRow | str, device: str = "auto") -> Encoder:
+        """The encoder of a row of this library, or of any name; the library's own copy first.
+
+        Raises NoEncoderError when a row's encoder cannot be had again as it was, and what
+        `encoders.load` raises.
+        """
+        if isinstance(encoder, str):
+            loaded = self._load(encoder, device)
+            return self._encoders.setdefault((loaded.identity, device), loaded)
+        for where in (device, ""):
+            if (encoder.identity, where) in self._encoders:
+                return self._encoders[encoder.identity, where]
+        if encoder.source is None:
+            raise NoEncoderError(
+                f"The encoder {encoder.name!r} was passed in as an object; pass it again."
+            )
+        loaded = self._load(encoder.source, device)
+        if loaded.identity != encoder.identity:
+            raise NoEncoderError(
+                f"{encoder.source!r} has other weights now than {self.path} was indexed with, so "
+                "their vectors cannot be compared. Bring the old ones back, or add the new ones: "
+                f"imgsearch index --encoder {encoder.source} PATH"
+            )
+        return self._encoders.setdefault((encoder.identity, device), loaded)
+
+    def keep_encoder(self, encoder: Encoder) -> None:
+        """Use this object whenever its identity is asked for, while the library is open."""
+        self._encoders[encoder.identity, ""] = encoder
+
+    def index_of(self, generation: GenerationRow) -> VectorIndex:
+        """The index of a generation, mapped into memory and kept until its encoder has a newer one.
+
+        Raises LibraryDamagedError where its folder is gone or does not read; LibraryTooNewError.
+        """
+        kept = self._indexes.get(generation.encoder_id)
+        if kept is not None and kept[0] == generation.id:
+            return kept[1]
+        from imgsearch.vector_index import VectorIndex
+
+        folder = self.generations_folder / generation.folder
+        index = VectorIndex.load(folder)
+        if index.count != generation.count:
+            raise LibraryDamagedError(
+                f"{folder} holds {index.count} vectors where the catalog says {generation.count}. "
+                "Build it anew: imgsearch rebuild"
+            )
+        self._indexes[generation.encoder_id] = (generation.id, index)
+        return index
+
+    def keep_bundled(self, name: str) -> None:
+        """Copy the bundled weights of that name into models/, where a later release leaves them be.
+
+        Does nothing for names that are not bundled, and where the copy is there.
+        """
+        from imgsearch.encoders.families import builtin_versions
+
+        family, _, version = name.partition("/")
+        target = self.models_folder / f"{family}-{version}"
+        if family != "builtin" or not version.isdigit() or target.exists():
+            return
+        source = builtin_versions().get(int(version))
+        if source is None:
+            return
+        partial = target.with_name(target.name + ".tmp")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(source, partial, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+        os.replace(partial, target)
+
+    def _load(self, name: str, device: str) -> Encoder:
+        from imgsearch import encoders
+
+        return encoders.load(name, device=device, models=self.models_folder)
+
+
+def open_library(path: Path | str, *, create: bool = True) -> Library:
+    """Open the library at a folder, made where nothing is; its catalog is brought up to date.
+
+    Raises NoLibraryError where there is none and `create` is False, LibraryDamagedError,
+    LibraryTooNewError, LibraryLockedError when an upgrade has to wait for a writer too long, and
+    UsageError for a path that cannot be a folder.
+    """
+    folder = Path(path).expanduser().absolute()
+    file = folder / CATALOG_FILE
+    if not file.exists():
+        if not create:
+            raise NoLibraryError(
+                f"There is no library at {folder}. Make one: imgsearch index PATH, "
+                "or name another with --library."
+            )
+        _make_folder(folder)
+    lock = Lock(folder / "library.lock")
+    if not is_up_to_date(file):
+        with lock.held(wait=True, timeout_seconds=UPGRADE_WAITS_SECONDS):
+            if not is_up_to_date(file):  # another process may have done it meanwhile
+                upgrade(file)
+    return Library(folder, lock)
+
+
+def default_path(folder: Path | None = None) -> Path:
+    """Where the library is when nobody says: `index` in the folder, else the user's own.
+
+    `folder` is the working folder unless given. `index` counts when it holds a catalog or a README
+    with our marker.
+    """
+    candidate = (folder or Path.cwd()) / "index"
+    if (candidate / CATALOG_FILE).is_file() or _is_marked(candidate / "README.md"):
+        return candidate
+    from platformdirs import user_data_path
+
+    return user_data_path("imgsearch", appauthor=False) / "library"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not (folder / "README.md").exists():
+            (folder / "README.md").write_text(README, encoding="utf-8", newline="\n")
+    except FileExistsError as error:
+        raise UsageError(f"{folder} is a file; a library is a folder.") from error
+    except OSError as error:
+        raise LibraryError(
+            f"No library can be made at {folder}: {error.strerror}. Name another with --library."
+        ) from error
+
+
+def _is_marked(readme: Path) -> bool:
+    try:
+        with open(readme, encoding="utf-8") as lines:
+            return lines.readline().strip() == MARKER
+    except (OSError, UnicodeDecodeError):
+        return False
