@@ -1,0 +1,145 @@
+"""The hits as one picture: thumbnails with rank, score and file name, to look instead of read.
+
+Pillow carries a font for Latin letters alone. Text it lacks is drawn in a font of this system that
+has every letter of it; where there is none the letters come out escaped, since an empty box tells
+nobody anything.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+from imgsearch.display.text import shown
+from imgsearch.errors import PictureError
+from imgsearch.images import read
+
+if TYPE_CHECKING:
+    from imgsearch.searching import Hit
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+CELL = 240  # pixels on a thumbnail's side
+GAP = 16
+LINE = 20
+TEXT_SIZE = 14
+TITLE_SIZE = 22
+PAPER, MISSING = (255, 255, 255), (224, 224, 224)
+INK, FAINT = (24, 24, 24), (120, 120, 120)
+SYSTEM_FONTS = (  # by file name, as Pillow looks them up in the font folders of each system
+    *("NotoSansCJK-Regular.ttc", "NotoSansSC-Regular.otf", "NotoSansCJKsc-Regular.otf"),
+    *("SourceHanSansSC-Regular.otf", "wqy-microhei.ttc", "wqy-zenhei.ttc"),
+    *("DroidSansFallbackFull.ttf", "DroidSansFallback.ttf", "uming.ttc"),
+    *("PingFang.ttc", "Hiragino Sans GB.ttc", "STHeiti Medium.ttc", "Arial Unicode.ttf"),
+    *("msyh.ttc", "simhei.ttf", "simsun.ttc", "YuGothM.ttc", "malgun.ttf"),
+    *("DejaVuSans.ttf", "Arial.ttf", "segoeui.ttf"),
+)
+
+
+def contact_sheet(hits: Sequence[Hit], title: str, columns: int = 5) -> Image.Image:
+    """RGB picture of the hits in reading order, `columns` to a row, below the title.
+
+    A photo that can no longer be decoded leaves a grey cell that says why.
+    """
+    columns = max(1, min(columns, len(hits)))
+    rows = -(-len(hits) // columns)
+    width = GAP + columns * (CELL + GAP)
+    top = 2 * GAP + TITLE_SIZE
+    sheet = Image.new("RGB", (width, top + rows * (CELL + 2 * LINE + GAP)), PAPER)
+    brush = ImageDraw.Draw(sheet)
+    _write(brush, (GAP, GAP), shown(title), TITLE_SIZE, INK, width - 2 * GAP)
+    for place, hit in enumerate(hits):
+        left = GAP + place % columns * (CELL + GAP)
+        upper = top + place // columns * (CELL + 2 * LINE + GAP)
+        _draw(sheet, hit, left, upper)
+        score = f"{hit.rank}   {hit.score:.3f}"
+        _write(brush, (left, upper + CELL + 4), score, TEXT_SIZE, INK, CELL)
+        name = shown(hit.path.name)
+        _write(brush, (left, upper + CELL + LINE + 2), name, TEXT_SIZE, FAINT, CELL)
+    return sheet
+
+
+def drawable(text: str, size: int, system_fonts: Sequence[str] = SYSTEM_FONTS) -> tuple[str, Font]:
+    """The text and a font with every letter of it: Pillow's own, one of the system, or escaped."""
+    letters = frozenset(text)
+    own = _own_font(size)
+    if not _lacking(own, letters):
+        return text, own
+    for name in system_fonts:
+        font = _system_font(name, size)
+        if font is not None and not _lacking(font, letters):
+            return text, font
+    lacking = _lacking(own, letters)
+    return "".join(_escaped(c) if c in lacking else c for c in text), own
+
+
+def _draw(sheet: Image.Image, hit: Hit, left: int, upper: int) -> None:
+    try:
+        photo, _ = read(hit.path, short_side=CELL)
+        thumbnail = ImageOps.contain(photo, (CELL, CELL))
+    except PictureError as error:
+        thumbnail = Image.new("RGB", (CELL, CELL), MISSING)
+        brush = ImageDraw.Draw(thumbnail)
+        for number, line in enumerate(textwrap.wrap(shown(str(error)), 30)):
+            _write(brush, (8, 8 + number * LINE), line, TEXT_SIZE, FAINT, CELL - 16)
+    beside, above = (CELL - thumbnail.width) // 2, CELL - thumbnail.height
+    sheet.paste(thumbnail, (left + beside, upper + above))
+
+
+def _write(
+    brush: ImageDraw.ImageDraw,
+    place: tuple[int, int],
+    text: str,
+    size: int,
+    ink: tuple[int, int, int],
+    width: int,
+) -> None:
+    text, font = drawable(text, size)
+    brush.text(place, _shortened(text, font, width), fill=ink, font=font)
+
+
+def _shortened(text: str, font: Font, width: int) -> str:
+    """Cut in the middle to fit: the end of a file name tells as much as its start."""
+    if font.getlength(text) <= width:
+        return text
+    kept = len(text) - 1
+    while kept > 1 and font.getlength(_cut(text, kept)) > width:
+        kept -= max(1, kept // 10)
+    return _cut(text, max(kept, 1))
+
+
+def _cut(text: str, kept: int) -> str:
+    head = (kept + 1) // 2
+    return f"{text[:head]}...{text[len(text) - (kept - head) :]}"
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _lacking(font: Font, letters: frozenset[str]) -> frozenset[str]:
+    """The letters a font has no shape for: they are drawn as the shape of no letter at all."""
+    nothing = _shape(font, "\uffff")
+    return frozenset(c for c in letters if not c.isspace() and _shape(font, c) == nothing)
+
+
+def _shape(font: Font, character: str) -> bytes:
+    mask = font.getmask(character)
+    return bytes(mask) + repr(mask.size).encode()
+
+
+@lru_cache(maxsize=8)
+def _own_font(size: int) -> Font:
+    return ImageFont.load_default(size)
+
+
+@lru_cache(maxsize=64)
+def _system_font(name: str, size: int) -> ImageFont.FreeTypeFont | None:
+    try:
+        return ImageFont.truetype(name, size)
+    except OSError:  # not on this system
+        return None

@@ -1,0 +1,82 @@
+"""What one run of `index` came to: counted as the outcomes pass by, shown as a table or as JSON."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from imgsearch.display.text import as_json, shown
+from imgsearch.indexing import Added, Missing, Moved, Outcome, Skipped, Unchanged
+
+KINDS = {
+    Added: "added",
+    Unchanged: "unchanged",
+    Moved: "moved",
+    Missing: "missing",
+    Skipped: "skipped",
+}
+MEANINGS = {
+    "added": "",
+    "unchanged": "",
+    "moved": "kept their embedding",
+    "missing": "gone from disk; back for nothing when they return",
+    "skipped": "",
+}
+
+
+@dataclass
+class Summary:
+    """Counts of outcomes by kind, and the path and reason of every file that was skipped."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: list[tuple[Path, str]] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one file."""
+        self.counts[KINDS[type(outcome)]] += 1
+        if isinstance(outcome, Skipped):
+            self.reasons.append((outcome.path, outcome.reason))
+
+    def as_json(self, seconds: float) -> str:
+        """One JSON object: a count for each kind, seconds, and a list of {path, reason}."""
+        counts: dict[str, object] = {kind: self.counts[kind] for kind in KINDS.values()}
+        reasons = [{"path": str(path), "reason": reason} for path, reason in self.reasons]
+        return as_json({**counts, "seconds": round(seconds, 3), "reasons": reasons}) + "\n"
+
+    def as_table(self, seconds: float) -> RenderableType:
+        """Counts, then skipped files grouped by reason with one example each, then the pace."""
+        grid = Table.grid(padding=(0, 2))
+        grid.add_column(justify="right")
+        grid.add_column(justify="right", style="bold")
+        grid.add_column(style="dim")
+        for kind in KINDS.values():
+            count = self.counts[kind]
+            grid.add_row(kind, f"{count:,}", MEANINGS[kind] if count else "")
+        return Group(grid, *self._reasons(), Text(f"{_pace(self.counts['added'], seconds)}"))
+
+    def _reasons(self) -> list[Text]:
+        groups: dict[str, list[Path]] = {}
+        for path, reason in self.reasons:
+            groups.setdefault(reason, []).append(path)
+        largest_first = sorted(groups.items(), key=lambda group: -len(group[1]))
+        return [
+            Text.assemble(
+                (f"  {len(paths):,} skipped: {shown(reason)}", "yellow"),
+                (f" ({_example(paths)})", "dim"),
+            )
+            for reason, paths in largest_first
+        ]
+
+
+def _example(paths: list[Path]) -> str:
+    return shown(paths[0]) if len(paths) == 1 else f"{shown(paths[0])} and {len(paths) - 1:,} more"
+
+
+def _pace(added: int, seconds: float) -> str:
+    pace = f"{seconds:.1f} s"
+    return f"{pace}, {added / seconds:,.1f} photos/s" if added and seconds else pace

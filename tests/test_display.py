@@ -1,0 +1,147 @@
+"""Hits and outcomes made visible: every form checked by its text, its JSON or its pixels."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import draw
+from PIL import Image, ImageFont
+from rich.console import Console, RenderableType
+
+from imgsearch.display import hits as forms
+from imgsearch.display.contact_sheet import CELL, GAP, MISSING, contact_sheet, drawable
+from imgsearch.display.text import as_json, shown
+from imgsearch.searching import Hit
+
+
+def rendered(result: RenderableType, width: int = 100) -> str:
+    console = Console(width=width, highlight=False, color_system=None, record=True, file=None)
+    with console.capture() as captured:
+        console.print(result)
+    return captured.get()
+
+
+@pytest.fixture
+def hits(tmp_path: Path) -> list[Hit]:
+    """Two hits: a red photo and a photo with a Chinese name."""
+    return [
+        Hit(1, 0.31234567, 7, draw(tmp_path / "red.png", "red")),
+        Hit(2, 0.2, 12, draw(tmp_path / "海滩.png", "blue", (24, 32))),
+    ]
+
+
+def test_a_table_shows_rank_score_and_path(hits: list[Hit]) -> None:
+    lines = rendered(forms.table(hits), width=300).splitlines()
+    assert lines[0].split() == ["#", "score", "photo"]
+    assert lines[1].split() == ["1", "0.312", str(hits[0].path)]
+    assert lines[2].split() == ["2", "0.200", str(hits[1].path)]
+
+
+def test_a_path_in_the_table_is_a_link_to_the_file(hits: list[Hit]) -> None:
+    console = Console(width=300, force_terminal=True, color_system="standard", legacy_windows=False)
+    with console.capture() as captured:
+        console.print(forms.table(hits))
+    assert hits[1].path.as_uri() in captured.get()
+
+
+def test_lines_are_never_wrapped(hits: list[Hit]) -> None:
+    long = Hit(1, 0.5, 1, Path("/" + "deep/" * 60 + "a.jpg"))
+    assert forms.lines([long]) == f"1  0.500  {long.path}\n"
+    assert forms.lines(hits).splitlines()[1] == f"2  0.200  {hits[1].path}"
+
+
+def test_json_lines_are_one_object_a_hit_with_the_full_score(hits: list[Hit]) -> None:
+    first, second = (json.loads(line) for line in forms.json_lines(hits).splitlines())
+    assert first == {"rank": 1, "score": 0.31234567, "photo_id": 7, "path": str(hits[0].path)}
+    assert list(first) == ["rank", "score", "photo_id", "path"]
+    assert second["path"] == str(hits[1].path)
+    assert "海滩.png" in forms.json_lines(hits)  # readable, and good for grep
+
+
+def test_json_takes_numbers_of_numpy() -> None:
+    hit = Hit(1, np.float32(0.5), np.int64(3), Path("/a.jpg"))  # type: ignore[arg-type]
+    assert json.loads(forms.json_lines([hit]))["photo_id"] == 3
+
+
+def test_paths_come_one_a_line_or_ended_by_nul(hits: list[Hit]) -> None:
+    encoded = [os.fsencode(hit.path) for hit in hits]
+    assert forms.paths(hits) == encoded[0] + b"\n" + encoded[1] + b"\n"
+    assert forms.paths(hits, end=b"\0").split(b"\0") == [*encoded, b""]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows file names are text")
+def test_a_path_that_is_not_valid_text_survives_every_form() -> None:
+    path = Path(os.fsdecode(b"/photos/caf\xe9.jpg"))
+    found = [Hit(1, 0.5, 1, path)]
+    assert forms.paths(found) == b"/photos/caf\xe9.jpg\n"
+    assert Path(json.loads(forms.json_lines(found))["path"]) == path
+    forms.json_lines(found).encode()
+    assert "caf\\xe9.jpg" in forms.lines(found)
+    assert "caf\\xe9.jpg" in rendered(forms.table(found))
+
+
+def test_what_a_terminal_would_obey_is_shown_escaped() -> None:
+    assert shown("a\x1b[31mb\nc\u202ed\x9b") == "a\\x1b[31mb\\nc\\u202ed\\x9b"
+    assert shown("海滩 é.jpg") == "海滩 é.jpg"
+    assert as_json({"path": "a\nb"}) == '{"path": "a\\nb"}'
+    hostile = [Hit(1, 0.5, 1, Path("/tmp/\x1b]0;owned\x07[red]x[/red].jpg"))]
+    assert "\x1b" not in forms.lines(hostile)
+    assert "\\x1b]0;owned\\x07[red]x[/red].jpg" in rendered(forms.table(hostile))
+
+
+def test_a_contact_sheet_holds_each_photo_in_reading_order(tmp_path: Path) -> None:
+    colours = [(250, 0, 0), (0, 250, 0), (0, 0, 250)]
+    found = [
+        Hit(rank, 0.5, rank, draw(tmp_path / f"{rank}.png", colour, (400, 400)))
+        for rank, colour in enumerate(colours, 1)
+    ]
+    sheet = contact_sheet(found, "three", columns=2)
+    pixels = np.asarray(sheet)
+    assert sheet.width == GAP + 2 * (CELL + GAP)
+    areas = [(pixels == colour).all(axis=2) for colour in colours]
+    assert [int(area.sum()) for area in areas] == [CELL * CELL] * 3
+    (first, second, third) = (np.argwhere(area).mean(axis=0) for area in areas)
+    assert first[0] == second[0] < third[0]
+    assert first[1] == third[1] < second[1]
+
+
+def test_a_contact_sheet_keeps_the_shape_of_a_photo(tmp_path: Path) -> None:
+    found = [Hit(1, 0.5, 1, draw(tmp_path / "wide.png", (250, 0, 0), (800, 200)))]
+    area = (np.asarray(contact_sheet(found, "wide")) == (250, 0, 0)).all(axis=2)
+    assert np.ptp(np.argwhere(area), axis=0).tolist() == [CELL // 4 - 1, CELL - 1]
+
+
+def test_a_photo_that_cannot_be_decoded_leaves_a_cell_that_says_so(tmp_path: Path) -> None:
+    sheet = contact_sheet([Hit(1, 0.5, 1, tmp_path / "gone.jpg")], "gone")
+    cell = np.asarray(sheet.crop((GAP, sheet.height - CELL - 60, GAP + CELL, sheet.height - 60)))
+    assert (cell == MISSING).all(axis=2).mean() > 0.8
+    assert (cell != MISSING).any()
+
+
+def test_text_that_no_font_has_is_drawn_escaped_and_never_as_boxes() -> None:
+    text, font = drawable("猫 cat", 14, system_fonts=())
+    assert text == "\\u732b cat"
+    assert font.getmask("cat").size == ImageFont.load_default(14).getmask("cat").size
+
+
+def test_text_that_pillows_font_lacks_is_drawn_in_one_of_the_system_that_has_it() -> None:
+    try:
+        ImageFont.truetype("DejaVuSans.ttf", 14)
+    except OSError:
+        pytest.skip("no DejaVuSans.ttf on this system: install the DejaVu fonts")
+    text, font = drawable("Привет", 14, system_fonts=("no-such-font.ttf", "DejaVuSans.ttf"))
+    assert text == "Привет"
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    assert font.getname()[0] == "DejaVu Sans"
+    assert drawable("plain text", 14)[1] is drawable("cat", 14)[1]
+
+
+def test_a_contact_sheet_takes_long_and_foreign_names_and_no_hits_at_all(tmp_path: Path) -> None:
+    name = "金" * 60 + ".png"
+    sheet = contact_sheet([Hit(1, 0.5, 1, draw(tmp_path / name, "red"))], "一杯咖啡" * 40)
+    assert isinstance(sheet, Image.Image)
+    assert sheet.width == GAP + CELL + GAP
+    assert contact_sheet([], "nothing").mode == "RGB"
