@@ -145,6 +145,7 @@ def test_sentences_and_punctuation_are_no_labels(text: str) -> None:
         ("two dogs run on grass", "en", 1),
         ("金鱼", "zh", 179),
         ("两只狗在草地上奔跑", "zh", 1),
+        ("Hunde", "de", 1),  # no templates to put it in
     ],
 )
 def test_auto_ensembles_labels_and_leaves_sentences(text: str, language: str, count: int) -> None:

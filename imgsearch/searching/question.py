@@ -1,0 +1,150 @@
+"""A query and the encoder that answers it: text, picture or photo id in, one unit vector out.
+
+The encoder is loaded only when something must be embedded. A text asked before comes from the
+catalog and a photo of the library from its stored embedding, so both are answered without torch.
+"""
+
+from pathlib import Path
+
+from PIL import Image
+
+from imgsearch import prompts
+from imgsearch.catalog import EncoderRow
+from imgsearch.encoders import DEFAULT, Encoder
+from imgsearch.errors import NoEncoderError, PictureError, QueryError
+from imgsearch.images import decode
+from imgsearch.images.upright import upright_rgb
+from imgsearch.library import Library
+from imgsearch.vectors import Vectors, ensemble
+
+_LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
+_ORIENTATION = 0x0112  # the EXIF tag
+
+
+class Question:
+    """One query to one library; `row` is the encoder that answers it."""
+
+    def __init__(
+        self,
+        library: Library,
+        query: str | Path | int | Image.Image,
+        language: str | None,
+        encoder: str | Encoder | None,
+    ) -> None:
+        self._library, self._catalog = library, library.catalog
+        self._query = _clean(query) if isinstance(query, str) else query
+        if isinstance(self._query, str):
+            language = language or prompts.language_of(self._query)
+        self._language = language
+        self._given = None if isinstance(encoder, str) else encoder
+        self.row = self._active() if encoder is None else self._named(encoder)
+
+    def vector(self, policy: prompts.Policy) -> Vectors:
+        """The query as a (d,) unit vector of this encoder."""
+        if isinstance(self._query, str):
+            return self._embed_text(self._query, policy)
+        if isinstance(self._query, Path | Image.Image):
+            return self._embed_picture(self._query)
+        return self._stored(int(self._query))
+
+    def _named(self, encoder: str | Encoder) -> EncoderRow:
+        rows = self._rows()
+        if isinstance(encoder, str):
+            name, row = encoder, self._catalog.encoder_named(encoder)
+        else:
+            name = encoder.name
+            row = next((row for row in rows if row.identity == encoder.identity), None)
+        if row is None:
+            raise NoEncoderError(
+                f"the library {self._library.path} has no photos embedded by {name}; it has "
+                f"{_names(rows)}, and `imgsearch index --encoder {name}` adds another"
+            )
+        if self._language is not None and self._language not in row.languages:
+            raise NoEncoderError(
+                f"the encoder {row.name} understands "
+                f"{' and '.join(map(_language_name, row.languages))}, the query is "
+                f"{_language_name(self._language)}; leave the encoder out, or give the language "
+                f"{row.languages[0]} to ask it all the same"
+            )
+        return row
+
+    def _active(self) -> EncoderRow:
+        rows = self._rows()
+        if self._language is None:  # pictures: any tower will do, English ones are the usual ones
+            found = [self._catalog.active_encoder(language) for language in prompts.LANGUAGES]
+            return next((row for row in found if row is not None), rows[0])
+        row = self._catalog.active_encoder(self._language)
+        if row is None:
+            raise NoEncoderError(
+                f"no encoder of the library {self._library.path} understands "
+                f"{_language_name(self._language)} (it has {_names(rows)}); `imgsearch index "
+                f"--encoder {DEFAULT.get(self._language, 'NAME')}` adds one"
+            )
+        return row
+
+    def _rows(self) -> list[EncoderRow]:
+        rows = self._catalog.encoders()
+        if not rows:
+            raise QueryError(
+                f"the library {self._library.path} holds no photos yet; "
+                "`imgsearch index FOLDER` adds them"
+            )
+        return rows
+
+    def _load(self) -> Encoder:
+        return self._given or self._library.load_encoder(self.row)
+
+    def _embed_text(self, text: str, policy: prompts.Policy) -> Vectors:
+        templates = prompts.templates(policy, text, self._language or "en")
+        key = prompts.templates_key(templates)
+        cached = self._catalog.cached_text(self.row.id, key, text)
+        if cached is not None:
+            return cached
+        vector = ensemble(self._load().embed_texts(prompts.expand(text, templates)))
+        self._catalog.cache_text(self.row.id, key, text, vector)
+        return vector
+
+    def _embed_picture(self, picture: Path | Image.Image) -> Vectors:
+        encoder = self._load()
+        if isinstance(picture, Path):
+            image = decode(picture, short_side=2 * encoder.image_size)  # as it was indexed
+        else:
+            image = _upright(picture)
+        vector: Vectors = encoder.embed_images([image])[0]
+        return vector
+
+    def _stored(self, photo_id: int) -> Vectors:
+        ids, vectors = self._catalog.embeddings(self.row.id, photo_ids=[photo_id])
+        if not len(ids):
+            raise QueryError(
+                f"the library {self._library.path} has no photo {photo_id} embedded by "
+                f"{self.row.name}; `imgsearch search --json` shows the ids of photos"
+            )
+        vector: Vectors = vectors[0]
+        return vector
+
+
+def _clean(text: str) -> str:
+    text = " ".join(text.split())
+    if not text:
+        raise QueryError("the query is empty; say what to look for: imgsearch search a black cat")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise QueryError(f"the query {text!r} is not valid text") from error
+    return text
+
+
+def _upright(picture: Image.Image) -> Image.Image:
+    try:
+        return upright_rgb(picture, picture.getexif().get(_ORIENTATION, 1))[0]
+    except Exception as error:  # a lazily opened file is read only now, and may hold any garbage
+        raise PictureError(f"the picture cannot be decoded: {error}") from error
+
+
+def _names(rows: list[EncoderRow]) -> str:
+    return ", ".join(row.name for row in rows)
+
+
+def _language_name(language: str) -> str:
+    return _LANGUAGE_NAMES.get(language, repr(language))
