@@ -9,6 +9,7 @@ nine that OpenAI published.
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -155,7 +156,11 @@ def _read_torchscript(path: Path) -> State:
             "its state_dict as safetensors"
         )
     load: Any = torch.jit.load  # untyped in torch
-    return dict(load(str(path), map_location="cpu").state_dict())
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore"
+        )  # torch deprecates a format that OpenAI's files are in for ever
+        return dict(load(str(path), map_location="cpu").state_dict())
 
 
 def _flatten(loaded: Any, path: Path) -> State:

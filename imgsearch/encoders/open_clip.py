@@ -227,7 +227,7 @@ def _with_text_tower(model_config: Mapping[str, Any], source: str) -> Mapping[st
 
 
 def check_packages(model_config: Mapping[str, Any], name: str) -> None:
-    """Raises UsageError, with the line to type, where the text tower needs a package that is missing."""
+    """Raises UsageError, with the line to type, where the text tower needs a missing package."""
     text = model_config["text_cfg"]
     needs = text.get("hf_model_name") or text.get("hf_tokenizer_name")
     if needs and importlib.util.find_spec("transformers") is None:

@@ -1,0 +1,277 @@
+"""Weights files of every container and layout: told by their bytes, read as data, never run."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import cn_clip.clip.model as reference
+import pytest
+import torch
+from safetensors.torch import save_file
+from small_encoders import GOLDEN, golden
+
+from imgsearch.encoders import architectures, checkpoints, weights
+from imgsearch.encoders import cn_clip as chinese
+from imgsearch.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def vit() -> dict[str, torch.Tensor]:
+    return golden("cn_clip_tiny_vit")[0]
+
+
+@pytest.fixture(scope="module")
+def openai() -> dict[str, torch.Tensor]:
+    return golden("openai_clip_tiny")[0]
+
+
+def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+@pytest.mark.parametrize("container", ["safetensors", "torch", "pickle"])
+def test_a_file_is_told_by_its_bytes_whatever_its_ending(
+    container: str, vit: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.jpg"
+    if container == "safetensors":
+        save_file(vit, path)
+    else:
+        torch.save(vit, path, _use_new_zipfile_serialization=container == "torch")
+    assert checkpoints.container_of(path) == container
+    checkpoint = checkpoints.read(path)
+    assert checkpoint.family == "cn_clip"
+    assert same(checkpoint.state, vit)
+
+
+@pytest.mark.parametrize(
+    "prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."]
+)
+def test_what_training_wrapped_around_the_weights_is_taken_off(
+    prefix: str, openai: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "epoch_3.pt"
+    wrapped = {prefix + key: value for key, value in openai.items()}
+    torch.save({"epoch": 3, "name": "run", "state_dict": wrapped, "optimizer": {"lr": 1.0}}, path)
+    checkpoint = checkpoints.read(path)
+    assert same(checkpoint.state, openai)
+    assert checkpoint.family == "open_clip"
+    assert not checkpoint.is_openai
+
+
+def test_the_three_integers_in_openai_files_are_noticed_and_dropped(
+    openai: dict[str, torch.Tensor], tmp_path: Path
+) -> None:
+    path = tmp_path / "openai.pt"
+    scalars = {name: torch.tensor(7) for name in checkpoints.OPENAI_SCALARS}
+    torch.save({**openai, **scalars}, path)
+    checkpoint = checkpoints.read(path)
+    assert checkpoint.is_openai
+    assert same(checkpoint.state, openai)
+
+
+class Tiny(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.arange(3.0))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.weight
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:FutureWarning")
+def test_a_torchscript_archive_opens_only_when_its_hash_is_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "ViT-B-32.pt"
+    torch.jit.script(Tiny()).save(str(path))
+    assert checkpoints.container_of(path) == "torchscript"
+    with pytest.raises(UsageError, match="TorchScript archive, which is a program"):
+        checkpoints.read(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(checkpoints.OPENAI_ARCHIVES, digest, "toy")
+    checkpoint = checkpoints.read(path)
+    assert checkpoint.is_openai
+    assert checkpoint.state["weight"].tolist() == [0.0, 1.0, 2.0]
+    assert len(checkpoints.OPENAI_ARCHIVES) - 1 == 9
+
+
+class Payload:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (Path("pwned"),))
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_pickle_that_would_run_code_is_refused_and_runs_nothing(
+    zipped: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({"state_dict": Payload()}, "evil.pt", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(UsageError, match="could run code"):
+        checkpoints.read(Path("evil.pt"))
+    assert not Path("pwned").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no weights file"),
+        (b"\xff\xd8\xff\xe0 a JPEG, really", "is no weights file"),
+        (b"PK\x05\x06" + bytes(18), "zip archive without weights"),
+        ((64).to_bytes(8, "little") + b"{" + b" " * 63, "damaged safetensors"),
+        (b"\x80\x02 nothing", "damaged weights file|could run code"),
+    ],
+)
+def test_a_file_that_is_no_checkpoint_says_so(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        checkpoints.read(path)
+
+
+def test_a_cut_off_download_is_called_damaged(vit: dict[str, torch.Tensor], tmp_path: Path) -> None:
+    for name in ("torch.pt", "weights.safetensors"):
+        path = tmp_path / name
+        save_file(vit, path) if name.endswith("safetensors") else torch.save(vit, path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+        with pytest.raises(UsageError, match=r"damaged|no weights file"):
+            checkpoints.read(path)
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        (["token_embedding.weight", "visual.proj"], "open_clip"),
+        (["text.token_embedding.weight", "visual.trunk.stem.weight"], "open_clip"),
+        (["text.transformer.embeddings.word_embeddings.weight", "visual.proj"], "open_clip"),
+        (["bert.embeddings.word_embeddings.weight", "visual.proj"], "cn_clip"),
+        (["vision_model.x", "text_model.encoder.layer.0.x"], "cn_clip"),
+    ],
+)
+def test_families_are_recognised_by_their_keys(keys: list[str], expected: str) -> None:
+    assert checkpoints.recognise({key: torch.zeros(1) for key in keys}) == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        (["gpt.transformer.wte.weight", "clip_project.model.0.weight"], "is a ClipCap captioner"),
+        (["gpt2.transformer.wte.weight", "clip_project.linear.weight"], "ClipCap-Chinese"),
+        (["vision_model.x", "text_model.encoder.layers.0.x"], "Hugging Face CLIPModel"),
+        (["image_projection.fc.weight", "text_projection.projection.weight"], "Shariatnia"),
+        ([f"layer{i}.weight" for i in range(12)], r"layer0\.weight, .*, layer9\.weight$"),
+    ],
+)
+def test_a_file_of_another_kind_is_named_or_its_first_keys_listed(
+    keys: list[str], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        checkpoints.recognise({key: torch.zeros(1) for key in keys}, "x.pt")
+
+
+def flash_attention(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The package's own conversion, which its FlashAttention training writes to disk."""
+    converted: dict[str, torch.Tensor] = reference.convert_state_dict(dict(state))
+    return converted
+
+
+def old_bert_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        key.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
+            "LayerNorm.bias", "LayerNorm.beta"
+        ): value
+        for key, value in state.items()
+    }
+
+
+def with_pooler(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        **state,
+        "bert.pooler.dense.weight": torch.zeros(2, 2),
+        "bert.pooler.dense.bias": torch.zeros(2),
+    }
+
+
+def hugging_face(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The layout of transformers' ChineseCLIPModel, written out from its documentation."""
+    block = {"ln_1": "layer_norm1", "ln_2": "layer_norm2", "mlp.c_fc": "mlp.fc1"}
+    block |= {"mlp.c_proj": "mlp.fc2", "attn.out_proj": "self_attn.out_proj"}
+    found = {"text_model.embeddings.position_ids": torch.arange(64)[None]}
+    for key, value in state.items():
+        if key.startswith("bert."):
+            found["text_model." + key[5:]] = value
+        elif key.startswith("visual.transformer.resblocks."):
+            index, rest = key.removeprefix("visual.transformer.resblocks.").split(".", 1)
+            start = f"vision_model.encoder.layers.{index}."
+            if "in_proj" in rest:
+                kind = rest.rpartition("_")[2]
+                for part, rows in zip("qkv", value.chunk(3), strict=True):
+                    found[f"{start}self_attn.{part}_proj.{kind}"] = rows.clone()
+            else:
+                name, kind = rest.rsplit(".", 1)
+                found[f"{start}{block[name]}.{kind}"] = value
+    found["vision_model.embeddings.class_embedding"] = state["visual.class_embedding"]
+    found["vision_model.embeddings.patch_embedding.weight"] = state["visual.conv1.weight"]
+    found["vision_model.embeddings.position_embedding.weight"] = state[
+        "visual.positional_embedding"
+    ]
+    for kind in ("weight", "bias"):
+        found[f"vision_model.pre_layrnorm.{kind}"] = state[f"visual.ln_pre.{kind}"]
+        found[f"vision_model.post_layernorm.{kind}"] = state[f"visual.ln_post.{kind}"]
+    found["visual_projection.weight"] = state["visual.proj"].T.contiguous()
+    found["text_projection.weight"] = state["text_projection"].T.contiguous()
+    found["logit_scale"] = state["logit_scale"]
+    return found
+
+
+@pytest.mark.parametrize("layout", [flash_attention, old_bert_names, with_pooler, hugging_face])
+def test_every_chinese_clip_layout_maps_to_the_same_tensors(
+    layout: Any, vit: dict[str, torch.Tensor]
+) -> None:
+    foreign = layout(vit)
+    assert foreign.keys() != vit.keys()
+    assert checkpoints.recognise(foreign) == "cn_clip"
+    assert same(architectures.chinese_clip_state(foreign), vit)
+
+
+@pytest.mark.parametrize("name", ["cn_clip_tiny_vit", "cn_clip_tiny_rn"])
+def test_chinese_clip_sizes_are_read_off_the_tensors(name: str) -> None:
+    state, _ = golden(name)
+    truth = json.loads((GOLDEN / f"{name}.json").read_text("utf-8"))
+    found = architectures.chinese_clip_config(state)
+    unknowable = {"text_num_attention_heads", "vision_head_width"}
+    assert {key: truth[key] for key in truth if key not in unknowable} == {
+        key: found[key] for key in found if key not in unknowable
+    }
+
+
+@pytest.mark.parametrize("name", chinese.ARCHITECTURES)
+def test_all_five_published_sizes_are_inferred_exactly(name: str) -> None:
+    published = chinese.published_config(name)
+    with torch.device("meta"):
+        state = chinese.build(published).state_dict()
+    state = {key: value for key, value in state.items() if "pooler" not in key}
+    found = architectures.chinese_clip_config(state)
+    assert found == {**published, "vision_layers": found["vision_layers"]}
+    assert found["vision_layers"] == published["vision_layers"]
+    assert chinese.architecture_of(found) == name
+
+
+def test_weights_that_do_not_fit_name_the_file(vit: dict[str, torch.Tensor]) -> None:
+    model = torch.nn.Linear(2, 2)
+    with pytest.raises(UsageError, match=r"x\.pt does not fit its architecture"):
+        weights.fill(model, vit, "x.pt")
+
+
+def test_a_model_built_unfilled_draws_no_random_weights_but_keeps_its_constants() -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    with weights.Unfilled():
+        layer = torch.nn.Linear(64, 64)
+        norm = torch.nn.LayerNorm(4)
+    assert torch.equal(before, torch.get_rng_state())
+    assert norm.weight.tolist() == [1.0] * 4
+    weights.fill(layer, {"weight": torch.eye(64).half(), "bias": torch.ones(64)}, "x")
+    assert layer.weight.dtype == torch.float32
+    assert torch.equal(layer.weight, torch.eye(64))

@@ -1,0 +1,158 @@
+"""The table of names, the way to the hub and what is said where there is none; the bundled
+encoder."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cn_clip.clip
+import numpy as np
+import open_clip
+import pytest
+from small_encoders import pictures
+
+import imgsearch.encoders as encoders
+from imgsearch.encoders import cn_clip as chinese
+from imgsearch.encoders import families
+from imgsearch.encoders import open_clip as adapter
+from imgsearch.errors import UsageError
+
+REPO = Path(__file__).parent.parent
+
+
+def test_every_name_in_the_table_agrees_with_the_packages() -> None:
+    for name, entry in families.PUBLISHED.items():
+        family, architecture, *tag = name.split("/")
+        if family == "cn_clip":
+            repo, file = cn_clip.clip.utils._MODELS[architecture]
+            assert (entry.repo, list(entry.files)) == (f"OFA-Sys/{repo}", [file])
+            assert entry.dim == chinese.published_config(architecture)["embed_dim"]
+            continue
+        config = open_clip.get_model_config(architecture)
+        assert entry.dim == config["embed_dim"]
+        assert entry.languages == adapter.languages_of(config)
+        assert entry.needs_transformers == ("hf_model_name" in config["text_cfg"])
+        published = open_clip.get_pretrained_cfg(architecture, tag[0])
+        assert published["hf_hub"] == f"{entry.repo}/", name
+    listed = {name for name in families.PUBLISHED if name.endswith("/openai")}
+    assert listed == {
+        f"open_clip/{name}/openai"
+        for name in open_clip.list_openai_models()
+        if not name.endswith("-quickgelu")
+    }
+    assert {name for name in families.PUBLISHED if name.startswith("cn_clip/")} == {
+        f"cn_clip/{name}" for name in chinese.ARCHITECTURES
+    }
+    assert set(encoders.DEFAULT.values()) < set(families.PUBLISHED)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("transformers") is not None, reason="nothing is missing here"
+)
+def test_the_missing_package_of_a_multilingual_tower_is_named_before_any_download() -> None:
+    for name in ("xlm-roberta-base-ViT-B-32/laion5b_s13b_b90k", "ViT-B-16-SigLIP2/webli"):
+        with pytest.raises(UsageError, match=r'pip install "imgsearch\[xlm\]"'):
+            encoders.load(f"open_clip/{name}", device="cpu")
+
+
+def run_python(code: str, **environment: str) -> tuple[str, float]:
+    """What a fresh interpreter prints with these variables set, and how long it took in seconds."""
+    started = time.monotonic()
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(REPO), **environment},
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout, time.monotonic() - started
+
+
+def test_importing_and_listing_encoders_loads_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys, imgsearch.encoders as e; rows = e.known();"
+        "print(len(rows), any(r.is_cached for r in rows if r.name[0] != 'b'));"
+        "print([m for m in ('torch', 'open_clip', 'cn_clip') if m in sys.modules])"
+    )
+    output, _ = run_python(code, HF_HOME=str(tmp_path))
+    counted, loaded = output.splitlines()
+    assert counted.endswith("False")
+    assert int(counted.split()[0]) >= len(families.PUBLISHED)
+    assert loaded == "[]"
+
+
+LOAD = """
+import sys, time, imgsearch.encoders as e
+from imgsearch.errors import DownloadError
+started = time.monotonic()
+try:
+    e.load("cn_clip/ViT-B-16")
+except DownloadError as error:
+    print(time.monotonic() - started)
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "reason"),
+    [
+        ({"HF_HUB_OFFLINE": "1"}, "HF_HUB_OFFLINE is set"),
+        ({"HF_ENDPOINT": "http://127.0.0.1:9"}, "http://127.0.0.1:9 cannot be reached"),
+    ],
+)
+def test_offline_fails_within_seconds_and_says_which_file_goes_where(
+    environment: dict[str, str], reason: str, tmp_path: Path
+) -> None:
+    output, _ = run_python(LOAD, HF_HOME=str(tmp_path), NO_PROXY="*", **environment)
+    seconds, message = output.split("\n", 1)
+    assert float(seconds) < 8
+    assert reason in message
+    endpoint = environment.get("HF_ENDPOINT", "https://huggingface.co")
+    assert (
+        f"{endpoint}/OFA-Sys/chinese-clip-vit-base-patch16/resolve/main/clip_cn_vit-b-16.pt"
+        in message
+    )
+    assert "imgsearch index --encoder cn_clip/ViT-B-16//path/to/clip_cn_vit-b-16.pt" in message
+    assert str(tmp_path) in message
+
+
+CACHED = """
+import imgsearch.encoders as e
+from imgsearch.encoders import hub
+entry = e.families.PUBLISHED["cn_clip/ViT-B-16"]
+print(hub.fetch(entry.repo, entry.files, use="PATH"))
+print([row.name for row in e.known() if row.is_cached and row.name[0] != "b"])
+"""
+
+
+def test_cached_weights_are_found_without_any_network(tmp_path: Path) -> None:
+    repo = tmp_path / "hub" / "models--OFA-Sys--chinese-clip-vit-base-patch16"
+    snapshot = repo / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (repo / "refs").mkdir()
+    (repo / "refs" / "main").write_text("abc")
+    (snapshot / "clip_cn_vit-b-16.pt").write_bytes(b"weights")
+    output, _ = run_python(CACHED, HF_HOME=str(tmp_path), HF_ENDPOINT="http://127.0.0.1:9")
+    path, names = output.splitlines()
+    assert Path(path) == snapshot / "clip_cn_vit-b-16.pt"
+    assert names == "['cn_clip/ViT-B-16']"
+
+
+@pytest.mark.skipif(
+    not families.builtin_versions(), reason="imgsearch/encoders/builtin holds no weights yet"
+)
+def test_the_bundled_encoder_loads_at_once_and_reads_both_languages() -> None:
+    started = time.monotonic()
+    encoder = encoders.load("builtin", device="cpu")
+    assert time.monotonic() - started < 2  # imports are paid already; half a second when alone
+    assert encoder.languages == ("en", "zh")
+    assert encoder.name == f"builtin/{max(families.builtin_versions())}"
+    rows = encoder.embed_texts(["a dog", "一只狗", "a car", "一辆汽车"])
+    assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
+    assert encoder.embed_images(pictures(2)).shape == (2, encoder.dim)
+    row = next(row for row in encoders.known() if row.name == encoder.name)
+    assert (row.dim, row.is_cached) == (encoder.dim, True)
