@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Engine, and_, or_, select
 from imgsearch.catalog.connection import pieces
 from imgsearch.catalog.paths import bounds_under, columns_of, name_of
 from imgsearch.catalog.rows import FileRow
-from imgsearch.catalog.tables import File, Photo
+from imgsearch.catalog.tables import File, Photo, Root
 
 PATHS_AT_ONCE = 200  # three constants each
 COLUMNS = (
@@ -65,3 +65,10 @@ def photos_with_hashes(engine: Engine, hashes: Sequence[str]) -> dict[str, int]:
                 (content_hash, photo_id) for content_hash, photo_id in connection.execute(statement)
             )
     return found
+
+
+def roots(engine: Engine) -> list[Path]:
+    """Every path that was given to `index`, in the order of the first time."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(Root.path, Root.path_bytes).order_by(Root.id))
+        return [Path(name_of(text, raw)) for text, raw in rows]

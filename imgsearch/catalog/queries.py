@@ -237,6 +237,10 @@ class Catalog:
 
     # Comparing with the disk
 
+    def roots(self) -> list[Path]:
+        """Every path that was given to `index`, in the order of the first time."""
+        return comparing.roots(self.engine)
+
     def files_under(self, paths: Sequence[Path]) -> dict[str, FileRow]:
         """Every known file at or below the paths, by its name as `os.fspath` gives it."""
         return comparing.files_under(self.engine, paths)

@@ -1,0 +1,133 @@
+"""Embed a batch and commit it: rows and vectors land together or not at all.
+
+Matched tasks go in with their decoded pictures, outcomes come out once the transaction is through.
+Vectors are computed before the transaction begins, so the catalog is locked for milliseconds,
+however slow the encoder is.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from imgsearch.catalog import FilePlace, PhotoFacts, Writer
+from imgsearch.images import Facts
+from imgsearch.indexing.choosing import ChosenEncoder
+from imgsearch.indexing.comparing import Comparison, Task
+from imgsearch.indexing.outcomes import Added, Moved, Outcome, Skipped, Unchanged
+from imgsearch.library import Library
+from imgsearch.vectors import Vectors
+
+TASKS_AT_ONCE = 1000  # in a transaction, when they need no encoder
+
+
+def commit_in_batches(
+    library: Library,
+    encoders: Sequence[ChosenEncoder],
+    comparison: Comparison,
+    decoded: Iterable[tuple[Task, Image.Image | None]],
+) -> Iterator[Outcome]:
+    """One outcome for every task, batch by batch."""
+    root_ids: dict[Path, int] = {}
+    tasks: list[Task] = []
+    pictures: dict[Task, Image.Image] = {}
+    for task, picture in decoded:
+        tasks.append(task)
+        if picture is not None:
+            pictures[task] = picture
+        is_full = bool(pictures) and len(pictures) >= batch_size(encoders)
+        if is_full or len(tasks) >= TASKS_AT_ONCE:
+            yield from _commit(library, encoders, comparison, tasks, pictures, root_ids)
+            tasks, pictures = [], {}
+    yield from _commit(library, encoders, comparison, tasks, pictures, root_ids)
+
+
+def batch_size(encoders: Sequence[ChosenEncoder]) -> int:
+    """How many photos make a batch; loads the encoders."""
+    return max(each.encoder.batch_size for each in encoders)
+
+
+def _commit(
+    library: Library,
+    encoders: Sequence[ChosenEncoder],
+    comparison: Comparison,
+    tasks: list[Task],
+    pictures: dict[Task, Image.Image],
+    root_ids: dict[Path, int],
+) -> list[Outcome]:
+    if not tasks:
+        return []
+    embedded = [(each, *_embed(each, pictures)) for each in encoders] if pictures else []
+    pictures.clear()  # the caller holds them no longer than they are needed
+    outcomes = []
+    with library.catalog.write() as writer:
+        for task in tasks:
+            outcomes.append(_write_file(writer, task, root_ids))
+        for each, owners, vectors in embedded:
+            photo_ids = [task.photo_id for task in owners if task.photo_id is not None]
+            writer.add_embeddings(each.row.id, photo_ids, vectors)
+    for each, owners, _ in embedded:
+        each.photo_ids.update(task.photo_id for task in owners if task.photo_id is not None)
+    for task in tasks:
+        comparison.settle(task)
+    return outcomes
+
+
+def _embed(chosen: ChosenEncoder, pictures: dict[Task, Image.Image]) -> tuple[list[Task], Vectors]:
+    """The tasks whose photo this encoder lacks, and their vectors (n, d)."""
+    owners = [task for task in pictures if task.photo_id not in chosen.photo_ids]
+    size = chosen.encoder.batch_size
+    parts = [
+        chosen.encoder.embed_images([pictures[task] for task in owners[start : start + size]])
+        for start in range(0, len(owners), size)
+    ]
+    empty = np.empty((0, chosen.row.dim), np.float32)
+    return owners, np.concatenate(parts) if parts else empty
+
+
+def _write_file(writer: Writer, task: Task, root_ids: dict[Path, int]) -> Outcome:
+    file = task.file
+    if task.leader is not None:
+        task.photo_id, task.reason = task.leader.photo_id, task.leader.reason
+    if task.photo_id is not None and task.is_as_known:
+        return _outcome(task, task.photo_id)
+    if file.root not in root_ids:
+        root_ids[file.root] = writer.add_root(file.root)
+    place = FilePlace(file.path, root_ids[file.root], file.size_bytes, file.mtime_ns)
+    if task.photo_id is None:
+        if task.facts is None or task.content_hash is None:
+            reason = task.reason or "it cannot be read"
+            writer.skip_file(place, reason)
+            return Skipped(file.path, reason)
+        task.photo_id = writer.add_photo(_photo_facts(task.content_hash, task.facts))
+    if task.moved_from is not None:
+        writer.move_file(task.moved_from[0], place)
+    else:
+        writer.put_file(place, task.photo_id)
+    return _outcome(task, task.photo_id)
+
+
+def _outcome(task: Task, photo_id: int) -> Outcome:
+    path = task.file.path
+    if task.reason is not None:  # the bytes are known, yet no encoder could be shown them
+        return Skipped(path, task.reason)
+    if task.moved_from is not None:
+        return Moved(path, task.moved_from[1], photo_id)
+    if task.is_new or task.is_changed:
+        return Added(path, photo_id)
+    return Unchanged(path, photo_id)
+
+
+def _photo_facts(content_hash: str, facts: Facts) -> PhotoFacts:
+    return PhotoFacts(
+        content_hash=content_hash,
+        width=facts.width,
+        height=facts.height,
+        size_bytes=facts.size_bytes,
+        format=facts.format,
+        taken_at=facts.taken_at,
+        camera=facts.camera,
+        latitude=facts.latitude,
+        longitude=facts.longitude,
+    )

@@ -1,0 +1,120 @@
+"""Which encoders a run uses: those asked for, else the library's, else the default.
+
+Names and objects go in, rows of the catalog with a way to load them come out. A library's own
+encoders are loaded only when a photo needs them: a run that finds nothing new must not wait for
+weights. Those named by the caller are loaded at once, since a name alone tells no identity.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from imgsearch import encoders
+from imgsearch.catalog import EncoderRow
+from imgsearch.encoders import Encoder
+from imgsearch.errors import DownloadError, UsageError
+from imgsearch.indexing.outcomes import FellBack, Notice
+from imgsearch.library import Library
+
+Wanted: TypeAlias = str | Encoder | Sequence[str | Encoder] | None
+BUNDLED = "builtin"
+
+
+@dataclass
+class ChosenEncoder:
+    """An encoder of the library; `photo_ids` are the photos it has embedded."""
+
+    row: EncoderRow
+    load: Callable[[], Encoder]
+    photo_ids: set[int]
+    _loaded: Encoder | None = field(default=None, init=False)
+
+    @property
+    def encoder(self) -> Encoder:
+        if self._loaded is None:
+            self._loaded = self.load()
+        return self._loaded
+
+
+def choose(
+    library: Library,
+    wanted: Wanted,
+    device: str,
+    notify: Callable[[Notice], None],
+    upgrade_command: Callable[[str], str],
+) -> list[ChosenEncoder]:
+    """The encoders of this run, each known to the catalog; new ones active where none was.
+
+    Raises what `encoders.load` raises.
+    """
+    if wanted is None:
+        active = {row.id: row for row in library.catalog.active_encoders().values()}
+        if active:
+            return [_chosen(library, row, device) for row in active.values()]
+        return [_default(library, device, notify, upgrade_command)]
+    names = wanted if isinstance(wanted, Sequence) and not isinstance(wanted, str) else [wanted]
+    chosen = {each.row.id: each for each in (_add(library, name, device) for name in names)}
+    if not chosen:
+        raise UsageError("No encoder is named; leave `encoder` out for the library's own.")
+    return list(chosen.values())
+
+
+def _default(
+    library: Library,
+    device: str,
+    notify: Callable[[Notice], None],
+    upgrade_command: Callable[[str], str],
+) -> ChosenEncoder:
+    best = encoders.DEFAULT["en"]
+    try:
+        return _add(library, best, device)
+    except DownloadError as error:
+        chosen = _add(library, BUNDLED, device)
+        reason = str(error).splitlines()[0]
+        notify(FellBack(best, chosen.row.name, upgrade_command(best), reason))
+        return chosen
+
+
+def _add(library: Library, wanted: str | Encoder, device: str) -> ChosenEncoder:
+    if isinstance(wanted, str):
+        encoder = library.load_encoder(wanted, device)
+        source = getattr(encoder, "source", wanted)  # an adapter knows a path as an absolute one
+    else:
+        encoder, source = wanted, getattr(wanted, "source", None)
+        library.keep_encoder(encoder)
+    row = EncoderRow(
+        0, encoder.identity, encoder.name, encoder.dim, tuple(encoder.languages), source
+    )
+    library.keep_bundled(encoder.name)
+    with library.catalog.write() as writer:
+        writer.add_encoder(row)
+    added = library.catalog.encoder_with_identity(encoder.identity)
+    assert added is not None  # committed above
+    chosen = _chosen(library, added, device)
+    chosen.load = lambda: encoder
+    return chosen
+
+
+def _chosen(library: Library, row: EncoderRow, device: str) -> ChosenEncoder:
+    photo_ids = library.catalog.embedded_photo_ids(row.id)
+    return ChosenEncoder(row, lambda: library.load_encoder(row, device), photo_ids)
+
+
+def supersede_bundled(library: Library, chosen: Iterable[ChosenEncoder]) -> None:
+    """Let an encoder take over the languages of a bundled one, once it covers its live photos.
+
+    The bundled encoder is a start; whoever adds a better one means it to answer. Before the last
+    photo is embedded the bundled one goes on, so search never goes dark.
+    """
+    catalog = library.catalog
+    for each in chosen:
+        if each.row.name.startswith(f"{BUNDLED}/"):
+            continue
+        for language in each.row.languages:
+            active = catalog.active_encoder(language)
+            if active is None or not active.name.startswith(f"{BUNDLED}/"):
+                continue
+            uncovered = catalog.embedded_photo_ids(active.id) - each.photo_ids
+            if not catalog.live_paths(sorted(uncovered)):
+                with catalog.write() as writer:
+                    writer.activate(language, each.row.id)

@@ -1,0 +1,132 @@
+"""What happens to a file, and what a caller is told besides.
+
+An `Outcome` says what became of one file, a `Notice` what the whole run is doing. They travel
+apart: outcomes are counted, and a count must not depend on who listens to the notices.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from imgsearch.images import DEFAULT_MAX_PIXELS
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """New bytes at this path: a photo was added, or the path came to hold another one."""
+
+    path: Path
+    photo_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Known bytes: where they were, back again, or a second copy of them."""
+
+    path: Path
+    photo_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Known bytes, gone from `previous`: the photo keeps its embeddings."""
+
+    path: Path
+    previous: Path
+    photo_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Gone from disk. The photo stays known, and is no hit until a file of it returns."""
+
+    path: Path
+    photo_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Not indexed, for this reason; tried again at the next run."""
+
+    path: Path
+    reason: str
+
+
+Outcome: TypeAlias = Added | Unchanged | Moved | Missing | Skipped
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """The walk is over: it met this many files."""
+
+    total: int
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """This encoder is about to be used, on at most `total` photos."""
+
+    encoder: str
+    total: int
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """`gone` of the `known` files of a root are not on disk: an unmounted drive, it seems.
+
+    Nothing was changed; `Intake(accept_missing=True)` marks them missing.
+    """
+
+    root: Path
+    gone: int
+    known: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.gone:,} of the {self.known:,} known files of {self.root} are gone; none was "
+            "marked missing. If a drive is not mounted, mount it. If they were removed on purpose, "
+            "say so: --accept-missing"
+        )
+
+
+@dataclass(frozen=True)
+class BuildingGeneration:
+    """An index of `count` embeddings is being built."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class FellBack:
+    """The weights of `wanted` could not be fetched; a library that is new uses `used` instead.
+
+    `command` changes to `wanted` once there is a network.
+    """
+
+    wanted: str
+    used: str
+    command: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.wanted} cannot be fetched, so this library starts with the small bundled "
+            f"encoder {self.used}, which finds less. To change later: {self.command}\n"
+            f"({self.reason})"
+        )
+
+
+Notice: TypeAlias = Scanned | Embedding | Withheld | BuildingGeneration | FellBack
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Which files a run takes in.
+
+    `exclude` are globs as in `images.find`; a picture above `max_pixels` is skipped;
+    `accept_missing` believes that files are gone however many they are.
+    """
+
+    exclude: tuple[str, ...] = ()
+    max_pixels: int = DEFAULT_MAX_PIXELS
+    accept_missing: bool = False
