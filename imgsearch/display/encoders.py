@@ -65,7 +65,7 @@ def _grid(first: str, *others: str) -> Table:
     grid = Table(box=None, pad_edge=False, header_style="dim")
     grid.add_column(first, overflow="fold")
     for name in others:
-        grid.add_column(name)
+        grid.add_column(name, no_wrap=True)
     return grid
 
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 
-def shown(value: str | Path) -> str:
+def shown(value: object) -> str:
     """Text a terminal shows as it is: control codes, and bytes that are no text, escaped."""
     text = str(value)
     return text if text.isprintable() else "".join(map(_shown, text))

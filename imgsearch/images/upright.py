@@ -54,12 +54,13 @@ def _grounded(image: Image.Image) -> Image.Image:
 
 def _grey(image: Image.Image) -> npt.NDArray[np.uint8]:
     """(h, w) uint8 from deeper integers and floats: 0 is black, the format's white is white."""
-    values = np.nan_to_num(np.asarray(image, np.float64), posinf=0.0, neginf=0.0)
+    values = np.nan_to_num(np.asarray(image, np.float32), posinf=0.0, neginf=0.0)
     low, high = float(values.min()), float(values.max())
     white = _white(image, high)
     if low < 0 or high > white:  # measurements rather than a photo: show what range there is
         values, white = values - low, (high - low) or 1.0
-    return np.floor(values / white * 255 + 0.5).astype(np.uint8)
+    grey: npt.NDArray[np.uint8] = np.floor(values / white * 255 + 0.5).astype(np.uint8)
+    return grey
 
 
 def _white(image: Image.Image, high: float) -> float:

@@ -1,0 +1,39 @@
+"""The command line: each command parses, calls one verb, and shows what came of it.
+
+Results go to stdout, everything else to stderr. Importing this loads nothing heavy, so that
+`imgsearch --help` answers at once: commands import what they need when they run. The one place that
+turns errors into a red line and an exit code is `Commands`.
+
+    frame.py      the group of commands: errors, exit codes, the options of every command
+    index.py      index        search.py      search
+    upkeep.py     status, doctor, rebuild
+    encoders.py   encoders, eval
+"""
+
+import sys
+import traceback
+
+from imgsearch.cli import encoders, index, search, upkeep
+from imgsearch.cli.frame import app
+
+__all__ = ["app", "main"]
+
+BUG = 70
+
+app.command("index")(index.index)
+app.command("search")(search.search)
+app.command("status")(upkeep.status)
+app.command("doctor")(upkeep.doctor)
+app.command("encoders")(encoders.encoders)
+app.command("eval")(encoders.evaluate)
+app.command("rebuild")(upkeep.rebuild)
+
+
+def main() -> None:
+    """Run the command line and exit with its code; anything unforeseen is a bug and says so."""
+    try:
+        app(prog_name="imgsearch")
+    except Exception:  # the last line of defence: every foreseen error was caught in `Commands`
+        traceback.print_exc()
+        sys.stderr.write("\nThis is a bug in imgsearch; please report it with the lines above.\n")
+        sys.exit(BUG)

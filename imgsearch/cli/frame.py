@@ -1,0 +1,187 @@
+"""What all commands share: the group, its errors and exit codes, its options, where to write.
+
+An ImgsearchError becomes a red line on stderr and the exit code of its class, here and nowhere
+else. The environment is read here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import imgsearch
+from imgsearch.errors import ImgsearchError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from imgsearch.library import Library
+
+INTERRUPTED = 130
+
+LibraryOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--library",
+        metavar="FOLDER",
+        help="The library; else $IMGSEARCH_LIBRARY, ./index if one, or your user data folder.",
+        show_default=False,
+    ),
+]
+EncodersOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--encoder",
+        metavar="NAME",
+        help="An encoder by name or path; repeatable. `imgsearch encoders` lists the names.",
+        show_default=False,
+    ),
+]
+DeviceOption = Annotated[
+    str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress bar and no summary; errors still show.")
+]
+
+
+class Commands(TyperGroup):
+    """The group of commands, and the one place where an error becomes a line and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was asked for."""
+        _settle_streams()
+        try:
+            return super().invoke(ctx)
+        except ImgsearchError as error:
+            complain(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            complain(
+                "interrupted: what was committed is kept; run the same command to continue",
+                style="yellow",
+            )
+            raise typer.Exit(INTERRUPTED) from error
+        except BrokenPipeError as error:  # `| head` has read enough
+            # Python flushes stdout once more on leaving, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0) from error
+
+
+app = typer.Typer(
+    name="imgsearch",
+    cls=Commands,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options given before the command; one given after it wins."""
+
+    library: Path | None = None
+    is_quiet: bool = False
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        write(f"imgsearch {imgsearch.__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def imgsearch_command(
+    context: typer.Context,
+    library: LibraryOption = None,
+    quiet: QuietOption = False,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Search your own photos by what is in them, in English or Chinese, on your own machine.
+
+    \b
+    imgsearch index ~/Pictures            find the photos and learn what is in them
+    imgsearch search a dog on the beach   show the photos that fit best
+    imgsearch search 一杯咖啡              the same in Chinese
+    imgsearch search ./cat.jpg            photos like this one
+    """
+    context.obj = Settings(library, quiet)
+
+
+def settings(context: typer.Context) -> Settings:
+    """The options given before the command."""
+    return context.obj if isinstance(context.obj, Settings) else Settings()
+
+
+def library_path(context: typer.Context, given: Path | None) -> Path:
+    """Where the library is: the option, the environment, ./index, the user data folder."""
+    from imgsearch.library import default_path
+
+    named = given or settings(context).library
+    if named is None and (variable := os.environ.get("IMGSEARCH_LIBRARY")):
+        named = Path(variable)
+    return named.expanduser() if named else default_path()
+
+
+def existing_library(context: typer.Context, given: Path | None) -> Library:
+    """Open the library that must be there. Raises NoLibraryError, LibraryError."""
+    from imgsearch.library import open_library
+
+    return open_library(library_path(context, given), create=False)
+
+
+def write(content: str | bytes) -> None:
+    """A result, to stdout as it is: no wrapping, no markup."""
+    typer.echo(content, nl=False)
+
+
+def show(result: RenderableType) -> None:
+    """A result as Rich draws it, to stdout."""
+    from rich.console import Console
+
+    width = None if sys.stdout.isatty() else 1000  # nothing is cut or folded in a pipe
+    Console(highlight=False, width=width).print(result)
+
+
+def stderr() -> Console:
+    """Where everything goes that is not a result."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def complain(message: str, style: str = "red", console: Console | None = None) -> None:
+    """One coloured line on stderr; what a terminal would obey is shown escaped."""
+    from rich.text import Text
+
+    from imgsearch.display.text import shown
+
+    lines = "\n".join(shown(line) for line in message.splitlines())
+    (console or stderr()).print(Text(lines, style=style))
+
+
+def _settle_streams() -> None:
+    """A file name never stops us from printing, and remarks of Pillow on a photo stay its own."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            # A pipe on Windows is in the system's old code page otherwise, which scripts do not
+            # expect.
+            is_piped = os.name == "nt" and not stream.isatty()
+            stream.reconfigure(
+                errors="backslashreplace", **({"encoding": "utf-8"} if is_piped else {})
+            )
+    warnings.filterwarnings("ignore", module=r"PIL\.")

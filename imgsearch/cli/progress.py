@@ -1,0 +1,86 @@
+"""The bar of a run, on stderr: photos, rate, time left, skipped. Nothing where nobody looks.
+
+What a person must not miss (another encoder than the usual one, files withheld) is said whether
+there is a bar or not, and however quiet the run is.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+
+from imgsearch.cli import frame
+from imgsearch.display.text import shown
+from imgsearch.indexing import (
+    BuildingGeneration,
+    Embedding,
+    FellBack,
+    Notice,
+    Outcome,
+    Scanned,
+    Skipped,
+    Withheld,
+)
+
+
+class Progress:
+    """A context manager; `notice` and `outcome` draw what `index` tells."""
+
+    def __init__(self, *, is_quiet: bool) -> None:
+        self._stderr = frame.stderr()
+        self._bar = Bar(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("[yellow]{task.fields[skipped]}"),
+            console=self._stderr,
+            transient=True,
+            disable=is_quiet or not sys.stderr.isatty(),
+        )
+        self._task = self._bar.add_task("looking for photos", total=None, rate="", skipped="")
+        self._started: float | None = None
+        self._done = self._skipped = 0
+
+    def __enter__(self) -> Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def notice(self, notice: Notice) -> None:
+        """Draw what the run is doing now; say what must not be missed."""
+        match notice:
+            case Scanned(total=total):
+                self._bar.update(self._task, total=total, description="comparing")
+            case Embedding(encoder=name):
+                self._bar.update(self._task, description=f"indexing with {shown(name)}")
+            case BuildingGeneration(count=count):
+                self._bar.update(self._task, description=f"building an index of {count:,}")
+            case Withheld() | FellBack():
+                frame.complain(f"NOTE: {notice}", style="bold yellow", console=self._stderr)
+
+    def outcome(self, outcome: Outcome) -> None:
+        """Move the bar by one file."""
+        now = time.perf_counter()
+        self._started = self._started or now
+        self._done += 1
+        self._skipped += isinstance(outcome, Skipped)
+        seconds = now - self._started
+        self._bar.update(
+            self._task,
+            completed=self._done,
+            rate=f"{self._done / seconds:,.0f} photos/s" if seconds > 1 else "",
+            skipped=f"{self._skipped:,} skipped" if self._skipped else "",
+        )
