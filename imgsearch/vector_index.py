@@ -39,7 +39,7 @@ _FACTORY = {
 }
 KINDS = tuple(_FACTORY)
 _ROWS_AT_ONCE = 65_536
-_TRAINING_ROWS = 100_000
+_TRAINING_ROWS, _ROWS_PER_LIST = 100_000, 64
 _EF_CONSTRUCTION, _EF_SEARCH = 80, 128
 _LEAST_NPROBE, _NPROBE_SHARE = 8, 1 / 16
 _GRAPH_SHARE = 0.2  # below it, few photos pass the filter: scanning those is cheaper and exact
@@ -82,7 +82,7 @@ class VectorIndex:
         kind = kind if len(ids) else "flat"
         index = _empty_index(kind, vectors.shape[1], len(ids))
         if not index.is_trained:
-            rows = max(_TRAINING_ROWS, 64 * getattr(index, "nlist", 0))
+            rows = _ROWS_PER_LIST * getattr(index, "nlist", 0) or _TRAINING_ROWS
             sample = np.linspace(0, len(ids) - 1, min(rows, len(ids))).astype(np.int64)
             index.train(normalise(vectors[sample]))
         for start in range(0, len(ids), _ROWS_AT_ONCE):
@@ -230,7 +230,7 @@ class VectorIndex:
 
 def _empty_index(kind: str, dim: int, count: int) -> Any:
     # FAISS holds 39 vectors a centroid for the least that k-means should see.
-    nlist = max(1, min(round(4 * math.sqrt(count)), count // 39))
+    nlist = max(1, min(round(2 * math.sqrt(count)), count // 39))
     description = _FACTORY[kind].format(nlist=nlist)
     index = faiss.index_factory(dim, description, faiss.METRIC_INNER_PRODUCT)
     if kind == "hnsw":

@@ -7,6 +7,8 @@ generation and every kind of index, where numpy knows the answer.
 
 import hashlib
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,7 +23,7 @@ from imgsearch.catalog import EncoderRow, FilePlace, GenerationRow, PhotoFacts
 from imgsearch.errors import NoEncoderError, PictureError, QueryError, UsageError
 from imgsearch.indexing import index
 from imgsearch.library import Library, open_library
-from imgsearch.searching import Filters, Hit, search
+from imgsearch.searching import NO_FILTERS, Filters, Hit, search
 from imgsearch.vector_index import KINDS, VectorIndex
 from imgsearch.vectors import Vectors, normalise
 
@@ -29,7 +31,7 @@ DIM = 24
 
 
 class StarEncoder:
-    """A true Encoder without a meaning: every text has its own random direction, always the same."""
+    """A true Encoder without a meaning: each text has its own random direction, always the same."""
 
     def __init__(self, name: str = "toy/stars", languages: tuple[str, ...] = ("en", "zh")) -> None:
         self.name = name
@@ -102,7 +104,7 @@ class Stars:
         scores = np.array([self.vectors[i] for i in ids]) @ query
         return [ids[row] for row in np.argsort(-scores, kind="stable")[:k]]
 
-    def search(self, text: str, k: int = 10, filters: Filters = Filters()) -> list[Hit]:
+    def search(self, text: str, k: int = 10, filters: Filters = NO_FILTERS) -> list[Hit]:
         return search(self.library, text, k, prompt="raw", encoder=self.encoder, filters=filters)
 
 
@@ -338,6 +340,21 @@ def test_a_text_is_embedded_once_and_then_needs_no_encoder(stars: Stars) -> None
         search(stars.library, "cats")
 
 
+def test_a_cached_text_and_a_photo_id_are_answered_without_torch(stars: Stars) -> None:
+    stars.add(random_vectors(10))
+    stars.build("flat")
+    expected = search(stars.library, "dogs", encoder=stars.encoder)
+    code = (
+        "import sys; from imgsearch.library import open_library; from imgsearch.searching import"
+        " search; library = open_library(sys.argv[1]); search(library, 1);"
+        " print([hit.photo_id for hit in search(library, 'dogs')]);"
+        " sys.exit(any(name in sys.modules for name in ('torch', 'open_clip', 'cn_clip')))"
+    )
+    command = [sys.executable, "-c", code, str(stars.library.path)]
+    output = subprocess.check_output(command, text=True)
+    assert output.strip() == str([hit.photo_id for hit in expected])
+
+
 def test_the_cache_tells_policies_texts_and_encoders_apart(stars: Stars) -> None:
     stars.add(random_vectors(40))
     asked = [(text, policy) for text in ("dogs", "Dogs") for policy in ("raw", "photo", "seven")]
@@ -401,7 +418,7 @@ def test_a_language_without_encoder_names_the_command_that_adds_one(
         command = "imgsearch index --encoder cn_clip/ViT-B-16"
         with pytest.raises(NoEncoderError, match=f"Chinese.*toy/colour.*{command}"):
             search(library, "红色")
-        with pytest.raises(NoEncoderError, match="'fr'.*--encoder NAME"):
+        with pytest.raises(NoEncoderError, match=r"'fr'.*--encoder NAME"):
             search(library, "rouge", language="fr")
 
 
