@@ -241,8 +241,8 @@ def _fitted(model: Any, state: dict[str, torch.Tensor]) -> dict[str, torch.Tenso
         state = convert_to_custom_text_state_dict(state)
     else:
         state = {name.removeprefix("text."): value for name, value in state.items()}
-    if "text.transformer.embeddings.position_ids" not in dict(model.named_buffers()):
-        state.pop("text.transformer.embeddings.position_ids", None)
+    if "text.transformer.embeddings.position_ids" not in model.state_dict():
+        state.pop("text.transformer.embeddings.position_ids", None)  # of an older transformers
     for name in ("logit_scale", "logit_bias"):  # scalar in some files, (1,) in others; unused here
         parameter = getattr(model, name, None)
         if parameter is None:
