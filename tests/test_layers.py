@@ -47,8 +47,8 @@ def imported_nouns(path: Path) -> set[str]:
         else:
             continue
         parts = [name.split(".") for name in names]
-        nouns |= {each[1] for each in parts if each[0] == "imgsearch" and each[1] in LAYERS}
-    return nouns
+        nouns |= {each[1] for each in parts if each[0] == "imgsearch" and len(each) > 1}
+    return nouns & LAYERS.keys()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
