@@ -15,6 +15,7 @@ transaction, which is what makes a killed run harmless.
     audit.py       counts and checks for status and doctor
 """
 
+from imgsearch.catalog import audit
 from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.rows import (
     EncoderRow,
@@ -37,6 +38,7 @@ __all__ = [
     "PhotoFacts",
     "RunRow",
     "Writer",
+    "audit",
     "is_up_to_date",
     "upgrade",
 ]

@@ -5,10 +5,14 @@ others under a name that nothing reads, then renamed, and one commit makes it th
 commit is the switch, so a kill at any moment leaves the old index or the new one, never a half.
 """
 
+import hashlib
 import shutil
 from pathlib import Path
 
+import numpy as np
+
 from imgsearch.catalog import EncoderRow, GenerationRow
+from imgsearch.catalog.queries import Ids
 from imgsearch.errors import NoEncoderError
 from imgsearch.library.place import Library
 
@@ -33,10 +37,17 @@ def build(library: Library, encoder: EncoderRow, kind: str | None = None) -> Gen
         )
     current = catalog.current_generation(encoder.id)
     index = VectorIndex.build(ids, vectors, kind or (current.kind if current else "flat"))
+    for leftover in leftovers(library):
+        shutil.rmtree(leftover, ignore_errors=True)
     folder = _next_folder(library)
     partial = folder.with_name(folder.name + UNFINISHED)
-    shutil.rmtree(partial, ignore_errors=True)
-    index.save(partial, about={"encoder": encoder.name, "identity": encoder.identity})
+    about: dict[str, str | int] = {
+        "encoder": encoder.name,
+        "identity": encoder.identity,
+        "last_embedding_id": last,
+        "ids": fingerprint(ids),
+    }
+    index.save(partial, about=about)
     partial.rename(folder)
     row = GenerationRow(0, encoder.id, folder.name, index.kind, index.count, last)
     with catalog.write() as writer:
@@ -58,6 +69,21 @@ def is_due(library: Library, encoder_id: int) -> bool:
         return library.catalog.photo_count(encoder_id) > 0
     beside = library.catalog.embeddings_after(encoder_id, current.last_embedding_id)
     return beside > max(1000, current.count // 10)
+
+
+def fingerprint(ids: Ids) -> str:
+    """SHA-256, hex, of ascending photo ids as little-endian int64: what a generation is made of."""
+    return hashlib.sha256(np.sort(ids).astype("<i8").tobytes()).hexdigest()
+
+
+def leftovers(library: Library) -> list[Path]:
+    """What killed runs left in generations/ and models/: unfinished folders, and unnamed ones.
+
+    The caller holds the library's lock, or one of them may be in the making.
+    """
+    rows = {row.folder for row in library.catalog.generations()}
+    unnamed = [path for path in library.generations_folder.glob("*") if path.name not in rows]
+    return sorted([*unnamed, *library.models_folder.glob(f"*{UNFINISHED}")])
 
 
 def _next_folder(library: Library) -> Path:

@@ -1,0 +1,18 @@
+"""Looking after a library: what is in it, and whether its parts agree.
+
+inventory.py  status(): counts and sizes
+checks.py     doctor(): faults, and the mending of what is derived
+"""
+
+from imgsearch.upkeep.checks import Finding, doctor
+from imgsearch.upkeep.inventory import EncoderStatus, GenerationStatus, LastRun, Status, status
+
+__all__ = [
+    "EncoderStatus",
+    "Finding",
+    "GenerationStatus",
+    "LastRun",
+    "Status",
+    "doctor",
+    "status",
+]

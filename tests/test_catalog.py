@@ -1,0 +1,314 @@
+"""The catalog: what goes in comes out, ids are never reused, old files upgrade, newer are refused."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imgsearch.catalog import (
+    HEAD,
+    Catalog,
+    EncoderRow,
+    FilePlace,
+    GenerationRow,
+    PhotoFacts,
+    Writer,
+    is_up_to_date,
+    upgrade,
+)
+from imgsearch.catalog.connection import CONSTANTS
+from imgsearch.catalog.tables import Base
+from imgsearch.catalog.upgrade import COPIES_KEPT, find_migrations
+from imgsearch.errors import LibraryDamagedError, LibraryTooNewError
+
+NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    upgrade(tmp_path / "library.db")
+    opened = Catalog(tmp_path / "library.db")
+    yield opened
+    opened.close()
+
+
+def facts(number: int, taken_at: datetime = NOON) -> PhotoFacts:
+    return PhotoFacts(f"{number:064x}", 40, 30, 1234, "PNG", taken_at, None, None, None)
+
+
+def add_photos(writer: Writer, count: int) -> list[int]:
+    return [writer.add_photo(facts(number)) for number in range(count)]
+
+
+def add_encoder(writer: Writer, name: str, languages: tuple[str, ...] = ("en",)) -> int:
+    return writer.add_encoder(EncoderRow(0, f"identity of {name}", name, 3, languages, None))
+
+
+def unit_rows(count: int) -> np.ndarray:
+    rows = np.random.default_rng(0).normal(size=(count, 3)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def test_revisions_and_models_give_the_same_schema(catalog: Catalog) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with catalog.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_head_is_the_newest_revision_and_none_imports_our_models() -> None:
+    revisions = sorted((find_migrations() / "versions").glob("*.py"))
+    assert revisions[-1].name.split("_")[0] == HEAD
+    for revision in revisions:
+        assert "imgsearch" not in revision.read_text("utf-8")
+
+
+def test_connections_use_wal_and_foreign_keys(catalog: Catalog) -> None:
+    with catalog.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
+
+
+def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:
+    with pytest.raises(ZeroDivisionError), catalog.write() as writer:
+        writer.add_photo(facts(1))
+        _ = 1 / 0
+    assert catalog.photos_with_hashes([facts(1).content_hash]) == {}
+
+
+def test_ids_of_deleted_photos_are_never_given_again(catalog: Catalog) -> None:
+    with catalog.write() as writer:
+        last = add_photos(writer, 3)[-1]
+        writer.connection.exec_driver_sql("DELETE FROM photos")
+    with catalog.write() as writer:
+        assert writer.add_photo(facts(9)) == last + 1
+
+
+def test_times_come_back_in_utc_whatever_zone_they_had(catalog: Catalog) -> None:
+    tokyo = NOON.astimezone(timezone(timedelta(hours=9)))
+    with catalog.write() as writer:
+        writer.add_photo(facts(1, tokyo))
+        run_id = writer.start_run("index")
+        writer.finish_run(run_id, {"added": 1})
+    with sqlite3.connect(catalog.path) as connection:
+        stored = connection.execute("SELECT taken_at FROM photos").fetchone()[0]
+    connection.close()
+    assert stored.startswith("2024-05-01 12:00:00")
+    run = catalog.last_run()
+    assert run is not None and run.finished_at is not None
+    assert run.started_at.tzinfo is UTC and run.outcome == {"added": 1} and run.pid == os.getpid()
+
+
+def test_a_time_without_a_zone_is_refused(catalog: Catalog) -> None:
+    with pytest.raises(Exception, match="without a zone"), catalog.write() as writer:
+        writer.add_photo(facts(1, datetime(2024, 1, 1)))
+
+
+def test_embeddings_come_back_to_the_bit_in_the_order_asked_for(catalog: Catalog) -> None:
+    count = 2 * CONSTANTS + 7  # more than one statement takes
+    vectors = unit_rows(count)
+    with catalog.write() as writer:
+        photo_ids = add_photos(writer, count)
+        encoder_id = add_encoder(writer, "toy")
+        writer.add_embeddings(encoder_id, photo_ids, vectors)
+    ids, rows = catalog.embeddings(encoder_id)
+    assert ids.tolist() == photo_ids and ids.dtype == np.int64
+    np.testing.assert_array_equal(rows, vectors)
+    asked = [*reversed(photo_ids), 10_000_000]
+    ids, rows = catalog.embeddings(encoder_id, photo_ids=np.array(asked))
+    assert ids.tolist() == asked[:-1]
+    np.testing.assert_array_equal(rows, vectors[::-1])
+    assert catalog.photo_count(encoder_id) == count
+    assert catalog.embedded_photo_ids(encoder_id) == set(photo_ids)
+
+
+def test_embeddings_after_one_are_the_later_ones_of_that_encoder(catalog: Catalog) -> None:
+    vectors = unit_rows(5)
+    with catalog.write() as writer:
+        photo_ids = add_photos(writer, 5)
+        ours, other = add_encoder(writer, "ours"), add_encoder(writer, "other")
+        writer.add_embeddings(ours, photo_ids[:2], vectors[:2])
+    last = catalog.embeddings_and_last(ours)[2]
+    with catalog.write() as writer:
+        writer.add_embeddings(other, photo_ids, vectors)
+        writer.add_embeddings(ours, photo_ids[2:], vectors[2:])
+    ids, rows = catalog.embeddings(ours, after=last)
+    assert ids.tolist() == photo_ids[2:] and catalog.embeddings_after(ours, last) == 3
+    np.testing.assert_array_equal(rows, vectors[2:])
+    ids, rows = catalog.embeddings(ours, after=10**9)
+    assert ids.shape == (0,) and rows.shape == (0, 3)
+
+
+def test_the_first_encoder_of_a_language_is_active_until_another_is_activated(
+    catalog: Catalog,
+) -> None:
+    with catalog.write() as writer:
+        first = add_encoder(writer, "family/1", ("en", "zh"))
+        second = add_encoder(writer, "family/2", ("en", "fr"))
+        assert add_encoder(writer, "family/1", ("en", "zh")) == first  # known by its identity
+    active = {language: row.id for language, row in catalog.active_encoders().items()}
+    assert active == {"en": first, "zh": first, "fr": second}
+    with catalog.write() as writer:
+        writer.activate("en", second)
+    row = catalog.active_encoder("en")
+    assert row is not None and row.id == second and row.languages == ("en", "fr")
+    assert catalog.active_encoder("de") is None
+
+
+def test_an_encoder_is_found_by_its_name_or_its_family(catalog: Catalog) -> None:
+    with catalog.write() as writer:
+        only = add_encoder(writer, "builtin/1")
+        add_encoder(writer, "cn_clip/a")
+        add_encoder(writer, "cn_clip/b")
+    assert (found := catalog.encoder_named("builtin")) and found.id == only
+    assert (found := catalog.encoder_named("cn_clip/b")) and found.name == "cn_clip/b"
+    assert catalog.encoder_named("cn_clip") is None
+    assert catalog.encoder_named("built") is None
+
+
+def test_a_text_is_kept_once_for_its_templates(catalog: Catalog) -> None:
+    with catalog.write() as writer:
+        encoder_id = add_encoder(writer, "toy")
+    one, other = unit_rows(2)
+    assert catalog.cached_text(encoder_id, "raw", "一只猫") is None
+    catalog.cache_text(encoder_id, "raw", "一只猫", one)
+    catalog.cache_text(encoder_id, "raw", "一只猫", other)
+    catalog.cache_text(encoder_id, "80", "一只猫", other)
+    kept = catalog.cached_text(encoder_id, "raw", "一只猫")
+    assert kept is not None
+    np.testing.assert_array_equal(kept, one)
+
+
+def test_switching_generations_leaves_one_current(catalog: Catalog) -> None:
+    with catalog.write() as writer:
+        encoder_id = add_encoder(writer, "toy")
+        for folder in ("0001", "0002"):
+            writer.switch_generation(GenerationRow(0, encoder_id, folder, "flat", 5, 7))
+    current = catalog.current_generation(encoder_id)
+    assert current is not None and (current.folder, current.count) == ("0002", 5)
+    assert [row.folder for row in catalog.generations(encoder_id)] == ["0001", "0002"]
+
+
+def test_the_first_live_file_of_a_photo_is_its_path(catalog: Catalog, tmp_path: Path) -> None:
+    with catalog.write() as writer:
+        photo_id, lone_id = add_photos(writer, 2)
+        root_id = writer.add_root(tmp_path)
+        for name in ("b.png", "a.png", "c.png"):
+            writer.put_file(FilePlace(tmp_path / name, root_id, 1, 1), photo_id)
+    assert catalog.live_paths([photo_id, lone_id]) == {photo_id: tmp_path / "b.png"}
+    files = catalog.files_of_photos([photo_id])[photo_id]
+    with catalog.write() as writer:
+        writer.set_state([files[str(tmp_path / "b.png")].id], "missing")
+    assert catalog.live_paths([photo_id]) == {photo_id: tmp_path / "a.png"}
+
+
+def test_a_prefix_takes_a_folder_or_a_file_and_not_its_namesakes(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    names = ["trip/a.png", "trip/deep/b.png", "trip2/c.png", "trip.png", "TRIP/d.png"]
+    with catalog.write() as writer:
+        root_id = writer.add_root(tmp_path)
+        ids = dict(zip(names, add_photos(writer, len(names)), strict=True))
+        for name, photo_id in ids.items():
+            writer.put_file(FilePlace(tmp_path / name, root_id, 1, 1), photo_id)
+    found = catalog.live_photo_ids(tmp_path / "trip").tolist()
+    assert found == [ids["trip/a.png"], ids["trip/deep/b.png"]]
+    assert catalog.live_photo_ids(tmp_path / "trip.png").tolist() == [ids["trip.png"]]
+    assert len(catalog.live_photo_ids(tmp_path)) == 5
+    assert len(catalog.live_photo_ids(Path(tmp_path.anchor))) == 5
+    assert set(catalog.files_under([tmp_path / "trip2"])) == {str(tmp_path / "trip2/c.png")}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="paths are text there")
+def test_paths_that_are_not_text_survive_and_differ_from_their_display(
+    catalog: Catalog, tmp_path: Path
+) -> None:
+    raw = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    lookalike = tmp_path / "caf\\xe9"
+    with catalog.write() as writer:
+        root_id = writer.add_root(raw)
+        assert writer.add_root(raw) == root_id
+        one, two = add_photos(writer, 2)
+        writer.put_file(FilePlace(raw / "x.png", root_id, 1, 1), one)
+        writer.put_file(FilePlace(lookalike / "x.png", root_id, 1, 1), two)
+        writer.put_file(FilePlace(raw / "x.png", root_id, 2, 2), one)  # the same row again
+    assert catalog.live_paths([one, two]) == {one: raw / "x.png", two: lookalike / "x.png"}
+    assert os.fsencode(catalog.live_paths([one])[one]) == os.fsencode(raw / "x.png")
+    assert catalog.roots() == [raw]
+    assert one in catalog.live_photo_ids(raw)
+    assert catalog.files_under([raw])[str(raw / "x.png")].size_bytes == 2
+
+
+def test_opening_a_current_catalog_imports_no_alembic(tmp_path: Path) -> None:
+    upgrade(tmp_path / "library.db")
+    code = (
+        "import sys; from pathlib import Path; from imgsearch.catalog import is_up_to_date; "
+        "assert is_up_to_date(Path(sys.argv[1])); assert 'alembic' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "library.db")], check=True)
+
+
+def test_an_older_catalog_is_copied_aside_first_and_copies_are_bounded(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    upgrade(path)
+    catalog = Catalog(path)
+    with catalog.write() as writer:
+        writer.add_photo(facts(1))
+    for _ in range(COPIES_KEPT + 2):  # the WAL is not folded in yet: the copies must hold the photo
+        upgrade(path)
+    catalog.close()
+    copies = list((tmp_path / "backups").iterdir())
+    assert len(copies) == COPIES_KEPT
+    assert "revision-0001" in copies[0].name
+    for copy in copies:
+        connection = sqlite3.connect(copy)
+        assert connection.execute("SELECT count(*) FROM photos").fetchone() == (1,)
+        connection.close()
+
+
+def test_a_newer_catalog_is_refused_naming_both_revisions(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    upgrade(path)
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE alembic_version SET version_num = '0042'")
+    connection.commit()
+    connection.close()
+    with pytest.raises(LibraryTooNewError, match=rf"0042.*{HEAD}"):
+        is_up_to_date(path)
+
+
+def test_files_that_are_no_catalog_are_called_damaged(tmp_path: Path) -> None:
+    text, foreign = tmp_path / "text.db", tmp_path / "foreign.db"
+    text.write_text("not a database at all, " * 100)
+    connection = sqlite3.connect(foreign)
+    connection.execute("CREATE TABLE recipes (name)")
+    connection.close()
+    for path in (text, foreign):
+        with pytest.raises(LibraryDamagedError, match=str(path.name)):
+            is_up_to_date(path)
+
+
+def test_a_page_that_is_overwritten_is_reported_as_damage(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    upgrade(path)
+    catalog = Catalog(path)
+    with catalog.write() as writer:
+        encoder_id = add_encoder(writer, "toy")
+        writer.add_embeddings(encoder_id, add_photos(writer, 500), unit_rows(500))
+    catalog.close()
+    content = bytearray(path.read_bytes())
+    content[8192:-4096] = b"\xff" * (len(content) - 8192 - 4096)
+    path.write_bytes(content)
+    catalog = Catalog(path)
+    with pytest.raises(LibraryDamagedError, match="damaged"):
+        catalog.embeddings(encoder_id)
+    catalog.close()
