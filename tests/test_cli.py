@@ -2,9 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -308,10 +309,20 @@ def test_a_damaged_library_is_exit_code_4(run: Run, tmp_path: Path) -> None:
 def test_encoders_lists_what_there_is_and_what_this_library_has(indexed: Run) -> None:
     rows = [json.loads(line) for line in indexed("encoders", "--json").stdout.splitlines()]
     by_name = {row["name"]: row for row in rows}
-    assert "3 photos" in by_name["toy/tiny"]["library"]
-    assert by_name["cn_clip/ViT-B-16"]["library"] is None
+    assert by_name["toy/tiny"] == {
+        "name": "toy/tiny",
+        "languages": ["en", "zh"],
+        "dim": 16,
+        "size_bytes": None,
+        "is_cached": None,
+        "photos": 3,
+        "answers": ["en", "zh"],
+    }
+    assert by_name["cn_clip/ViT-B-16"]["photos"] is None
     assert by_name["cn_clip/ViT-B-16"]["languages"] == ["zh"]
-    assert "cn_clip/ViT-B-16" in indexed("encoders").stdout
+    table = indexed("encoders").stdout
+    assert "3 photos, answers en, zh" in table.splitlines()[1]
+    assert "cn_clip/ViT-B-16" in table
 
 
 def test_encoders_needs_no_library(run: Run) -> None:
@@ -333,13 +344,34 @@ def test_eval_measures_an_encoder_on_class_folders(run: Run, tmp_path: Path, enc
 
 def test_status_doctor_and_rebuild_agree_about_a_healthy_library(indexed: Run) -> None:
     status = json.loads(indexed("status", "--json").stdout)
-    assert "3" in indexed("status").stdout
-    assert status
+    assert status["photos"] == {"live": 3, "missing": 0}
+    assert [each["name"] for each in status["encoders"]] == ["toy/tiny"]
+    page = indexed("status").stdout
+    assert "3 live, 0 missing" in page
+    assert "toy/tiny" in page
+    assert "index on" in page
     checked = indexed("doctor")
-    assert checked.exit_code == 0, checked.stdout
+    assert (checked.exit_code, checked.stdout[:13]) == (0, "nothing wrong")
     rebuilt = indexed("rebuild")
     assert rebuilt.exit_code == 0, rebuilt.stderr
-    assert "3 photos" in rebuilt.stdout
+    assert rebuilt.stdout == "toy/tiny: 3 photos, flat index 0002\n"
+
+
+def test_doctor_repairs_an_index_and_reports_what_only_a_person_can_mend(
+    indexed: Run, tmp_path: Path, photos: Path
+) -> None:
+    for index in (tmp_path / "library" / "generations").rglob("index.faiss"):
+        index.write_bytes(b"garbage")
+    reported = indexed("doctor", "--no-repair", "--json")
+    assert reported.exit_code == 4
+    assert json.loads(reported.stdout.splitlines()[0])["is_repaired"] is False
+    repaired = indexed("doctor")
+    assert repaired.exit_code == 0, repaired.stdout
+    assert repaired.stdout.startswith("repaired: ")
+    (photos / "red.png").unlink()
+    left = indexed("doctor")
+    assert left.exit_code == 4
+    assert "imgsearch index" in left.stdout
 
 
 def test_version_and_help() -> None:
@@ -357,14 +389,11 @@ def test_help_answers_in_well_under_half_a_second_and_loads_nothing_heavy() -> N
     code = "import sys; from imgsearch.cli import app; app(['--help'], standalone_mode=False)"
     heavy = {"torch", "faiss", "sqlalchemy", "alembic", "open_clip", "cn_clip", "numpy", "PIL"}
     code += f"; sys.exit(bool({heavy!r} & set(sys.modules)))"
-    seconds = []
-    for _ in range(2):  # the better of two: the machine may be busy
-        started = time.perf_counter()
-        subprocess.run(
-            [sys.executable, "-c", code], check=True, capture_output=True, env=environment()
-        )
-        seconds.append(time.perf_counter() - started)
-    assert min(seconds) < 0.5
+    before = os.times()
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=environment())
+    after = os.times()  # of the processor: this machine may be busy
+    seconds = sum(after[2:4]) - sum(before[2:4])  # of child processes, user and system
+    assert 0 < seconds < 0.5 or sys.platform == "win32"  # which does not count them
 
 
 def command_line(*arguments: str) -> subprocess.Popen[bytes]:
@@ -394,12 +423,25 @@ def test_a_bug_is_a_traceback_and_exit_code_70(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_has_had_enough_is_no_error(indexed: Run) -> None:
+    indexed("search", "cat")  # its embedding is kept: the process below need not load the encoder
     with command_line("search", "cat", "-f") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()  # as `| head` does
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send")
+def test_ctrl_c_is_exit_code_130_and_says_how_to_go_on(indexed: Run, photos: Path) -> None:
+    with imgsearch.open_library(os.environ["IMGSEARCH_LIBRARY"]) as library, library.lock():
+        timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        result = indexed("index", photos, "--wait")  # waits for the lock, in vain
+        timer.join()
+    assert result.exit_code == 130
+    assert "run the same command" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux file systems hold such names")
@@ -412,6 +454,7 @@ def test_a_name_that_is_not_valid_text_can_be_indexed_and_found(
     (tmp_path / "odd" / "bad\udcff.jpg").touch()
     counted = json.loads(run("index", tmp_path / "odd", "--encoder", encoder, "--json").stdout)
     assert (counted["added"], counted["skipped"]) == (1, 1)
+    assert run("search", "cat").exit_code == 0  # and its embedding is kept for what follows
     with command_line("search", "cat", "-f") as process:
         assert process.communicate()[0] == raw + b"\n"
     with command_line("search", "cat") as process:

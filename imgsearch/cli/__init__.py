@@ -12,6 +12,7 @@ turns errors into a red line and an exit code is `Commands`.
 
 import sys
 import traceback
+import warnings
 
 from imgsearch.cli import encoders, index, search, upkeep
 from imgsearch.cli.frame import app
@@ -31,9 +32,15 @@ app.command("rebuild")(upkeep.rebuild)
 
 def main() -> None:
     """Run the command line and exit with its code; anything unforeseen is a bug and says so."""
+    warnings.formatwarning = _one_line
     try:
         app(prog_name="imgsearch")
     except Exception:  # the last line of defence: every foreseen error was caught in `Commands`
         traceback.print_exc()
         sys.stderr.write("\nThis is a bug in imgsearch; please report it with the lines above.\n")
         sys.exit(BUG)
+
+
+def _one_line(message: Warning | str, *_place: object, **_source: object) -> str:
+    """A warning for a person, who has no use for the line of code it came from."""
+    return f"warning: {message}\n"

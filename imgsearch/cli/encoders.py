@@ -10,6 +10,7 @@ import typer
 from imgsearch.cli import frame
 
 if TYPE_CHECKING:
+    from imgsearch.display.encoders import LibraryEncoder
     from imgsearch.prompts import Policy
 
 
@@ -22,40 +23,42 @@ def encoders(
 
     \b
     imgsearch encoders
-    imgsearch encoders --json | jq -r 'select(.is_cached).name'
+    imgsearch encoders --json | jq -r 'select(.photos).name'
 
     Any other name of open_clip's works as well, as do a checkpoint file and a folder of weights.
     """
     from imgsearch.display import encoders as forms
     from imgsearch.encoders import known
 
-    here = _uses(context, library)
+    here = _of_library(context, library)
     if json:
         frame.write(forms.encoders_json(known(), here))
     else:
         frame.show(forms.encoders_table(known(), here))
 
 
-def _uses(context: typer.Context, given: Path | None) -> dict[str, str]:
-    """What the library does with each of its encoders, by name; empty without a library."""
+def _of_library(context: typer.Context, given: Path | None) -> list[LibraryEncoder]:
+    """What the library does with each of its encoders; empty without a library."""
+    from imgsearch.display.encoders import LibraryEncoder
     from imgsearch.errors import NoLibraryError
 
     try:
         opened = frame.existing_library(context, given)
     except NoLibraryError:
-        return {}
+        return []
     with opened:
         catalog = opened.catalog
-        uses: dict[str, str] = {}
-        for row in catalog.encoders():
-            active = [
-                language
-                for language in row.languages
-                if (found := catalog.active_encoder(language)) and found.id == row.id
-            ]
-            photos = f"{catalog.photo_count(row.id):,} photos"
-            uses[row.name] = f"{photos}, answers {', '.join(active)}" if active else photos
-    return uses
+        active = catalog.active_encoders()
+        return [
+            LibraryEncoder(
+                row.name,
+                row.languages,
+                row.dim,
+                catalog.photo_count(row.id),
+                tuple(language for language, each in active.items() if each.id == row.id),
+            )
+            for row in catalog.encoders()
+        ]
 
 
 def evaluate(

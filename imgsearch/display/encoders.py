@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -17,31 +18,45 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 
 
-def encoders_table(encoders: Sequence[KnownEncoder], here: Mapping[str, str]) -> Table:
-    """Name, languages, dimension, download, whether it is here, what this library does with it.
+@dataclass(frozen=True)
+class LibraryEncoder:
+    """An encoder this library has: how many photos it embedded, what languages it answers."""
 
-    `here` maps the names of the library's own encoders to a few words ("active: en").
-    """
+    name: str
+    languages: tuple[str, ...]
+    dim: int
+    photos: int
+    answers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        answers = f", answers {', '.join(self.answers)}" if self.answers else ""
+        return f"{self.photos:,} photos{answers}"
+
+
+def encoders_table(known: Sequence[KnownEncoder], here: Sequence[LibraryEncoder]) -> Table:
+    """Name, languages, dimension, download, whether it is on this machine; the library's first."""
     grid = _grid("encoder", "languages", "dim", "download", "on this machine", "this library")
-    for each in encoders:
-        grid.add_row(
-            each.name,
-            ", ".join(each.languages),
-            str(each.dim),
-            f"{each.size_bytes / MEGABYTE:,.0f} MB",
-            "yes" if each.is_cached else "no",
-            here.get(each.name, ""),
-        )
-    for name in here.keys() - {each.name for each in encoders}:
-        grid.add_row(shown(name), "", "", "", "", here[name])
+    described = {each.name: each for each in known}
+    for own in here:
+        languages = ", ".join(own.languages)
+        places = _places(described.get(own.name))
+        grid.add_row(shown(own.name), languages, str(own.dim), *places, str(own))
+    for each in known:
+        if each.name in {own.name for own in here}:
+            continue
+        grid.add_row(each.name, ", ".join(each.languages), str(each.dim), *_places(each), "")
     return grid
 
 
-def encoders_json(encoders: Sequence[KnownEncoder], here: Mapping[str, str]) -> str:
-    """One JSON object a line for each encoder, `library` null where this library has not got it."""
-    rows = [dataclasses.asdict(each) | {"library": here.get(each.name)} for each in encoders]
-    names = {each.name for each in encoders}
-    rows += [{"name": name, "library": use} for name, use in here.items() if name not in names]
+def encoders_json(known: Sequence[KnownEncoder], here: Sequence[LibraryEncoder]) -> str:
+    """One JSON object a line: photos and answers are null where this library has it not."""
+    owned = {own.name: dataclasses.asdict(own) for own in here}
+    described = {each.name: dataclasses.asdict(each) for each in known}
+    fields = ("name", "languages", "dim", "size_bytes", "is_cached", "photos", "answers")
+    rows = [
+        {**dict.fromkeys(fields), **described.get(name, {}), **owned.get(name, {})}
+        for name in dict.fromkeys([*owned, *described])
+    ]
     return "".join(as_json(row) + "\n" for row in rows)
 
 
@@ -59,6 +74,13 @@ def measurements_table(measurements: Sequence[Measurement]) -> Table:
 def measurement_json(measurement: Measurement) -> str:
     """One line of JSON; shares in [0, 1]."""
     return as_json(dataclasses.asdict(measurement)) + "\n"
+
+
+def _places(known: KnownEncoder | None) -> tuple[str, str]:
+    """What to download, and whether that is done; nothing of weights that are a person's own."""
+    if known is None:
+        return "", ""
+    return f"{known.size_bytes / MEGABYTE:,.0f} MB", "yes" if known.is_cached else "no"
 
 
 def _grid(first: str, *others: str) -> Table:

@@ -1,0 +1,91 @@
+"""What a library holds and what is off in it: a page for a person, JSON for a script."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from imgsearch.display.text import as_json, shown
+
+if TYPE_CHECKING:
+    from imgsearch.upkeep import EncoderStatus, Finding, LastRun, Status
+
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+def status_page(status: Status) -> RenderableType:
+    """Photos and files by state, roots, sizes and the last run; below, the encoders."""
+    sizes = {part: size for part, size in status.size_bytes.items() if size}
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(overflow="fold")
+    grid.add_row("library", Text(shown(status.path)))
+    grid.add_row("photos", _listed(status.photos))
+    grid.add_row("files", _listed(status.files))
+    for number, root in enumerate(status.roots):
+        grid.add_row("" if number else "folders", Text(shown(root)))
+    parts = ", ".join(f"{part} {_size(size)}" for part, size in sizes.items())
+    grid.add_row("size", f"{_size(sum(sizes.values()))} ({parts})" if sizes else "")
+    grid.add_row("last run", "none" if status.last_run is None else _run(status.last_run))
+    return Group(grid, Text(), _encoders(status.encoders))
+
+
+def status_json(status: Status) -> str:
+    """One JSON object; times in ISO 8601, sizes in bytes."""
+    return as_json(status.as_dict()) + "\n"
+
+
+def finding_line(finding: Finding) -> Text:
+    """One fault on one line: green when mended, red with what to do when not."""
+    mark, style = ("repaired", "green") if finding.is_repaired else ("fault", "red")
+    line = Text.assemble((f"{mark}: ", style), shown(finding.what))
+    return line.append(f". {shown(finding.remedy)}" if finding.remedy else "")
+
+
+def finding_json(finding: Finding) -> str:
+    """One line of JSON: what, is_repaired, remedy."""
+    return as_json(dataclasses.asdict(finding)) + "\n"
+
+
+def _encoders(encoders: Sequence[EncoderStatus]) -> Table:
+    grid = Table(box=None, pad_edge=False, header_style="dim")
+    grid.add_column("encoder", overflow="fold")
+    for heading in ("answers", "dim", "photos", "index", "in it", "beside it", "built"):
+        grid.add_column(heading, no_wrap=True)
+    for each in encoders:
+        answers = ", ".join(each.active_for) or "no language"
+        row = [shown(each.name), answers, str(each.dim), f"{each.photos:,}"]
+        if (index := each.generation) is not None:
+            row += [f"{index.kind} {index.folder}", f"{index.count:,}", f"{index.beside:,}"]
+            row.append(_when(index.built_at))
+        grid.add_row(*row)
+    return grid
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.items()) or "none"
+
+
+def _run(run: LastRun) -> Text:
+    ended = run.ended or ("running, or killed" if run.finished_at is None else "ended")
+    counts = {name: count for name, count in run.outcome.items() if isinstance(count, int)}
+    said = f": {_listed(counts)}" if counts else ""
+    line = f"{run.verb} on {_when(run.started_at)}, {ended}{said} (process {run.pid})"
+    return Text(line, style="" if run.ended == "done" else "yellow")
+
+
+def _when(moment: datetime) -> str:
+    return f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+def _size(size_bytes: int) -> str:
+    size, unit = float(size_bytes), 0
+    while size >= 1000 and unit < len(UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.1f} {UNITS[unit]}" if unit else f"{size_bytes} bytes"
