@@ -17,8 +17,8 @@ from imgsearch.images import content_hash, decode, read
 Pixels = npt.NDArray[np.uint8]
 
 
-def pixels(path: Path, short_side: int | None = None) -> Pixels:
-    image = decode(path, short_side=short_side)
+def pixels(path: Path) -> Pixels:
+    image = decode(path)
     assert image.mode == "RGB"
     return np.asarray(image)
 
@@ -249,44 +249,6 @@ def test_a_phone_jpeg_with_a_second_picture_behind_it_is_a_jpeg(tmp_path: Path) 
 def test_a_picture_is_known_by_its_content_not_its_ending(tmp_path: Path) -> None:
     draw(tmp_path / "a.png", "red").rename(tmp_path / "a.jpg")
     assert read(tmp_path / "a.jpg")[1].format == "PNG"
-
-
-@pytest.mark.parametrize(
-    ("size", "short_side", "expected"),
-    [
-        ((800, 600), 100, (133, 100)),  # a quarter by the JPEG, no more: 600 / 8 is too small
-        ((1600, 1200), 100, (133, 100)),
-        ((800, 600), 300, (400, 300)),
-        ((800, 600), 301, (800, 600)),
-        ((80, 60), 100, (80, 60)),
-    ],
-)
-def test_a_reduced_jpeg_never_falls_below_the_short_side(
-    tmp_path: Path, size: tuple[int, int], short_side: int, expected: tuple[int, int]
-) -> None:
-    draw(tmp_path / "a.jpg", (90, 140, 200), size)
-    image, facts = read(tmp_path / "a.jpg", short_side=short_side)
-    assert (facts.width, facts.height) == size
-    assert min(image.size) >= min(short_side, *size)
-    assert max(image.size) <= max(expected) * 1.6
-    assert np.abs(np.asarray(image) - np.array([90.0, 140, 200])).max() <= 2
-
-
-def test_a_reduced_sideways_jpeg_still_tells_its_full_upright_size(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[Base.Orientation] = 6
-    Image.new("RGB", (800, 600)).save(tmp_path / "a.jpg", exif=exif)
-    image, facts = read(tmp_path / "a.jpg", short_side=75)
-    assert image.size == (75, 100)
-    assert (facts.width, facts.height) == (600, 800)
-
-
-def test_other_formats_are_averaged_down_by_a_whole_factor(tmp_path: Path) -> None:
-    array = noise(120, 160, 3)
-    Image.fromarray(array).save(tmp_path / "a.png")
-    got = pixels(tmp_path / "a.png", short_side=30)
-    blocks = array.reshape(30, 4, 40, 4, 3).astype(float).mean((1, 3))
-    assert np.abs(got - blocks).max() <= 0.5001
 
 
 def test_bytes_decode_to_the_same_pixels_as_the_file(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ else. The environment is read here and nowhere else.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -150,11 +151,16 @@ def write(content: str | bytes) -> None:
 
 
 def show(result: RenderableType) -> None:
-    """A result as Rich draws it, to stdout."""
+    """A result as Rich draws it, to stdout; in a pipe nothing is coloured, folded or padded."""
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else 1000  # nothing is cut or folded in a pipe
-    Console(highlight=False, width=width).print(result)
+    if sys.stdout.isatty():
+        Console(highlight=False).print(result)
+        return
+    console = Console(file=io.StringIO(), width=1000, color_system=None, highlight=False)
+    with console.capture() as captured:
+        console.print(result)
+    write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
 def stderr() -> Console:
