@@ -1,4 +1,4 @@
-"""The catalog: what goes in comes out, ids are never reused, old files upgrade, newer are refused."""
+"""The catalog: what goes in comes out, ids are never reused, old files upgrade, newer do not."""
 
 import os
 import sqlite3
