@@ -16,7 +16,7 @@ from imgsearch.encoders import cn_clip as chinese
 from imgsearch.errors import UsageError
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def vit() -> dict[str, torch.Tensor]:
     return golden("cn_clip_tiny_vit")[0]
 
@@ -256,6 +256,12 @@ def test_all_five_published_sizes_are_inferred_exactly(name: str) -> None:
     assert found == {**published, "vision_layers": found["vision_layers"]}
     assert found["vision_layers"] == published["vision_layers"]
     assert chinese.architecture_of(found) == name
+
+
+def test_an_incomplete_chinese_clip_names_what_is_missing(vit: dict[str, torch.Tensor]) -> None:
+    del vit["text_projection"]
+    with pytest.raises(UsageError, match="'text_projection' is missing"):
+        architectures.chinese_clip_config(vit)
 
 
 def test_weights_that_do_not_fit_name_the_file(vit: dict[str, torch.Tensor]) -> None:

@@ -124,6 +124,7 @@ def test_precision_and_checkpoint_change_the_identity_of_a_chinese_encoder(
         checkpoints.read(chinese_file), name="x", source="x", device="cpu", precision="ref_cpu"
     )
     assert rounded.identity != chinese_encoder.identity
+    assert chinese_encoder.name == "cn_clip/custom/finetuned"
     copy = tmp_path / "renamed.bin"
     copy.write_bytes(chinese_file.read_bytes())
     assert encoders.load(str(copy), device="cpu").identity == chinese_encoder.identity
@@ -188,6 +189,7 @@ def test_openai_weights_get_quick_gelu_under_either_name(tmp_path: Path) -> None
         ("open_clip/ViT-B-32/laion2b", NoEncoderError, "did you mean laion2b_e16"),
         ("open_clip/ViT-B-32", NoEncoderError, "names no weights"),
         ("cn_clip/ViT-B16", NoEncoderError, "has no architecture"),
+        ("cn_clip/RN50/FILE", UsageError, "holds a custom model, not RN50"),
         ("cn_clip/RN50/nowhere.pt", UsageError, "does not exist"),
         ("cn-clip/ViT-B-16", NoEncoderError, "did you mean cn_clip/ViT-B-16"),
         ("", NoEncoderError, "no encoder and no file is called ''"),
@@ -195,9 +197,11 @@ def test_openai_weights_get_quick_gelu_under_either_name(tmp_path: Path) -> None
         ("builtin/x", NoEncoderError, "missing from this installation"),
     ],
 )
-def test_a_wrong_name_says_what_there_is(name: str, error: type[Exception], message: str) -> None:
+def test_a_wrong_name_says_what_there_is(
+    name: str, error: type[Exception], message: str, chinese_file: Path
+) -> None:
     with pytest.raises(error, match=message):
-        encoders.load(name, device="cpu")
+        encoders.load(name.replace("FILE", str(chinese_file)), device="cpu")
 
 
 def test_an_unusable_folder_says_why(tmp_path: Path) -> None:

@@ -261,3 +261,16 @@ def test_a_text_tower_that_looks_both_ways_is_never_cut(tmp_path: Path) -> None:
     cut = unit(encoder.model.encode_text(torch.nn.functional.pad(tokens[:, :20], (0, 57), value=9)))
     assert furthest(encoder.embed_texts(TEXTS), full) < 1e-6
     assert furthest(cut, full) > 1e-4  # what stands in the padding does count
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_in_mixed_precision_ranks_as_the_cpu_does(folder: Path, chinese_file: Path) -> None:
+    for path in (folder, chinese_file):
+        cpu, gpu = (encoders.load(str(path), device=name) for name in ("cpu", "cuda"))
+        for one, other in (
+            (cpu.embed_images(pictures(9)), gpu.embed_images(pictures(9))),
+            (cpu.embed_texts(TEXTS), gpu.embed_texts(TEXTS)),
+        ):
+            assert other.dtype == np.float32
+            assert (one * other).sum(1).min() > 0.999

@@ -74,7 +74,17 @@ def _vision(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
 
 
 def chinese_clip_config(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """The keyword arguments of cn_clip's CLIP for a state dict under cn_clip's own names."""
+    """The keyword arguments of cn_clip's CLIP for a state dict under cn_clip's own names.
+
+    Raises UsageError where a tensor that tells a size is missing.
+    """
+    try:
+        return _chinese_clip_sizes(state)
+    except KeyError as error:
+        raise UsageError(f"the weights are no complete Chinese-CLIP: {error} is missing") from error
+
+
+def _chinese_clip_sizes(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
     vision = _vision(state)
     words, hidden = state["bert.embeddings.word_embeddings.weight"].shape
     config: dict[str, Any] = {

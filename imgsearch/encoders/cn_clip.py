@@ -69,6 +69,7 @@ class ChineseClip:
         if precision == "ref_cpu":
             model = half_rounded(model)
         self.model: Any = towers.place(model, self.device)
+        self.architecture = architecture_of(config)
         self.name = name
         self.source = source
         self.batch_size = devices.batch_size(self.device)

@@ -91,14 +91,18 @@ def cn_clip_named(name: str, *, device: str) -> ChineseClip:
     entry = PUBLISHED[short]
     file = Path(rest[0]) if rest else hub.fetch(entry.repo, entry.files, use=f"{short}/PATH")
     source = f"{short}/{_existing(file)}" if rest else short
-    return _chinese_clip(checkpoints.read(file), name=short, source=source, device=device)
+    encoder = _chinese_clip(checkpoints.read(file), name=short, source=source, device=device)
+    if encoder.architecture != architecture:
+        raise UsageError(f"{file} holds a {encoder.architecture} model, not {architecture}")
+    return encoder
 
 
 def from_hub(name: str, *, device: str) -> OpenClip:
     """`hf-hub:OWNER/REPO`: an open_clip repository with its own configuration."""
     repo = name.removeprefix("hf-hub:")
-    config = hub.fetch(repo, [CONFIG], use="PATH")
-    hub.fetch(repo, OPEN_CLIP_FILES, use="PATH")
+    by_hand = "/path/to/the/folder/of/both"  # the configuration and the weights belong together
+    config = hub.fetch(repo, [CONFIG], use=by_hand)
+    hub.fetch(repo, OPEN_CLIP_FILES, use=by_hand)
     return _from_folder(config.parent, name=name, source=name, device=device)
 
 
@@ -166,8 +170,9 @@ def _chinese_clip(
 ) -> ChineseClip:
     from imgsearch.encoders.cn_clip import ChineseClip
 
-    name = name or f"cn_clip/{checkpoint.path.stem}"
-    return ChineseClip(checkpoint, name=name, source=source, device=device)
+    encoder = ChineseClip(checkpoint, name=name or "", source=source, device=device)
+    encoder.name = name or f"cn_clip/{encoder.architecture}/{checkpoint.path.stem}"
+    return encoder
 
 
 def _published_like(inferred: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
