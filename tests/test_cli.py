@@ -149,11 +149,22 @@ def test_many_files_gone_at_once_are_withheld_loudly_until_accepted(
     assert json.loads(accepted.stdout)["missing"] == 11
 
 
-def test_a_path_that_is_not_there_is_a_usage_error(run: Run, encoder: Path) -> None:
+def test_a_path_that_is_not_there_is_a_usage_error_and_makes_no_library(
+    run: Run, encoder: Path, tmp_path: Path
+) -> None:
     result = run("index", "nowhere", "--encoder", encoder)
     assert result.exit_code == 2
     assert "nowhere" in result.stderr
     assert result.stdout == ""
+    assert not (tmp_path / "library").exists()
+
+
+def test_without_a_path_the_folders_given_before_are_looked_at_again(
+    indexed: Run, photos: Path
+) -> None:
+    draw(photos / "white.png", "white")
+    counted = json.loads(indexed("index", "--json").stdout)
+    assert (counted["added"], counted["unchanged"]) == (1, 3)
 
 
 def test_a_picture_finds_itself_first(indexed: Run, photos: Path) -> None:

@@ -64,7 +64,7 @@ def index(
     """
     from imgsearch.cli.progress import Progress
     from imgsearch.display.summary import Summary
-    from imgsearch.images import DEFAULT_MAX_PIXELS
+    from imgsearch.images import DEFAULT_MAX_PIXELS, find
     from imgsearch.indexing import Intake
     from imgsearch.indexing import index as index_photos
     from imgsearch.library import open_library
@@ -75,16 +75,18 @@ def index(
         max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
         accept_missing=accept_missing,
     )
+    given = [path.expanduser() for path in paths or ()]
+    find(given)  # refuses a path that is not there before a library is made for it
     started = time.perf_counter()
     summary = Summary()
     with (
-        open_library(frame.library_path(context, library), create=bool(paths)) as opened,
+        open_library(frame.library_path(context, library), create=bool(given)) as opened,
         opened.lock(wait=wait),
         Progress(is_quiet=is_quiet) as progress,
     ):
         for outcome in index_photos(
             opened,
-            [path.expanduser() for path in paths or ()],
+            given,
             encoder=encoder or None,
             intake=intake,
             device=device,
