@@ -1,6 +1,7 @@
 """The catalog: what goes in comes out, ids are never reused, old files upgrade, newer do not."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -273,6 +274,55 @@ def test_an_older_catalog_is_copied_aside_first_and_copies_are_bounded(tmp_path:
         connection = sqlite3.connect(copy)
         assert connection.execute("SELECT count(*) FROM photos").fetchone() == (1,)
         connection.close()
+
+
+def next_revision(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A release with one revision more, as the program sees it."""
+    shutil.copytree(find_migrations(), folder)
+    (folder / "versions" / "0002_next.py").write_text(
+        "import sqlalchemy as sa\nfrom alembic import op\n"
+        f"revision = '0002'\ndown_revision = '0001'\ndef upgrade():\n{body}"
+    )
+    monkeypatch.setattr("imgsearch.catalog.upgrade.HEAD", "0002")
+    monkeypatch.setattr("imgsearch.catalog.upgrade.find_migrations", lambda: folder)
+
+
+def test_a_later_revision_changes_tables_and_keeps_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "library.db"
+    upgrade(path)
+    catalog = Catalog(path)
+    with catalog.write() as writer:
+        (photo_id,) = add_photos(writer, 1)
+        place = FilePlace(tmp_path / "a.png", writer.add_root(tmp_path), 1, 1)
+        writer.put_file(place, photo_id)
+    body = (
+        "    with op.batch_alter_table('photos') as table:  # rebuilt, with files pointing at it\n"
+        "        table.add_column(sa.Column('stars', sa.Integer))\n"
+        "        table.alter_column('camera', type_=sa.String(50))\n"
+    )
+    next_revision(tmp_path / "migrations", body, monkeypatch)
+    assert not is_up_to_date(path)
+    upgrade(path)
+    assert is_up_to_date(path)
+    assert catalog.live_paths([photo_id]) == {photo_id: tmp_path / "a.png"}
+    catalog.close()
+
+
+def test_an_upgrade_that_fails_halfway_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "library.db"
+    upgrade(path)
+    body = "    op.drop_table('runs')\n    raise ZeroDivisionError\n"
+    next_revision(tmp_path / "migrations", body, monkeypatch)
+    with pytest.raises(ZeroDivisionError):
+        upgrade(path)
+    assert not is_up_to_date(path)  # still revision 0001
+    catalog = Catalog(path)
+    assert catalog.last_run() is None  # and with all its tables
+    catalog.close()
 
 
 def test_a_newer_catalog_is_refused_naming_both_revisions(tmp_path: Path) -> None:
