@@ -24,8 +24,8 @@ from imgsearch.catalog import (
     upgrade,
 )
 from imgsearch.catalog.connection import CONSTANTS
+from imgsearch.catalog.revisions import COPIES_KEPT, find_migrations
 from imgsearch.catalog.tables import Base
-from imgsearch.catalog.upgrade import COPIES_KEPT, find_migrations
 from imgsearch.errors import LibraryDamagedError, LibraryTooNewError
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
@@ -283,8 +283,8 @@ def next_revision(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> N
         "import sqlalchemy as sa\nfrom alembic import op\n"
         f"revision = '0002'\ndown_revision = '0001'\ndef upgrade():\n{body}"
     )
-    monkeypatch.setattr("imgsearch.catalog.upgrade.HEAD", "0002")
-    monkeypatch.setattr("imgsearch.catalog.upgrade.find_migrations", lambda: folder)
+    monkeypatch.setattr("imgsearch.catalog.revisions.HEAD", "0002")
+    monkeypatch.setattr("imgsearch.catalog.revisions.find_migrations", lambda: folder)
 
 
 def test_a_later_revision_changes_tables_and_keeps_rows(

@@ -7,16 +7,18 @@ transaction, which is what makes a killed run harmless.
 
     tables.py      the tables, as SQLAlchemy models
     connection.py  the engine: pragmas, transactions, errors in our words
-    upgrade.py     bring a file of an older revision up to date
+    revisions.py   bring a file of an older revision up to date
     rows.py        the plain values that come out
     paths.py       paths in and out of columns, also those that are not text
     queries.py     Catalog
+    comparing.py   known files by name, known photos by content
     writing.py     Writer
     audit.py       counts and checks for status and doctor
 """
 
 from imgsearch.catalog import audit
 from imgsearch.catalog.queries import Catalog
+from imgsearch.catalog.revisions import HEAD, is_up_to_date, upgrade
 from imgsearch.catalog.rows import (
     EncoderRow,
     FilePlace,
@@ -25,7 +27,6 @@ from imgsearch.catalog.rows import (
     PhotoFacts,
     RunRow,
 )
-from imgsearch.catalog.upgrade import HEAD, is_up_to_date, upgrade
 from imgsearch.catalog.writing import Writer
 
 __all__ = [
