@@ -1,6 +1,6 @@
 """Where Alembic starts: run the revisions on the connection it was given.
 
-The connection comes from `imgsearch.catalog.upgrade`, already inside a transaction, so all steps
+The connection comes from `imgsearch.catalog.revisions`, already inside a transaction, so all steps
 land or none. Models are not imported: a revision says for itself what it adds.
 """
 

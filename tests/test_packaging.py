@@ -13,7 +13,7 @@ OPEN = """
 import sys
 from pathlib import Path
 import imgsearch
-from imgsearch.catalog.upgrade import find_migrations
+from imgsearch.catalog.revisions import find_migrations
 assert Path(imgsearch.__file__).is_relative_to(sys.argv[1]), imgsearch.__file__
 assert find_migrations().is_relative_to(sys.argv[1]), find_migrations()
 with imgsearch.open_library("library") as library:
@@ -58,6 +58,6 @@ def test_the_wheel_carries_what_the_code_reads_and_nothing_of_the_checkout(wheel
 
 
 def test_an_editable_install_finds_the_migrations_of_the_checkout() -> None:
-    from imgsearch.catalog.upgrade import find_migrations
+    from imgsearch.catalog.revisions import find_migrations
 
     assert find_migrations() == ROOT / "migrations"
