@@ -114,8 +114,7 @@ def _load_builtin(name: str, device: str, models: Path | None) -> Encoder:
 
 
 def _local_path(name: str, models: Path | None) -> tuple[Path, str | None] | None:
-    """The path a name stands for, and the short name that finds it again where it lies in
-    `models`."""
+    """The path a name stands for; and the name itself where it is one of `models`, else None."""
     if models is not None and name and (models / name).exists():
         return models / name, name
     path = Path(name.removeprefix("local-dir:")).expanduser()

@@ -37,8 +37,7 @@ WEIGHTS = (  # as open_clip prefers them, then what people name theirs
 
 
 def open_clip_named(name: str, *, device: str) -> OpenClip:
-    """`open_clip/ARCHITECTURE/WEIGHTS`, where WEIGHTS is a tag, a path, or a tag and a path to its
-    file."""
+    """`open_clip/ARCHITECTURE/WEIGHTS`: a tag, a path, or a tag and then the path of its file."""
     _, architecture, *rest = name.split("/", 2)
     model = open_clip.get_model_config(architecture)
     if model is None:
@@ -58,14 +57,8 @@ def open_clip_named(name: str, *, device: str) -> OpenClip:
         return OpenClip(checkpoints.read(file), settings, name=short, source=source, device=device)
     if not rest or not Path(rest[0]).exists():
         tags = open_clip.list_pretrained_tags_by_model(architecture)
-        raise NoEncoderError(
-            f"{name!r} names no weights of {architecture}: "
-            + (
-                _nearest(rest[0] if rest else "", tags)
-                if tags
-                else "none are published; give a file"
-            )
-        )
+        near = _nearest(tag, tags) if tags else "none are published; give a file"
+        raise NoEncoderError(f"{name!r} names no weights of {architecture}: {near}")
     checkpoint = checkpoints.read(_existing(Path(rest[0])))
     model["quick_gelu"] = bool(model.get("quick_gelu") or checkpoint.is_openai)
     settings = Settings(model, _usual_preprocess(architecture), languages_of(model))
