@@ -12,8 +12,8 @@
     │   └── LibraryTooNewError    4   written by a newer imgsearch
     └── DownloadError         5   weights that could not be fetched
 
-A message says what happened (with the value), what was expected, and what to type next. The number is
-the exit code of the command line; anything that is not an ImgsearchError is a bug and exits with 70.
+A message says what happened (with the value), what was expected, and what to type next. The number
+is the exit code of the command line; anything that is not an ImgsearchError is a bug, exit code 70.
 """
 
 

@@ -1,4 +1,4 @@
-"""The wheel is whole: built, installed alone in an empty folder, it opens a library from anywhere."""
+"""The wheel is whole: installed alone in an empty folder, it opens a library from anywhere."""
 
 import os
 import subprocess
