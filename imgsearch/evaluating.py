@@ -96,12 +96,15 @@ def embed_pictures(pictures: Sequence[bytes | Path], encoder: Encoder) -> Vector
 def embed_queries(
     texts: Sequence[str], encoder: Encoder, language: str, policy: prompts.Policy
 ) -> Vectors:
-    """Each text as `search` embeds it: filled into the policy's templates, ensembled; (n, d)."""
+    """Each text as `search` embeds it: filled into the policy's templates, ensembled; (n, d).
+
+    A prompt longer than the text tower reads is cut to what it reads, as the papers do it.
+    """
     filled = [
         prompts.expand(text, prompts.templates(policy, text, language.split("_")[0]))
         for text in texts
     ]
-    flat = encoder.embed_texts([prompt for each in filled for prompt in each])
+    flat = encoder.embed_texts([encoder.shorten(prompt) for each in filled for prompt in each])
     ends = np.cumsum([len(each) for each in filled])[:-1]
     return np.stack([ensemble(rows) for rows in np.split(flat, ends)])
 

@@ -43,6 +43,9 @@ class ColourEncoder:
                 row[channel] += text.lower().count(word)
         return _unit(rows)
 
+    def shorten(self, text: str) -> str:
+        return text
+
 
 def _unit(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     unit: npt.NDArray[np.float32] = rows / np.linalg.norm(rows, axis=1, keepdims=True)

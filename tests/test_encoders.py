@@ -168,6 +168,15 @@ def test_a_text_too_long_for_the_tower_is_an_error_with_both_numbers(
         chinese_encoder.embed_texts(["猫" * 51])
 
 
+def test_a_long_text_is_shortened_to_just_what_the_tower_reads(
+    encoder: adapter.OpenClip, chinese_encoder: chinese.ChineseClip
+) -> None:
+    assert encoder.shorten("a short one") == "a short one"
+    assert encoder.shorten("word " * 100).split() == ["word"] * 75
+    assert chinese_encoder.shorten("猫" * 100) == "猫" * 50
+    assert len(encoder.embed_texts([encoder.shorten("word " * 100)])) == 1
+
+
 # Agreement with the packages themselves
 
 

@@ -69,3 +69,12 @@ def test_a_language_without_text_is_named(tmp_path: Path, colour_encoder: Colour
 def test_an_encoder_that_knows_no_language_of_the_pairs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoEncoderError, match="knows fr"):
         list(evaluate(captioned(tmp_path), ColourEncoder(languages=("fr",))))
+
+
+def test_a_text_too_long_for_the_tower_is_cut_and_not_an_error(tmp_path: Path) -> None:
+    class Brief(ColourEncoder):
+        def shorten(self, text: str) -> str:
+            return text[:3]
+
+    (row,) = embed_queries(["red blue blue blue"], Brief(), "en", "raw")
+    np.testing.assert_allclose(row, ColourEncoder().embed_texts(["red"])[0], atol=1e-7)

@@ -60,6 +60,10 @@ class Encoder(Protocol):
         long."""
         ...
 
+    def shorten(self, text: str) -> str:
+        """The longest beginning of a text that is not too long: what benchmarks read of it."""
+        ...
+
 
 def load(name: str, *, device: str = "auto", models: Path | None = None) -> Encoder:
     """The encoder of that name, ready on the device (`auto`, `cpu`, `cuda`, `cuda:N`, `mps`).

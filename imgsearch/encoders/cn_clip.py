@@ -24,7 +24,7 @@ from PIL import Image
 from imgsearch.encoders import architectures, towers, weights
 from imgsearch.encoders import device as devices
 from imgsearch.encoders.checkpoints import Checkpoint
-from imgsearch.encoders.tokenizers import check_lengths
+from imgsearch.encoders.tokenizers import check_lengths, longest_beginning
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors
 
@@ -94,6 +94,10 @@ class ChineseClip:
             return np.empty((0, self.dim), np.float32)
         return towers.embed(token_rows(texts), pad, self.model.encode_text, self.device, TEXT_BATCH)
 
+    def shorten(self, text: str) -> str:
+        """The longest beginning of a text that the tower reads."""
+        return longest_beginning(text, lambda part: len(token_ids(part)), CONTEXT)
+
     def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """What the image tower sees: (n, 3, s, s) float32, squashed to its square and scaled."""
         return torch.stack([self._transform(image) for image in images])
@@ -104,14 +108,17 @@ def token_rows(texts: Sequence[str]) -> list[list[int]]:
 
     Raises QueryError for a text of more than 52 tokens.
     """
-    tokenizer = cn_clip.clip._tokenizer
-    first, last = tokenizer.vocab["[CLS]"], tokenizer.vocab["[SEP]"]
-    rows = []
-    for text in texts:
-        words = tokenizer.tokenize(text.lower().replace("“", '"').replace("”", '"'))
-        rows.append([first, *tokenizer.convert_tokens_to_ids(words), last])
+    rows = [token_ids(text) for text in texts]
     check_lengths(list(texts), [len(row) for row in rows], CONTEXT)
     return rows
+
+
+def token_ids(text: str) -> list[int]:
+    """The ids of one text of any length, [CLS] and [SEP] included."""
+    tokenizer = cn_clip.clip._tokenizer
+    words = tokenizer.tokenize(text.lower().replace("“", '"').replace("”", '"'))
+    ids = tokenizer.convert_tokens_to_ids(words)
+    return [tokenizer.vocab["[CLS]"], *ids, tokenizer.vocab["[SEP]"]]
 
 
 def pad(rows: Sequence[list[int]]) -> torch.Tensor:

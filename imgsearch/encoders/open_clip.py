@@ -120,6 +120,10 @@ class OpenClip:
         rows = list(zip(tokens, lengths, strict=True))
         return towers.embed(rows, self._cut, self.text_features, self.device, TEXT_BATCH)
 
+    def shorten(self, text: str) -> str:
+        """The longest beginning of a text that the tower reads."""
+        return tokenizers.longest_beginning(text, self.tokenizer.length, self.tokenizer.context)
+
     def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """What the image tower sees: (n, 3, h, w) float32, resized, cropped and scaled."""
         return torch.stack([self._transform(image) for image in images])

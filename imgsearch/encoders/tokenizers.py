@@ -8,7 +8,7 @@ without a word, and the end of a query is often its point.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -28,7 +28,12 @@ class Tokenizer(Protocol):
     Raises QueryError for a text longer than the context.
     """
 
+    context: int
+
     def __call__(self, texts: list[str]) -> tuple[torch.Tensor, list[int]]: ...
+    def length(self, text: str) -> int:
+        """How many tokens a text has, those that begin and end it included."""
+        ...
 
 
 class BytePairs:
@@ -40,27 +45,30 @@ class BytePairs:
         options = dict(text_config.get("tokenizer_kwargs") or {})
         if merges is not None:
             options["bpe_path"] = str(merges)
-        self._context = int(text_config.get("context_length", DEFAULT_CONTEXT))
-        self._tokenizer = SimpleTokenizer(context_length=self._context, **options)
+        self.context = int(text_config.get("context_length", DEFAULT_CONTEXT))
+        self._tokenizer = SimpleTokenizer(context_length=self.context, **options)
         self._prepare = space_han if han else str
         self.vocabulary: int = self._tokenizer.vocab_size
 
     def __call__(self, texts: list[str]) -> tuple[torch.Tensor, list[int]]:
-        prepared = [self._prepare(text) for text in texts]
-        lengths = [len(self._tokenizer.encode(text)) + 2 for text in prepared]
-        check_lengths(texts, lengths, self._context)
-        tokens: torch.Tensor = self._tokenizer(prepared)
+        lengths = [self.length(text) for text in texts]
+        check_lengths(texts, lengths, self.context)
+        tokens: torch.Tensor = self._tokenizer([self._prepare(text) for text in texts])
         return tokens, lengths
+
+    def length(self, text: str) -> int:
+        """How many tokens a text has, start and end included."""
+        return len(self._tokenizer.encode(self._prepare(text))) + 2
 
 
 class FromFolder:
     """A Hugging Face tokenizer whose files lie in a folder; needs the `transformers` package."""
 
     def __init__(self, text_config: Mapping[str, Any], folder: Path) -> None:
-        self._context = int(text_config.get("context_length", DEFAULT_CONTEXT))
+        self.context = int(text_config.get("context_length", DEFAULT_CONTEXT))
         self._tokenizer = HFTokenizer(
             str(folder),
-            context_length=self._context,
+            context_length=self.context,
             tokenizer_mode=text_config.get("tokenizer_mode"),
             **(text_config.get("tokenizer_kwargs") or {}),
         )
@@ -69,12 +77,15 @@ class FromFolder:
         )  # a class token, last
 
     def __call__(self, texts: list[str]) -> tuple[torch.Tensor, list[int]]:
-        clean = [self._tokenizer.clean_fn(text) for text in texts]
-        rows = self._tokenizer.tokenizer(clean)["input_ids"]
-        lengths = [len(row) + self._extra for row in rows]
-        check_lengths(texts, lengths, self._context)
+        lengths = [self.length(text) for text in texts]
+        check_lengths(texts, lengths, self.context)
         tokens: torch.Tensor = self._tokenizer(texts)
         return tokens, lengths
+
+    def length(self, text: str) -> int:
+        """How many tokens a text has, special ones included."""
+        ids = self._tokenizer.tokenizer(self._tokenizer.clean_fn(text))["input_ids"]
+        return len(ids) + self._extra
 
 
 def check_lengths(texts: list[str], lengths: list[int], limit: int) -> None:
@@ -86,3 +97,17 @@ def check_lengths(texts: list[str], lengths: list[int], limit: int) -> None:
                 f"the text {start!r} has {length} tokens and this encoder reads at most {limit}; "
                 "shorten it"
             )
+
+
+def longest_beginning(text: str, length: Callable[[str], int], limit: int) -> str:
+    """The longest beginning of a text, by characters, whose length in tokens is at most `limit`."""
+    if length(text) <= limit:
+        return text
+    fits, too_long = 0, len(text)
+    while too_long - fits > 1:
+        middle = (fits + too_long) // 2
+        if length(text[:middle]) <= limit:
+            fits = middle
+        else:
+            too_long = middle
+    return text[:fits]
