@@ -4,21 +4,23 @@ that comes out.
 `benchmarks/train_builtin.py` is the shortest complete use.
 """
 
-from imgsearch.training.encoder_folder import build, save_encoder
+from imgsearch.training.encoder_folder import build, save_encoder, small_clip
 from imgsearch.training.loop import Progress, Recipe, Stage, train
-from imgsearch.training.photos import TrainingSet, captioned_set, labelled_set
-from imgsearch.training.vocabulary import learn_merges, save_merges
+from imgsearch.training.photos import TrainingSet, captioned_set, labelled_set, texts_of
+from imgsearch.training.vocabulary import Vocabulary, learn_vocabulary
 
 __all__ = [
     "Progress",
     "Recipe",
     "Stage",
     "TrainingSet",
+    "Vocabulary",
     "build",
     "captioned_set",
     "labelled_set",
-    "learn_merges",
+    "learn_vocabulary",
     "save_encoder",
-    "save_merges",
+    "small_clip",
+    "texts_of",
     "train",
 ]

@@ -5,7 +5,6 @@ and returns a scalar that can be differentiated. What is a positive of what come
 that photos of one class, or with one sentence, are never pushed apart.
 """
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -26,9 +25,3 @@ def multi_positive_loss(
     to_text = -(targets / targets.sum(1, keepdim=True) * logits.log_softmax(1)).sum(1).mean()
     to_image = -(targets / targets.sum(0, keepdim=True) * logits.log_softmax(0)).sum(0).mean()
     return (to_text + to_image) / 2
-
-
-def clip_loss(images: Tensor, texts: Tensor, logit_scale: Tensor | float) -> Tensor:
-    """CLIP's own loss: photo i belongs to text i and to no other. images and texts are (b, d)."""
-    identity = torch.eye(len(images), dtype=torch.bool, device=images.device)
-    return multi_positive_loss(images, texts, identity, logit_scale)

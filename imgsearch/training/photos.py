@@ -6,10 +6,9 @@ set); crops, flips and brightness are drawn per step for the whole batch at once
 than one decode would.
 """
 
-import io
 import random
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +19,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from imgsearch import prompts
+from imgsearch import images, prompts
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
 
 Tokenize = Callable[[str], list[int]]
@@ -116,14 +115,25 @@ def labelled_set(
     return TrainingSet(name, decode_all(photos.pictures, side), texts, tokens)
 
 
+def texts_of(photos: CaptionedPhotos | LabelledPhotos, languages: Sequence[str]) -> Iterator[str]:
+    """Every text a set can draw: all sentences, or all class names in all templates."""
+    if isinstance(photos, CaptionedPhotos):
+        for captions in photos.captions:
+            for texts in captions.values():
+                yield from texts
+        return
+    for names in photos.names.values():
+        for language in languages:
+            for name in names[language]:
+                yield from prompts.expand(name, prompts.templates("ensemble", name, language))
+
+
 def decode_all(pictures: Sequence[bytes | Path], side: int) -> Tensor:
-    """Decode and squash to (n, 3, side, side) uint8."""
+    """Decode as search does, then squash to (n, 3, side, side) uint8."""
 
     def pixels(picture: bytes | Path) -> Tensor:
-        source = io.BytesIO(picture) if isinstance(picture, bytes) else picture
-        with Image.open(source) as image:
-            resized = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
-        return torch.from_numpy(np.array(resized)).permute(2, 0, 1)  # (3, side, side)
+        square = images.decode(picture).resize((side, side), Image.Resampling.BICUBIC)
+        return torch.from_numpy(np.array(square)).permute(2, 0, 1)  # (3, side, side)
 
     with ThreadPoolExecutor() as pool:
         return torch.stack(list(pool.map(pixels, pictures)))

@@ -13,10 +13,36 @@ from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 
-from open_clip.tokenizer import bytes_to_unicode
+from open_clip.tokenizer import SimpleTokenizer, bytes_to_unicode
+
+from imgsearch import prompts
 
 Merge = tuple[str, str]
 WORDS = re.compile(r"[^\W\d_]+")
+
+
+class Vocabulary:
+    """Merges in a file, as what turns a text into token ids; `size` counts the ids."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._tokenizer = SimpleTokenizer(bpe_path=str(path))
+        self.size: int = self._tokenizer.vocab_size
+
+    def tokenize(self, text: str) -> list[int]:
+        """The ids of a text, Han characters apart, between those of start and end."""
+        ids = self._tokenizer.encode(prompts.space_han(text))
+        return [self._tokenizer.sot_token_id, *ids, self._tokenizer.eot_token_id]
+
+
+def learn_vocabulary(texts: Iterable[str], path: Path, most: int = 6000) -> Vocabulary:
+    """Learn merges from texts, write them to `path`, and read them as a vocabulary.
+
+    A pair that occurs fewer than three times is left as it is.
+    """
+    spaced = (prompts.space_han(text) for text in texts)
+    save_merges(learn_merges(spaced, most, least_count=3), path)
+    return Vocabulary(path)
 
 
 def learn_merges(texts: Iterable[str], most: int, least_count: int = 2) -> list[Merge]:
