@@ -22,6 +22,7 @@ from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
 from imgsearch.vectors import Vectors, ensemble
 
 ROWS = 512  # queries ranked at once: bounds the memory of the score matrix
+PROMPTS = 4096  # prompts embedded at once: 15,000 sentences in 179 templates are 2.7 million
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,8 @@ def evaluate(
     policy.
 
     `languages` narrows the choice; a set called `zh_translated` is in the language before the
-    underscore. Raises UsageError for a language the pairs have no text in, NoEncoderError when the
-    encoder knows none of them.
+    underscore. Raises, before any picture is embedded, UsageError for a language the pairs have no
+    text in and for an unknown policy, NoEncoderError when the encoder knows none of the languages.
     """
     known = [each for each in pairs.languages if each.split("_")[0] in encoder.languages]
     for language in languages or ():
@@ -67,6 +68,9 @@ def evaluate(
             f"{encoder.name} knows {', '.join(encoder.languages)}; the text is in "
             f"{', '.join(languages or pairs.languages)}: name another with --encoder"
         )
+    for language in chosen:
+        for policy in policies:
+            prompts.templates(policy, "", language.split("_")[0])
     vectors = embed_pictures(pairs.pictures, encoder)
     for language in chosen:
         for policy in policies:
@@ -100,13 +104,16 @@ def embed_queries(
 
     A prompt longer than the text tower reads is cut to what it reads, as the papers do it.
     """
-    filled = [
-        prompts.expand(text, prompts.templates(policy, text, language.split("_")[0]))
-        for text in texts
-    ]
-    flat = encoder.embed_texts([encoder.shorten(prompt) for each in filled for prompt in each])
-    ends = np.cumsum([len(each) for each in filled])[:-1]
-    return np.stack([ensemble(rows) for rows in np.split(flat, ends)])
+    sets = [prompts.templates(policy, text, language.split("_")[0]) for text in texts]
+    step = max(1, PROMPTS // max(map(len, sets), default=1))
+    rows = [np.zeros((0, encoder.dim), np.float32)]
+    for start in range(0, len(texts), step):
+        chunk = slice(start, start + step)
+        filled = [prompts.expand(*each) for each in zip(texts[chunk], sets[chunk], strict=True)]
+        flat = encoder.embed_texts([encoder.shorten(prompt) for each in filled for prompt in each])
+        ends = np.cumsum([len(each) for each in filled])[:-1]
+        rows.append(np.stack([ensemble(each) for each in np.split(flat, ends)]))
+    return np.concatenate(rows)
 
 
 def _retrieval(

@@ -8,15 +8,21 @@ decodes them, so a set of a million costs what its index costs.
 """
 
 import json
+import lzma
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from imgsearch.errors import UsageError
 
 PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"}
 SIDECARS = {".json", ".txt"}
+CLASSES = "classes.json"
+SENTENCES_SHAPE = "{language: [sentences]}"
+NAMES_SHAPE = '{label: {"en": [names], "zh": [names]}}'
 
 
 @dataclass(frozen=True)
@@ -65,8 +71,7 @@ def read_pairs(paths: Sequence[Path]) -> CaptionedPhotos | LabelledPhotos:
     [names], "zh": [names]}}`, first name first); without one, a label's English name is the label
     with underscores as spaces.
 
-    Raises UsageError for a path that does not exist, holds no photo with text, or mixes the two
-    kinds.
+    Raises UsageError for a path that does not exist, cannot be read, or holds no photo with text.
     """
     members: dict[str, bytes | Path] = {}
     for path in paths:
@@ -76,14 +81,17 @@ def read_pairs(paths: Sequence[Path]) -> CaptionedPhotos | LabelledPhotos:
     pictures = {name: item for name, item in members.items() if _suffix(name) in PICTURES}
     sidecars = {_stem(name): name for name in members if _suffix(name) in SIDECARS}
     captioned = [name for name in pictures if _stem(name) in sidecars]
+    listed = ", ".join(str(path) for path in paths)
     if captioned:
-        return CaptionedPhotos(
-            tuple(pictures[name] for name in captioned),
-            tuple(_captions(sidecars[_stem(name)], members) for name in captioned),
-        )
+        captions = tuple(_captions(sidecars[_stem(name)], members) for name in captioned)
+        if not any(captions):
+            raise UsageError(
+                f"no sentence beside any photo in {listed}: expected {SENTENCES_SHAPE} in "
+                "<id>.json, or one sentence a line in <id>.txt"
+            )
+        return CaptionedPhotos(tuple(pictures[name] for name in captioned), captions)
     labelled = [name for name in pictures if PurePosixPath(name).parent.name]
     if not labelled:
-        listed = ", ".join(str(path) for path in paths)
         raise UsageError(
             f"no photo with text in {listed}: expected <id>.jpg beside <id>.json or <id>.txt, "
             "or folders named after their class"
@@ -99,8 +107,11 @@ def _members_of_tar(path: Path) -> Iterator[tuple[str, bytes]]:
                 file = tar.extractfile(member) if member.isfile() else None
                 if file is not None:
                     yield member.name, file.read()
-    except tarfile.TarError as error:
-        raise UsageError(f"{path} is no tar that can be read ({error})") from error
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        raise UsageError(
+            f"{path} is no tar that can be read ({error}): give a whole one, or the folder it "
+            "was made of"
+        ) from error
 
 
 def _members_of_folder(path: Path) -> Iterator[tuple[str, bytes | Path]]:
@@ -114,18 +125,16 @@ def _members_of_folder(path: Path) -> Iterator[tuple[str, bytes | Path]]:
 def _captions(name: str, members: Mapping[str, bytes | Path]) -> Mapping[str, tuple[str, ...]]:
     content = members[name]
     assert isinstance(content, bytes)  # sidecars are read whole by both readers
-    text = content.decode("utf-8-sig")
     if _suffix(name) == ".txt":
-        return {"en": tuple(line.strip() for line in text.splitlines() if line.strip())}
-    try:
-        fields = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(
-            f"{name} is no JSON ({error}): expected {{language: [sentences]}}"
-        ) from error
+        try:
+            lines = content.decode("utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{name} is no UTF-8 text ({error}); save it as UTF-8") from error
+        sentences = tuple(line.strip() for line in lines if line.strip())
+        return {"en": sentences} if sentences else {}
     return {
         key: tuple(value)
-        for key, value in fields.items()
+        for key, value in _json_object(content, name, SENTENCES_SHAPE).items()
         if isinstance(value, list) and value and all(isinstance(item, str) for item in value)
     }
 
@@ -135,11 +144,39 @@ def _names(
 ) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
     found: dict[str, dict[str, tuple[str, ...]]] = {}
     for path in paths:
-        table = (path.parent if path.is_file() else path) / "classes.json"
+        table = (path.parent if path.is_file() else path) / CLASSES
         if table.is_file():
-            for label, names in json.loads(table.read_text("utf-8")).items():
+            for label, names in _json_object(table.read_bytes(), str(table), NAMES_SHAPE).items():
+                if not _are_names(names):
+                    raise UsageError(
+                        f"{table} gives {label!r} the names {json.dumps(names)}: "
+                        f"expected {NAMES_SHAPE}"
+                    )
                 found[label] = {language: tuple(values) for language, values in names.items()}
     return {label: found.get(label, {"en": (label.replace("_", " "),)}) for label in set(labels)}
+
+
+def _are_names(names: object) -> bool:
+    """One name or more in one language or more. A bare string would pass for a list of letters."""
+    return isinstance(names, dict) and bool(names) and all(map(_is_list_of_words, names.values()))
+
+
+def _is_list_of_words(values: object) -> bool:
+    return (
+        isinstance(values, list)
+        and bool(values)
+        and all(isinstance(value, str) and value.strip() for value in values)
+    )
+
+
+def _json_object(content: bytes, name: str, shape: str) -> dict[str, Any]:
+    try:
+        found = json.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:  # ValueError: no UTF-8 either
+        raise UsageError(f"{name} is no JSON ({error}): expected {shape}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"{name} holds no object: expected {shape}")
+    return found
 
 
 def _suffix(name: str) -> str:

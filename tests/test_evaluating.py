@@ -1,16 +1,18 @@
 """Measuring an encoder whose every answer is known: colours."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import ColourEncoder, draw
+from PIL import Image
 
 from imgsearch import prompts
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.evaluating import embed_queries, evaluate
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
-from imgsearch.vectors import ensemble
+from imgsearch.vectors import Vectors, ensemble
 
 
 def captioned(folder: Path) -> CaptionedPhotos:
@@ -78,3 +80,42 @@ def test_a_text_too_long_for_the_tower_is_cut_and_not_an_error(tmp_path: Path) -
 
     (row,) = embed_queries(["red blue blue blue"], Brief(), "en", "raw")
     np.testing.assert_allclose(row, ColourEncoder().embed_texts(["red"])[0], atol=1e-7)
+
+
+class Counting(ColourEncoder):
+    """Notes how many pictures and texts each call brings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures: list[int] = []
+        self.texts: list[int] = []
+
+    def embed_images(self, images: list[Image.Image]) -> Vectors:
+        self.pictures.append(len(images))
+        return super().embed_images(images)
+
+    def embed_texts(self, texts: list[str]) -> Vectors:
+        self.texts.append(len(texts))
+        return super().embed_texts(texts)
+
+
+def test_only_so_many_prompts_are_in_memory_at_once() -> None:
+    encoder = Counting()
+    texts = [f"{colour} {n}" for n in range(40) for colour in ("red", "green", "blue")]
+    rows = embed_queries(texts, encoder, "en", "ensemble")
+    assert sum(encoder.texts) == 80 * len(texts)
+    assert max(encoder.texts) <= 4096
+    assert len(encoder.texts) == 3
+    alone = [embed_queries([text], encoder, "en", "ensemble")[0] for text in texts[::17]]
+    np.testing.assert_allclose(rows[::17], alone, atol=1e-7)
+    assert embed_queries([], encoder, "en", "raw").shape == (0, 3)
+
+
+@pytest.mark.parametrize("policy", ["sevne", ""])
+def test_a_prompt_policy_that_is_none_is_refused_before_any_picture(
+    policy: Any, tmp_path: Path
+) -> None:
+    encoder = Counting()
+    with pytest.raises(UsageError, match="no prompt policy is called"):
+        list(evaluate(captioned(tmp_path), encoder, policies=["raw", policy]))
+    assert encoder.pictures == []

@@ -4,7 +4,9 @@ import io
 import json
 import tarfile
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from conftest import draw
 
@@ -91,3 +93,57 @@ def test_a_broken_sidecar_is_named(tmp_path: Path) -> None:
     (tmp_path / "1.json").write_text("{", "utf-8")
     with pytest.raises(UsageError, match=r"1\.json is no JSON"):
         read_pairs([tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("1.json", b'["a dog"]', r"1\.json holds no object: expected \{language: \[sentences\]\}"),
+        ("1.json", "{é}".encode("latin-1"), r"1\.json is no JSON"),
+        ("1.json", b"[" * 100_000, r"1\.json is no JSON"),
+        ("1.txt", "café".encode("latin-1"), r"1\.txt is no UTF-8 text .*; save it as UTF-8"),
+        ("1.json", b'{"en": "a dog", "id": 7}', "no sentence beside any photo"),
+        ("1.txt", b" \n", "no sentence beside any photo"),
+    ],
+)
+def test_a_sidecar_of_another_shape_is_named(
+    name: str, content: bytes, message: str, tmp_path: Path
+) -> None:
+    draw(tmp_path / "1.jpg", "red")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=message):
+        read_pairs([tmp_path])
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "{",
+        "[]",
+        '{"dog": "dog"}',
+        '{"dog": {"en": "dog"}}',
+        '{"dog": {"en": []}}',
+        '{"dog": {"en": [7]}}',
+        '{"dog": {"en": [""]}}',
+        '{"dog": {}}',
+    ],
+)
+def test_a_table_of_names_of_another_shape_is_refused(table: str, tmp_path: Path) -> None:
+    draw(tmp_path / "dog" / "1.jpg", "red")
+    (tmp_path / "classes.json").write_text(table, "utf-8")
+    with pytest.raises(UsageError, match=r'classes\.json .*: expected \{label: \{"en": \[names\]'):
+        read_pairs([tmp_path])
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz", "tar.bz2", "tar.xz"])
+def test_a_tar_that_was_cut_off_is_refused(ending: str, tmp_path: Path) -> None:
+    noise = np.random.default_rng(1).integers(0, 256, 200_000, np.uint8).tobytes()
+    path = tmp_path / f"x.{ending}"
+    mode: Any = f"w:{ending.removeprefix('tar').removeprefix('.')}"
+    with tarfile.open(path, mode) as tar:
+        info = tarfile.TarInfo("1.jpg")
+        info.size = len(noise)
+        tar.addfile(info, io.BytesIO(noise))
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(UsageError, match=rf"x\.{ending} is no tar that can be read"):
+        read_pairs([path])
