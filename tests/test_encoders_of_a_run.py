@@ -1,0 +1,128 @@
+"""Which encoders a run uses, what it shows them, and which of them answers in the end."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ColourEncoder, draw
+from PIL import Image
+
+from imgsearch import encoders
+from imgsearch.errors import DownloadError, NoEncoderError
+from imgsearch.indexing import Embedding, Notice
+from imgsearch.library import Library, open_library
+from imgsearch.upkeep import doctor
+from runs import CountingEncoder, draw_many, kinds, run
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with open_library(tmp_path / "library") as opened:
+        yield opened
+
+
+def test_several_encoders_share_one_pass(library: Library, photos: Path) -> None:
+    one, two = CountingEncoder("toy/en", ("en",)), CountingEncoder("toy/zh", ("zh",))
+    notices: list[Notice] = []
+    run(library, photos, encoder=[one, two], notify=notices.append)
+    assert one.seen == two.seen == 3
+    rows = library.catalog.encoders()
+    assert [library.catalog.photo_count(row.id) for row in rows] == [3, 3]
+    active = {language: row.name for language, row in library.catalog.active_encoders().items()}
+    assert active == {"en": "toy/en", "zh": "toy/zh"}
+    assert len(library.catalog.generations()) == 2
+    assert [notice for notice in notices if isinstance(notice, Embedding)] == [
+        Embedding("toy/en", 3),
+        Embedding("toy/zh", 3),
+    ]
+
+
+def test_a_further_encoder_embeds_what_it_lacks_and_takes_over_nothing(
+    library: Library, photos: Path
+) -> None:
+    shutil.copy(photos / "red.png", photos / "copy.png")
+    run(library, photos)
+    later = CountingEncoder("toy/later", ("en",))
+    assert kinds(run(library, photos, encoder=later)) == {"Unchanged": 4}
+    assert later.seen == 3
+    row = library.catalog.encoder_named("toy/later")
+    assert row is not None and library.catalog.current_generation(row.id) is not None
+    active = library.catalog.active_encoder("en")
+    assert active is not None and active.name == "toy/colour"
+    run(library, photos, encoder=later)
+    assert later.seen == 3
+
+
+def test_without_an_encoder_the_active_ones_are_used(library: Library, photos: Path) -> None:
+    encoder = CountingEncoder()
+    run(library, photos, encoder=encoder)
+    draw(photos / "new.png", "white")
+    assert kinds(run(library, photos, encoder=None)) == {"Unchanged": 3, "Added": 1}
+    assert encoder.seen == 4
+
+
+def test_an_unchanged_folder_needs_no_encoder_at_all(tmp_path: Path, photos: Path) -> None:
+    with open_library(tmp_path / "library") as library:
+        run(library, photos)
+    with open_library(tmp_path / "library") as library:  # the object is not known any more
+        assert kinds(run(library, photos, encoder=None)) == {"Unchanged": 3}
+        draw(photos / "new.png", "white")
+        with pytest.raises(NoEncoderError, match="toy/colour"):
+            run(library, photos, encoder=None)
+        assert list(doctor(library)) == []
+
+
+def test_a_new_library_without_a_network_starts_with_the_bundled_encoder(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from imgsearch.indexing import FellBack
+
+    if not any(each.name.startswith("builtin/") for each in encoders.known()):
+        pytest.skip("this checkout bundles no weights yet")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    notices: list[Notice] = []
+    outcomes = run(library, photos, encoder=None, notify=notices.append)
+    assert kinds(outcomes) == {"Added": 3}
+    told = [notice for notice in notices if isinstance(notice, FellBack)]
+    assert len(told) == 1 and told[0].wanted == encoders.DEFAULT["en"]
+    assert told[0].used.startswith("builtin/") and str(photos) in told[0].command
+    version = told[0].used.removeprefix("builtin/")
+    assert (library.models_folder / f"builtin-{version}" / "open_clip_config.json").is_file()
+    # a better encoder takes over from the bundled one, as soon as it covers the photos
+    draw(photos / "new.png", "white")
+    run(library, photos / "new.png", encoder=ColourEncoder())
+    active = library.catalog.active_encoder("en")
+    assert active is not None and active.name == told[0].used
+    run(library, photos, encoder=ColourEncoder())
+    active = library.catalog.active_encoder("en")
+    assert active is not None and active.name == "toy/colour"
+    with pytest.raises(DownloadError):
+        run(library, photos, encoder=encoders.DEFAULT["en"])
+
+
+def test_a_photo_is_decoded_no_larger_than_its_encoders_need(
+    library: Library, tmp_path: Path
+) -> None:
+    shapes: list[tuple[int, int]] = []
+
+    class MeasuringEncoder(ColourEncoder):
+        def embed_images(self, images: list[Image.Image]) -> np.ndarray:
+            shapes.extend(image.size for image in images)
+            return super().embed_images(images)
+
+    encoder = MeasuringEncoder()
+    draw(tmp_path / "photos" / "large.jpg", "red", (1600, 800))
+    run(library, tmp_path / "photos", encoder=encoder)
+    (width, height) = shapes[0]
+    assert 2 * encoder.image_size <= height < 800 and width == 2 * height
+
+
+def test_batches_are_as_large_as_the_encoder_asks(library: Library, tmp_path: Path) -> None:
+    encoder = CountingEncoder()
+    run(library, draw_many(tmp_path / "photos", 10), encoder=encoder)
+    assert encoder.sizes == [4, 4, 2]

@@ -1,0 +1,112 @@
+"""Generations: when one is due, how rebuild makes it, what a cut-off build leaves."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import ColourEncoder, draw
+
+from imgsearch.catalog import EncoderRow
+from imgsearch.errors import NoEncoderError
+from imgsearch.indexing import BuildingGeneration, Notice, rebuild
+from imgsearch.library import Library, generations, open_library
+from runs import run
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with open_library(tmp_path / "library") as opened:
+        yield opened
+
+
+def test_the_first_run_ends_with_a_generation_and_small_ones_do_not(
+    library: Library, photos: Path
+) -> None:
+    notices: list[Notice] = []
+    run(library, photos, notify=notices.append)
+    assert BuildingGeneration(3) in notices
+    draw(photos / "new.png", "white")
+    run(library, photos)
+    encoder_id = library.catalog.encoders()[0].id
+    current = library.catalog.current_generation(encoder_id)
+    assert current is not None and (current.folder, current.count) == ("0001", 3)
+    assert library.catalog.embeddings_after(encoder_id, current.last_embedding_id) == 1
+
+
+def test_a_generation_is_due_above_a_thousand_and_a_tenth(library: Library, photos: Path) -> None:
+    run(library, photos)
+    row = library.catalog.encoders()[0]
+    add_embeddings(library, row, 1000)
+    assert not generations.is_due(library, row.id)
+    add_embeddings(library, row, 1)
+    assert generations.is_due(library, row.id)
+    add_embeddings(library, row, 10_100)
+    generations.build(library, row)  # of 11,104
+    add_embeddings(library, row, 1110)
+    assert not generations.is_due(library, row.id)
+    add_embeddings(library, row, 1)
+    assert generations.is_due(library, row.id)
+    draw(photos / "new.png", "white")
+    run(library, photos)
+    current = library.catalog.current_generation(row.id)
+    assert current is not None and current.count == 12_216
+
+
+def add_embeddings(library: Library, encoder: EncoderRow, count: int) -> None:
+    with library.catalog.write() as writer:
+        execute = writer.connection.exec_driver_sql
+        last = execute("SELECT max(id) FROM photos").scalar_one()
+        rows = [(last + number, f"{last + number:064}") for number in range(1, count + 1)]
+        execute(
+            "INSERT INTO photos SELECT ?, ?, 1, 1, 1, 'PNG', added_at, NULL, NULL, NULL, added_at "
+            "FROM photos WHERE id = 1",
+            rows,
+        )
+        vectors = np.tile(np.eye(3, dtype=np.float32)[0], (count, 1))
+        writer.add_embeddings(encoder.id, [row[0] for row in rows], vectors)
+
+
+def test_rebuild_makes_the_next_generation_and_keeps_the_one_before(
+    library: Library, photos: Path
+) -> None:
+    run(library, photos)
+    built = [rebuild(library) for _ in range(3)]
+    assert [row.folder for row in built] == ["0002", "0003", "0004"]
+    assert [row.folder for row in library.catalog.generations()] == ["0003", "0004"]
+    there = sorted(path.name for path in library.generations_folder.iterdir())
+    assert there == ["0003", "0004"]
+    _, ids = library.index_of(built[-1]).search(ColourEncoder().embed_texts(["blue"]), 1)
+    assert library.catalog.live_paths(ids[0]) == {int(ids[0, 0]): photos / "blue.png"}
+    with pytest.raises(NoEncoderError, match="toy/colour"):
+        rebuild(library, encoder="no such encoder")
+
+
+def test_a_missing_photo_stays_in_the_generation_so_that_it_returns_searchable(
+    library: Library, photos: Path
+) -> None:
+    run(library, photos)
+    (photos / "red.png").unlink()
+    run(library, photos)
+    assert rebuild(library).count == 3
+
+
+def test_a_rebuild_cut_off_before_its_switch_leaves_the_old_generation(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(library, photos)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+
+        def stop(self: Path, target: Path) -> Path:
+            raise KeyboardInterrupt
+
+        patch.setattr(Path, "rename", stop)
+        rebuild(library)
+    assert (library.generations_folder / "0002.tmp").is_dir()
+    current = library.catalog.current_generation(library.catalog.encoders()[0].id)
+    assert current is not None and current.folder == "0001"
+    assert library.index_of(current).count == 3
+    assert rebuild(library).count == 3
+    assert not list(library.generations_folder.glob("*.tmp"))
