@@ -1,8 +1,9 @@
 """What `--encoder` may say: names, folders, files, models of a library; and what makes an
 identity."""
 
-import gzip
 import hashlib
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -48,27 +49,6 @@ def chinese_encoder(chinese_file: Path) -> chinese.ChineseClip:
 @pytest.fixture(params=["encoder", "chinese_encoder"])
 def either(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
-
-
-def test_a_folder_may_name_its_encoder_its_languages_and_its_own_merges(tmp_path: Path) -> None:
-    merges = "#version: 0.2\na t</w>\nc at</w>"
-    text = {**MODEL["text_cfg"], "vocab_size": 516, "context_length": 20}
-    section = {
-        "name": "builtin/9",
-        "languages": ["en", "zh"],
-        "space_han": True,
-        "bpe": "bpe.txt.gz",
-    }
-    path = write_folder(tmp_path / "x", model_cfg={**MODEL, "text_cfg": text}, imgsearch=section)
-    (path / "bpe.txt.gz").write_bytes(gzip.compress(merges.encode()))
-    encoder: Any = encoders.load(str(path), device="cpu")
-    assert encoder.name == "builtin/9"
-    assert encoder.languages == ("en", "zh")
-    tokens, lengths = encoder.tokenizer(["cat", "金鱼", "金 鱼"])
-    assert tokens[0, :3].tolist() == [514, 513, 515]  # start, cat, end
-    assert lengths == [3, 8, 8]  # two characters of three bytes, spaced or not
-    assert torch.equal(tokens[1], tokens[2])
-    assert encoder.embed_texts(["cat", "金鱼"]).shape == (2, 64)
 
 
 def test_half_precision_on_disk_becomes_float32_in_memory(folder: Path, tmp_path: Path) -> None:
@@ -148,6 +128,29 @@ def test_a_name_in_the_models_folder_comes_before_a_path(
     beside: Any = encoders.load("mine", device="cpu")
     assert (found.name, found.source) == ("mine", "mine")
     assert found.identity != beside.identity
+    path = str(tmp_path / "mine")
+    for spelt in (path, "./mine", "../" + tmp_path.name + "/mine"):  # a path is no name in models
+        same: Any = encoders.load(spelt, device="cpu", models=models)
+        assert (same.name, same.source) == ("open_clip/mine", path)
+        assert same.identity == beside.identity
+    for outside in ("..", ".", "../models/mine"):
+        with pytest.raises((NoEncoderError, UsageError)):
+            encoders.load(outside, device="cpu", models=models)
+
+
+@pytest.mark.parametrize(
+    "name", ["~nobody-of-that-name/w.pt", "x" * 5000, "a\0b", "open_clip/ViT-B-32/" + "x" * 5000]
+)
+def test_a_name_that_can_be_no_path_is_no_encoder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(NoEncoderError):
+        encoders.load(name, device="cpu", models=tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' names are text")
+def test_a_path_that_is_no_text_is_refused_since_no_library_could_keep_it(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / os.fsdecode(b"caf\xe9"))
+    with pytest.raises(UsageError, match="not valid text: rename it"):
+        encoders.load(str(folder), device="cpu")
 
 
 def test_a_bare_openai_state_dict_finds_its_own_architecture(folder: Path, tmp_path: Path) -> None:
@@ -195,6 +198,7 @@ def test_openai_weights_get_quick_gelu_under_either_name(tmp_path: Path) -> None
         ("", NoEncoderError, "no encoder and no file is called ''"),
         ("builtin/0", NoEncoderError, "missing from this installation"),
         ("builtin/x", NoEncoderError, "missing from this installation"),
+        ("builtin/²", NoEncoderError, "missing from this installation"),
     ],
 )
 def test_a_wrong_name_says_what_there_is(
@@ -204,20 +208,18 @@ def test_a_wrong_name_says_what_there_is(
         encoders.load(name.replace("FILE", str(chinese_file)), device="cpu")
 
 
-def test_an_unusable_folder_says_why(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="has no weights file"):
-        encoders.load(str(tmp_path))
-    (tmp_path / "open_clip_config.json").write_text("{", "utf-8")
-    with pytest.raises(UsageError, match="is no open_clip configuration"):
-        encoders.load(str(tmp_path))
-
-
 # Devices and memory
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("gpu", "no device is called 'gpu'"), ("cuda:99", "torch sees"), ("cuda:x", "no device")],
+    [
+        ("gpu", "no device is called 'gpu'"),
+        ("cuda:x", "no device"),
+        ("cuda:99", "torch sees"),
+        ("cuda:200", "torch sees"),
+        ("cuda:" + "9" * 20, "no device"),
+    ],
 )
 def test_a_device_that_is_not_there_is_a_usage_error(name: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):

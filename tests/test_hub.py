@@ -125,6 +125,35 @@ def test_offline_fails_within_seconds_and_says_which_file_goes_where(
     assert str(tmp_path) in message
 
 
+FETCH_FOLDER = """
+from imgsearch.encoders import hub
+from imgsearch.errors import DownloadError
+try:
+    print(hub.fetch_folder("us/text-tower", "tokenizer_config.json"))
+except DownloadError as error:
+    print(error)
+"""
+
+
+def test_offline_a_text_towers_own_files_are_asked_for_in_the_cache_where_they_are_looked_for(
+    tmp_path: Path,
+) -> None:
+    environment = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    message, _ = run_python(FETCH_FOLDER, **environment)
+    assert "tokenizer_config.json of us/text-tower is not on this machine" in message
+    assert '--include "*.json" --include "*.model" --include "*.txt"' in message
+    assert "hf download us/text-tower" in message
+    assert f"models--us--text-tower of that machine's Hugging Face cache into {tmp_path}" in message
+    assert "--encoder" not in message  # no value of it takes these files
+    copied = tmp_path / "hub" / "models--us--text-tower"
+    (copied / "refs").mkdir(parents=True)
+    (copied / "refs" / "main").write_text("abc")
+    (copied / "snapshots" / "abc").mkdir(parents=True)
+    (copied / "snapshots" / "abc" / "tokenizer_config.json").write_text("{}")
+    found, _ = run_python(FETCH_FOLDER, **environment)
+    assert Path(found.strip()) == copied / "snapshots" / "abc"
+
+
 CACHED = """
 import imgsearch.encoders as e
 from imgsearch.encoders import hub

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -103,9 +104,10 @@ def load(name: str, *, device: str = "auto", models: Path | None = None) -> Enco
 
 def _load_builtin(name: str, device: str, models: Path | None) -> Encoder:
     versions = families.builtin_versions(models)
-    wanted = name.removeprefix("builtin").removeprefix("/")
-    version = max(versions, default=0) if not wanted else int(wanted) if wanted.isdigit() else 0
-    if version not in versions:
+    version = families.builtin_version(name)
+    if name == "builtin":
+        version = max(versions, default=None)
+    if version is None or version not in versions:
         there = ", ".join(f"builtin/{found}" for found in sorted(versions)) or "none"
         raise NoEncoderError(
             f"the weights of {name!r} are missing from this installation (bundled here: {there}); "
@@ -119,10 +121,12 @@ def _load_builtin(name: str, device: str, models: Path | None) -> Encoder:
 
 def _local_path(name: str, models: Path | None) -> tuple[Path, str | None] | None:
     """The path a name stands for; and the name itself where it is one of `models`, else None."""
-    if models is not None and name and (models / name).exists():
+    is_plain = name == Path(name).name and name != ".."  # `models / name` leads nowhere else
+    if models is not None and is_plain and name and os.path.exists(models / name):
         return models / name, name
-    path = Path(name.removeprefix("local-dir:")).expanduser()
-    return (path, None) if name and path.exists() else None
+    # os.path: leaves a ~ that is nobody's as it is, and a name too long does not exist
+    path = os.path.expanduser(name.removeprefix("local-dir:"))
+    return (Path(path), None) if name and os.path.exists(path) else None
 
 
 def _suggestion(name: str) -> str:

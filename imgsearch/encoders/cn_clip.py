@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from PIL import Image
 from imgsearch.encoders import architectures, towers, weights
 from imgsearch.encoders import device as devices
 from imgsearch.encoders.checkpoints import Checkpoint
-from imgsearch.encoders.tokenizers import check_lengths, longest_beginning
+from imgsearch.encoders.tokenizers import REMEMBERED, check_lengths, longest_beginning
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors
 
@@ -92,7 +93,9 @@ class ChineseClip:
         """Texts -> (n, dim) float32 unit rows. Raises QueryError for one of more than 52 tokens."""
         if not texts:
             return np.empty((0, self.dim), np.float32)
-        return towers.embed(token_rows(texts), pad, self.model.encode_text, self.device, TEXT_BATCH)
+        return towers.embed(
+            token_rows(texts), pad, self.model.encode_text, self.device, TEXT_BATCH, length=len
+        )
 
     def shorten(self, text: str) -> str:
         """The longest beginning of a text that the tower reads."""
@@ -103,7 +106,7 @@ class ChineseClip:
         return torch.stack([self._transform(image) for image in images])
 
 
-def token_rows(texts: Sequence[str]) -> list[list[int]]:
+def token_rows(texts: Sequence[str]) -> list[tuple[int, ...]]:
     """Token ids of each text, [CLS] and [SEP] included, without padding.
 
     Raises QueryError for a text of more than 52 tokens.
@@ -113,15 +116,16 @@ def token_rows(texts: Sequence[str]) -> list[list[int]]:
     return rows
 
 
-def token_ids(text: str) -> list[int]:
+@lru_cache(REMEMBERED)
+def token_ids(text: str) -> tuple[int, ...]:
     """The ids of one text of any length, [CLS] and [SEP] included."""
     tokenizer = cn_clip.clip._tokenizer
     words = tokenizer.tokenize(text.lower().replace("“", '"').replace("”", '"'))
     ids = tokenizer.convert_tokens_to_ids(words)
-    return [tokenizer.vocab["[CLS]"], *ids, tokenizer.vocab["[SEP]"]]
+    return (tokenizer.vocab["[CLS]"], *ids, tokenizer.vocab["[SEP]"])
 
 
-def pad(rows: Sequence[list[int]]) -> torch.Tensor:
+def pad(rows: Sequence[Sequence[int]]) -> torch.Tensor:
     """Rows of ids -> (n, longest) int64, zero-padded: the tower masks zeros, so no more are
     needed."""
     tokens = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
@@ -138,7 +142,10 @@ def build(config: Mapping[str, Any]) -> torch.nn.Module:
     try:
         model: torch.nn.Module = reference.CLIP(**config)
     except (TypeError, ValueError, RuntimeError, ZeroDivisionError) as error:
-        raise UsageError(f"cn_clip cannot build this model configuration: {error}") from error
+        raise UsageError(
+            f"cn_clip cannot build this model configuration: {error}; give the weights of one of "
+            f"{', '.join(ARCHITECTURES)}"
+        ) from error
     return model
 
 

@@ -31,20 +31,21 @@ def choose(name: str = "auto") -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda:0")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+    words = re.fullmatch(r"cpu|mps|cuda(?::([0-9]{1,9}))?", name)
+    if words is None:
         raise UsageError(f"no device is called {name!r}; use auto, cpu, cuda, cuda:N or mps")
-    device = torch.device(name)
-    if device.type == "mps" and not torch.backends.mps.is_available():
+    if name == "mps" and not torch.backends.mps.is_available():
         raise UsageError(
             f"--device {name}: this machine has no Apple GPU; use --device auto or cpu"
         )
-    if device.type == "cuda":
+    if name.startswith("cuda"):
+        index = int(words[1] or 0)  # compared before torch sees it, whose own limit is a byte
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        if (device.index or 0) >= count:
+        if index >= count:
             seen = f"{count} CUDA device{'s' if count > 1 else ''}" if count else "no CUDA device"
             raise UsageError(f"--device {name}: torch sees {seen} here; use --device auto or cpu")
-        return torch.device("cuda", device.index or 0)
-    return device
+        return torch.device("cuda", index)
+    return torch.device(name)
 
 
 def batch_size(device: torch.device) -> int:

@@ -8,6 +8,7 @@ choose. Sizes are those of the float32 files, so they are what a download takes,
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,14 +106,21 @@ PUBLISHED = {
 }
 
 
+def builtin_version(name: str) -> int | None:
+    """The version a bundled encoder's name ends in, 3 for `builtin/3` and for its folder
+    `builtin-3`; None for any other name."""
+    words = re.fullmatch(r"builtin[/-]([0-9]{1,9})", name)
+    return int(words[1]) if words else None
+
+
 def builtin_versions(models: Path | None = None) -> dict[int, Path]:
     """The folders of the bundled encoder by version; a library's own copy comes before the
     package's."""
-    found = {int(path.name): path for path in BUILTIN.glob("*") if path.name.isdigit()}
+    found = {int(path.name): path for path in BUILTIN.glob("*") if path.name.isdecimal()}
     if models is not None:
         for path in models.glob("builtin-*"):
-            if path.name.removeprefix("builtin-").isdigit():
-                found[int(path.name.removeprefix("builtin-"))] = path
+            if (version := builtin_version(path.name)) is not None:
+                found[version] = path
     return {
         version: path
         for version, path in found.items()

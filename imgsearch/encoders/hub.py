@@ -16,6 +16,7 @@ from pathlib import Path
 from imgsearch.errors import DownloadError
 
 PROBE_SECONDS = 5.0
+TEXT_TOWER_FILES = ("*.json", "*.model", "*.txt")  # a configuration and a tokenizer, no weights
 
 
 def cached(repo: str, files: Sequence[str]) -> Path | None:
@@ -41,49 +42,51 @@ def fetch(repo: str, files: Sequence[str], *, use: str) -> Path:
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    _check_reachable(repo, files, use)
+    advice = _by_hand(repo, files, use)
+    _check_reachable(repo, files[0], advice)
     for name in files:
         try:
             return Path(hf_hub_download(repo, name))
         except LocalEntryNotFoundError as error:  # the network went away: not a missing file
-            raise _failed(repo, files, use, _first_line(error)) from error
+            raise _failed(repo, files[0], _first_line(error), advice) from error
         except EntryNotFoundError:
             continue
         except (
             Exception
         ) as error:  # whatever went wrong (disk, gate, proxy), the person must be told the file
-            raise _failed(repo, files, use, _first_line(error)) from error
-    raise _failed(repo, files, use, f"the repository has no {' or '.join(files)}")
+            raise _failed(repo, files[0], _first_line(error), advice) from error
+    raise _failed(repo, files[0], f"the repository has no {' or '.join(files)}", advice)
 
 
-def fetch_folder(repo: str, required: str, patterns: Sequence[str], *, use: str) -> Path:
-    """A folder with the repository's files that match the patterns; `required` must be among them.
+def fetch_folder(repo: str, required: str) -> Path:
+    """A folder with the configuration and the tokenizer of a text tower; `required` is one of its
+    files.
 
-    Raises DownloadError as `fetch` does.
+    No `--encoder` value takes these by hand, only the cache does. Raises DownloadError as `fetch`.
     """
     found = cached(repo, [required])
     if found is not None:
         return found.parent
     from huggingface_hub import snapshot_download
 
-    _check_reachable(repo, [required], use)
+    advice = _by_copy(repo)
+    _check_reachable(repo, required, advice)
     try:
-        return Path(snapshot_download(repo, allow_patterns=list(patterns)))
+        return Path(snapshot_download(repo, allow_patterns=list(TEXT_TOWER_FILES)))
     except Exception as error:  # as in fetch: any failure ends in the same advice
-        raise _failed(repo, [required], use, _first_line(error)) from error
+        raise _failed(repo, required, _first_line(error), advice) from error
 
 
-def _check_reachable(repo: str, files: Sequence[str], use: str) -> None:
+def _check_reachable(repo: str, file: str, advice: str) -> None:
     from huggingface_hub import constants, get_session
 
     if constants.HF_HUB_OFFLINE:
-        raise _failed(repo, files, use, "HF_HUB_OFFLINE is set")
+        raise _failed(repo, file, "HF_HUB_OFFLINE is set", advice)
     url = f"{constants.ENDPOINT}/{repo}"
     error = _within(PROBE_SECONDS, lambda: get_session().head(url, timeout=PROBE_SECONDS))
     if error is not None:
-        raise _failed(
-            repo, files, use, f"{constants.ENDPOINT} cannot be reached ({_first_line(error)})"
-        ) from error
+        reason = f"{constants.ENDPOINT} cannot be reached ({_first_line(error)})"
+        raise _failed(repo, file, reason, advice) from error
 
 
 def _within(seconds: float, call: Callable[[], object]) -> Exception | None:
@@ -104,15 +107,31 @@ def _within(seconds: float, call: Callable[[], object]) -> Exception | None:
     return failure[0] if failure else None
 
 
-def _failed(repo: str, files: Sequence[str], use: str, reason: str) -> DownloadError:
+def _failed(repo: str, file: str, reason: str, advice: str) -> DownloadError:
+    return DownloadError(
+        f"{file} of {repo} is not on this machine and was not downloaded: {reason}. {advice}"
+    )
+
+
+def _by_hand(repo: str, files: Sequence[str], use: str) -> str:
     from huggingface_hub import constants, hf_hub_url
 
     encoder = use.replace("PATH", f"/path/to/{files[0]}")
-    return DownloadError(
-        f"{files[0]} of {repo} is not on this machine and was not downloaded: {reason}. "
+    return (
         f"Fetch {hf_hub_url(repo, files[0])} where there is a network, put it anywhere on this "
         f"machine, and run: imgsearch index --encoder {encoder} FOLDER "
         f"(or copy another machine's Hugging Face cache to {constants.HF_HUB_CACHE})"
+    )
+
+
+def _by_copy(repo: str) -> str:
+    from huggingface_hub import constants
+
+    patterns = " ".join(f'--include "{pattern}"' for pattern in TEXT_TOWER_FILES)
+    return (
+        f"Where there is a network run: hf download {repo} {patterns}, "
+        f"copy the folder models--{repo.replace('/', '--')} of that machine's Hugging Face cache "
+        f"into {constants.HF_HUB_CACHE}, and repeat this command"
     )
 
 

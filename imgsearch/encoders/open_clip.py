@@ -11,6 +11,7 @@ what 12 used to.
 from __future__ import annotations
 
 import importlib.util
+import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields
@@ -26,8 +27,8 @@ from open_clip.model import CLIPTextCfg, CLIPVisionCfg, convert_to_custom_text_s
 from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 from PIL import Image
 
+from imgsearch.encoders import cropping, hub, tokenizers, towers, weights
 from imgsearch.encoders import device as devices
-from imgsearch.encoders import hub, tokenizers, towers, weights
 from imgsearch.encoders.checkpoints import Checkpoint
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors
@@ -47,14 +48,14 @@ class Settings:
     """All that turns a weights file into an encoder: open_clip's configuration, and ours beside it.
 
     `model` and `preprocess` are the `model_cfg` and `preprocess_cfg` of an open_clip_config.json.
-    `folder` is where tokenizer files of a folder lie; `merges` names the byte-pair file in it.
+    `folder` is where tokenizer files of a folder lie; `merges` is the byte-pair file in it.
     """
 
     model: Mapping[str, Any]
     preprocess: Mapping[str, Any]
     languages: tuple[str, ...]
     folder: Path | None = None
-    merges: str | None = None
+    merges: Path | None = None
     space_han: bool = False
 
     @property
@@ -88,18 +89,16 @@ class OpenClip:
         self.source = source
         self.languages = settings.languages
         self.batch_size = devices.batch_size(self.device)
-        self._preprocess = merge_preprocess_dict(
-            PreprocessCfg(), {**settings.preprocess, "size": self.model.visual.image_size}
-        )
-        self._transform = image_transform_v2(PreprocessCfg(**self._preprocess), is_train=False)
-        self.image_size = max(_pair(self._preprocess["size"]))
+        self._preprocess, self._transform = _preprocessing(settings, self.model.visual.image_size)
+        self._size = _pair(self._preprocess["size"])
+        self.image_size = max(self._size)
         self.dim = int(settings.model["embed_dim"])
         self.identity = weights.identity(
             weights.file_hash(checkpoint.path),
             family="open_clip",
             model=_essence(settings.model),
-            preprocess={**self._preprocess, "size": _pair(self._preprocess["size"])},
-            merges=weights.file_hash(self._merges) if self._merges else None,
+            preprocess={**self._preprocess, "size": self._size},
+            merges=weights.file_hash(settings.merges) if settings.merges else None,
             space_han=settings.space_han,
         )
 
@@ -118,7 +117,9 @@ class OpenClip:
             return np.empty((0, self.dim), np.float32)
         tokens, lengths = self.tokenizer(texts)
         rows = list(zip(tokens, lengths, strict=True))
-        return towers.embed(rows, self._cut, self.text_features, self.device, TEXT_BATCH)
+        return towers.embed(
+            rows, self._cut, self.text_vectors, self.device, TEXT_BATCH, length=lambda row: row[1]
+        )
 
     def shorten(self, text: str) -> str:
         """The longest beginning of a text that the tower reads."""
@@ -126,16 +127,20 @@ class OpenClip:
 
     def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """What the image tower sees: (n, 3, h, w) float32, resized, cropped and scaled."""
+        if self._preprocess["resize_mode"] == "shortest":
+            is_bilinear = self._preprocess["interpolation"] == "bilinear"
+            resample = Image.Resampling.BILINEAR if is_bilinear else Image.Resampling.BICUBIC
+            images = [cropping.middle(image, self._size, resample) for image in images]
         return torch.stack([self._transform(image) for image in images])
 
-    def text_features(self, tokens: torch.Tensor) -> torch.Tensor:
+    def text_vectors(self, tokens: torch.Tensor) -> torch.Tensor:
         """(n, l) token ids, l at most the context -> (n, dim), not necessarily of unit length."""
         length, prefix = tokens.shape[1], "text." if hasattr(self.model, "text") else ""
         tower = getattr(self.model, "text", self.model)
         positions = getattr(tower, "positional_embedding", None)
         if positions is None or length >= positions.shape[0] or not self._is_causal:
-            features: torch.Tensor = self.model.encode_text(tokens)
-            return features
+            vectors: torch.Tensor = self.model.encode_text(tokens)
+            return vectors
         tables = {
             f"{prefix}positional_embedding": positions[:length],
             f"{prefix}attn_mask": tower.attn_mask[:length, :length],
@@ -146,20 +151,13 @@ class OpenClip:
     @cached_property
     def tokenizer(self) -> tokenizers.Tokenizer:
         """Made when the first text comes: indexing never needs it."""
-        name = self.settings.text.get("hf_tokenizer_name")
+        settings, folder = self.settings, self.settings.folder
+        name = settings.text.get("hf_tokenizer_name")
         if not name:
-            return tokenizers.BytePairs(self.settings.text, self._merges, self.settings.space_han)
-        folder = self.settings.folder
+            return tokenizers.BytePairs(settings.text, settings.merges, settings.space_han)
         if folder is None or not (folder / "tokenizer_config.json").is_file():
-            folder = hub.fetch_folder(
-                name, "tokenizer_config.json", ["*.json", "*.model", "*.txt"], use=self.source
-            )
-        return tokenizers.FromFolder(self.settings.text, folder)
-
-    @property
-    def _merges(self) -> Path | None:
-        folder, name = self.settings.folder, self.settings.merges
-        return folder / name if folder and name else None
+            folder = hub.fetch_folder(name, "tokenizer_config.json")
+        return tokenizers.FromFolder(settings.text, folder)
 
     @cached_property
     def _is_causal(self) -> bool:
@@ -201,17 +199,32 @@ def build(config: Mapping[str, Any]) -> torch.nn.Module:
     Raises UsageError where open_clip cannot build it.
     """
     config = dict(deepcopy(config.get("model_cfg", config)))
-    is_custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
-    config["text_cfg"]["hf_model_pretrained"] = False
-    config["vision_cfg"]["timm_model_pretrained"] = False
-    kind = open_clip.CustomTextCLIP if is_custom else open_clip.CLIP
-    if "multimodal_cfg" in config:
-        kind = open_clip.CoCa
     try:
+        is_custom = config.pop("custom_text", False) or "hf_model_name" in config["text_cfg"]
+        config["text_cfg"]["hf_model_pretrained"] = False
+        config["vision_cfg"]["timm_model_pretrained"] = False
+        kind = open_clip.CustomTextCLIP if is_custom else open_clip.CLIP
+        if "multimodal_cfg" in config:
+            kind = open_clip.CoCa
         model: torch.nn.Module = kind(**config)
-    except (TypeError, ValueError, RuntimeError, AssertionError) as error:
-        raise UsageError(f"open_clip cannot build this model configuration: {error}") from error
+    except (TypeError, ValueError, LookupError, RuntimeError, AssertionError) as error:
+        raise UsageError(
+            f"open_clip cannot build this model configuration: {error!r}; mend the model_cfg of "
+            "its open_clip_config.json"
+        ) from error
     return model
+
+
+def _preprocessing(settings: Settings, size: object) -> tuple[dict[str, Any], Any]:
+    """What is done to a picture, as a dict and as open_clip's transform."""
+    try:
+        found = merge_preprocess_dict(PreprocessCfg(), {**settings.preprocess, "size": size})
+        return found, image_transform_v2(PreprocessCfg(**found), is_train=False)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise UsageError(
+            f"open_clip cannot use the preprocess_cfg {json.dumps(dict(settings.preprocess))}; "
+            "mend it in its open_clip_config.json"
+        ) from error
 
 
 def languages_of(model_config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -226,7 +239,7 @@ def _with_text_tower(model_config: Mapping[str, Any], source: str) -> Mapping[st
     text = model_config["text_cfg"]
     if "hf_model_name" not in text:
         return model_config
-    folder = hub.fetch_folder(text["hf_model_name"], "config.json", ["config.json"], use=source)
+    folder = hub.fetch_folder(text["hf_model_name"], "config.json")
     return {**model_config, "text_cfg": {**text, "hf_model_name": str(folder)}}
 
 
@@ -274,5 +287,5 @@ def _essence(model_config: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _pair(size: int | Sequence[int]) -> list[int]:
-    return [size, size] if isinstance(size, int) else list(size)
+def _pair(size: int | Sequence[int]) -> tuple[int, int]:
+    return (size, size) if isinstance(size, int) else (size[0], size[1])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -55,7 +56,7 @@ def open_clip_named(name: str, *, device: str) -> OpenClip:
         short = f"open_clip/{architecture}/{tag}"
         source = f"{short}/{_existing(file)}" if path else short
         return OpenClip(checkpoints.read(file), settings, name=short, source=source, device=device)
-    if not rest or not Path(rest[0]).exists():
+    if not rest or not os.path.exists(rest[0]):
         tags = open_clip.list_pretrained_tags_by_model(architecture)
         near = _nearest(tag, tags) if tags else "none are published; give a file"
         raise NoEncoderError(f"{name!r} names no weights of {architecture}: {near}")
@@ -122,14 +123,22 @@ def _from_folder(folder: Path, *, name: str | None, source: str, device: str) ->
         ours = config.get("imgsearch", {})
         settings = Settings(
             model,
-            config.get("preprocess_cfg", {}),
+            dict(config.get("preprocess_cfg", {})),
             tuple(ours.get("languages", languages_of(model))),
             folder,
-            ours.get("bpe"),
+            folder / ours["bpe"] if ours.get("bpe") else None,
             bool(ours.get("space_han", False)),
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{folder / CONFIG} is no open_clip configuration: {error!r}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{folder / CONFIG} is no open_clip configuration: {error!r}; save the encoder anew, "
+            "or name its weights file"
+        ) from error
+    if settings.merges and not settings.merges.is_file():
+        raise UsageError(
+            f"the byte-pair file {settings.merges}, which {CONFIG} names, is not there; copy the "
+            "whole folder"
+        )
     name = ours.get("name") or name or f"open_clip/{folder.name}"
     checkpoint = checkpoints.read(_weights_in(folder))
     return OpenClip(checkpoint, settings, name=name, source=source, device=device)
@@ -222,7 +231,7 @@ def _weights_in(folder: Path) -> Path:
     ]
     if len(found) != 1:
         which = (
-            "has no weights file"
+            f"has no weights file: expected {WEIGHTS[0]}, or one .safetensors, .pt, .pth or .bin"
             if not found
             else f"has {len(found)} weights files; name one of them"
         )
@@ -231,9 +240,14 @@ def _weights_in(folder: Path) -> Path:
 
 
 def _existing(path: Path) -> Path:
-    if not path.exists():
-        raise UsageError(f"{path} does not exist")
-    return path.resolve()
+    if not os.path.exists(path):  # False as well where Path.exists raises: a name too long
+        raise UsageError(f"{path} does not exist: give the path of a weights file or its folder")
+    found = path.resolve()
+    try:
+        str(found).encode()
+    except UnicodeEncodeError as error:  # a library keeps the path, to load the encoder again
+        raise UsageError(f"the path {str(found)!r} is not valid text: rename it") from error
+    return found
 
 
 def _nearest(wanted: str, names: list[str]) -> str:

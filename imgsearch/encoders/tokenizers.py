@@ -8,18 +8,21 @@ without a word, and the end of a query is often its point.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from open_clip.tokenizer import HFTokenizer, SimpleTokenizer
 
-from imgsearch.errors import QueryError
+from imgsearch.errors import QueryError, UsageError
 from imgsearch.prompts import space_han
 
 DEFAULT_CONTEXT = 77
 DEFAULT_VOCABULARY = 49408
+REMEMBERED = 8192  # texts: a prompt is shortened, measured and tokenized, and split only once
 
 
 class Tokenizer(Protocol):
@@ -46,9 +49,21 @@ class BytePairs:
         if merges is not None:
             options["bpe_path"] = str(merges)
         self.context = int(text_config.get("context_length", DEFAULT_CONTEXT))
-        self._tokenizer = SimpleTokenizer(context_length=self.context, **options)
+        try:
+            self._tokenizer: Any = SimpleTokenizer(context_length=self.context, **options)
+        except (OSError, EOFError, zlib.error, ValueError) as error:  # ValueError: no UTF-8
+            raise UsageError(
+                f"{merges} is no byte-pair file ({error}): expected the gzip file that open_clip's "
+                "SimpleTokenizer(bpe_path=...) reads"
+            ) from error
+        known = int(text_config.get("vocab_size", DEFAULT_VOCABULARY))
+        if self._tokenizer.vocab_size > known:
+            raise UsageError(
+                f"{merges} makes {self._tokenizer.vocab_size} tokens, its model {known}; "
+                "bring the file the model was trained with"
+            )
+        self._tokenizer.encode = lru_cache(REMEMBERED)(self._tokenizer.encode)
         self._prepare = space_han if han else str
-        self.vocabulary: int = self._tokenizer.vocab_size
 
     def __call__(self, texts: list[str]) -> tuple[torch.Tensor, list[int]]:
         lengths = [self.length(text) for text in texts]

@@ -27,15 +27,18 @@ def embed(
     tower: Callable[[torch.Tensor], torch.Tensor],
     device: torch.device,
     batch_size: int,
+    length: Callable[[Input], int] = lambda _: 0,
 ) -> Vectors:
     """One unit row an input, in order: (n, d) float32. Needs at least one input.
 
-    Raises UsageError where not even a single input fits the GPU.
+    Inputs of like `length` share a batch, where a batch is as long as the longest in it. Raises
+    UsageError where not even a single input fits the GPU.
     """
+    order = sorted(range(len(inputs)), key=lambda index: length(inputs[index]))  # stable
     rows: list[Vectors] = []
     start = 0
     while start < len(inputs):
-        batch = inputs[start : start + batch_size]
+        batch = [inputs[index] for index in order[start : start + batch_size]]
         try:
             rows.append(_run(prepare(batch), tower, device))
         except torch.OutOfMemoryError as error:
@@ -47,7 +50,7 @@ def embed(
             batch_size = max(1, min(batch_size, len(batch)) // 2)
         else:
             start += len(batch)
-    return normalise(np.concatenate(rows))
+    return normalise(np.concatenate(rows)[np.argsort(order)])
 
 
 def _run(
@@ -57,8 +60,8 @@ def _run(
         batch = batch.to(device, non_blocking=True)
         if batch.ndim == 4 and device.type == "cuda":  # (b, 3, h, w)
             batch = batch.contiguous(memory_format=torch.channels_last)
-        features: Vectors = tower(batch).float().cpu().numpy()  # (b, d)
-    return features
+        vectors: Vectors = tower(batch).float().cpu().numpy()  # (b, d)
+    return vectors
 
 
 def place(model: torch.nn.Module, device: torch.device) -> torch.nn.Module:
