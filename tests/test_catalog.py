@@ -149,13 +149,18 @@ def test_embeddings_after_one_are_the_later_ones_of_that_encoder(catalog: Catalo
     assert ids.shape == (0,) and rows.shape == (0, 3)
 
 
-def test_the_first_encoder_of_a_language_is_active_until_another_is_activated(
+def test_the_first_encoder_with_an_embedding_answers_until_another_is_activated(
     catalog: Catalog,
 ) -> None:
     with catalog.write() as writer:
         first = add_encoder(writer, "family/1", ("en", "zh"))
         second = add_encoder(writer, "family/2", ("en", "fr"))
         assert add_encoder(writer, "family/1", ("en", "zh")) == first  # known by its identity
+        photo_ids = add_photos(writer, 1)
+    assert catalog.active_encoders() == {}
+    with catalog.write() as writer:
+        writer.add_embeddings(first, photo_ids, unit_rows(1))
+        writer.add_embeddings(second, photo_ids, unit_rows(1))
     active = {language: row.id for language, row in catalog.active_encoders().items()}
     assert active == {"en": first, "zh": first, "fr": second}
     with catalog.write() as writer:

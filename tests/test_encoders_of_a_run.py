@@ -1,6 +1,8 @@
 """Which encoders a run uses, what it shows them, and which of them answers in the end."""
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +12,10 @@ from conftest import ColourEncoder, draw
 from PIL import Image
 
 from imgsearch import encoders
-from imgsearch.errors import DownloadError, NoEncoderError
-from imgsearch.indexing import Embedding, Notice
+from imgsearch.errors import DownloadError, NoEncoderError, QueryError, UsageError
+from imgsearch.indexing import Embedding, Notice, index, switch
 from imgsearch.library import Library, open_library
+from imgsearch.searching import search
 from imgsearch.upkeep import doctor
 from runs import CountingEncoder, draw_many, kinds, run
 
@@ -126,3 +129,69 @@ def test_batches_are_as_large_as_the_encoder_asks(library: Library, tmp_path: Pa
     encoder = CountingEncoder()
     run(library, draw_many(tmp_path / "photos", 10), encoder=encoder)
     assert encoder.sizes == [4, 4, 2]
+
+
+def answers(library: Library) -> dict[str, str]:
+    return {language: row.name for language, row in library.catalog.active_encoders().items()}
+
+
+def test_an_encoder_that_covers_more_photos_takes_over(library: Library, tmp_path: Path) -> None:
+    folder = draw_many(tmp_path / "photos", 12)
+    running = index(library, folder, encoder=CountingEncoder("toy/first"))
+    next(running)  # its first batch is committed, and can be searched
+    assert answers(library) == {"en": "toy/first"}
+    running.close()
+    run(library, folder, encoder=ColourEncoder())
+    assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
+    run(library, folder, encoder=CountingEncoder("toy/first"))  # as many: no reason to change
+    assert answers(library)["en"] == "toy/colour"
+
+
+def test_an_encoder_without_a_photo_answers_nothing(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    first = CountingEncoder("toy/first")
+    assert run(library, tmp_path / "empty", encoder=first) == {} == answers(library)
+    with pytest.raises(QueryError, match="no photos yet"):
+        search(library, "red")
+    photos = draw_many(tmp_path / "photos", 2)
+    assert kinds(run(library, photos, encoder=None)) == {"Added": 2}  # what it was told to use
+    assert answers(library) == {"en": "toy/first"} and first.seen == 2
+
+
+def test_a_run_that_names_no_encoder_changes_no_answer(library: Library, tmp_path: Path) -> None:
+    one, two = draw_many(tmp_path / "one", 2), draw_many(tmp_path / "two", 4, start=10)
+    run(library, one, two)
+    run(library, one, encoder=CountingEncoder("toy/small"))
+    switch(library, "toy/small")
+    run(library, one, encoder=None)
+    assert answers(library) == {"en": "toy/small", "zh": "toy/colour"}
+
+
+def test_switching_lets_another_encoder_answer(library: Library, photos: Path) -> None:
+    run(library, photos)
+    later = CountingEncoder("toy/later")
+    run(library, photos, encoder=later)
+    assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
+    assert switch(library, "toy/later").name == "toy/later"
+    assert answers(library) == {"en": "toy/later", "zh": "toy/colour"}
+    switch(library, ColourEncoder())
+    assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
+    with pytest.raises(NoEncoderError, match=r"toy/colour, toy/later.*--encoder nobody"):
+        switch(library, "nobody")
+
+
+def test_two_encoders_see_a_photo_as_each_would_alone(library: Library, tmp_path: Path) -> None:
+    photo = draw(tmp_path / "photos" / "large.jpg", "red", (1600, 800))
+    noise = np.random.default_rng(0).integers(0, 256, (800, 1600, 3), np.uint8)
+    Image.fromarray(noise).save(photo)
+    small, large = ColourEncoder("toy/small"), ColourEncoder("toy/large")
+    large.image_size = 300
+    run(library, photo, encoder=[large, small])
+    for encoder in (small, large):
+        assert search(library, photo, encoder=encoder)[0].score == pytest.approx(1, abs=1e-7)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs names that are no text")
+def test_an_encoder_whose_name_is_no_text_is_refused(library: Library, photos: Path) -> None:
+    with pytest.raises(UsageError, match="valid text"):
+        run(library, photos, encoder=ColourEncoder("toy/" + os.fsdecode(b"\xff")))

@@ -8,7 +8,7 @@ import pytest
 from conftest import ColourEncoder, draw
 
 from imgsearch.catalog import EncoderRow
-from imgsearch.errors import NoEncoderError
+from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.indexing import BuildingGeneration, Notice, rebuild
 from imgsearch.library import Library, generations, open_library
 from runs import run
@@ -110,3 +110,12 @@ def test_a_rebuild_cut_off_before_its_switch_leaves_the_old_generation(
     assert library.index_of(current).count == 3
     assert rebuild(library).count == 3
     assert not list(library.generations_folder.glob("*.tmp"))
+
+
+def test_rebuild_makes_the_kind_asked_for_and_keeps_to_it(library: Library, photos: Path) -> None:
+    run(library, photos)
+    assert rebuild(library).kind == "flat"
+    assert rebuild(library, kind="hnsw").kind == "hnsw"
+    assert rebuild(library).kind == "hnsw"
+    with pytest.raises(UsageError, match="flat, sq8, hnsw"):
+        rebuild(library, kind="nope")

@@ -225,3 +225,92 @@ def test_a_picture_error_is_an_outcome_and_never_ends_a_run(
         (folder / f"{number:04}.png").write_bytes(b"")
     assert kinds(run(library, folder)) == {"Added": 6, "Skipped": 3}
     assert issubclass(PictureError, UsageError)
+
+
+class PickyEncoder(ColourEncoder):
+    """Stumbles over tall pictures, in the way it is told to."""
+
+    def __init__(self, fault: type[Exception] | None, name: str = "toy/picky") -> None:
+        super().__init__(name)
+        self.fault = fault
+
+    def embed_images(self, images: list[Image.Image]) -> np.ndarray:
+        vectors = super().embed_images(images)
+        for row, image in enumerate(images):
+            if image.height > image.width:
+                if self.fault is not None:
+                    raise self.fault("too tall for me")
+                vectors[row] = np.nan
+        return vectors
+
+
+@pytest.mark.parametrize("fault", [MemoryError, ValueError, RuntimeError, None])
+def test_a_photo_an_encoder_stumbles_over_is_skipped_and_the_others_added(
+    library: Library, tmp_path: Path, fault: type[Exception] | None
+) -> None:
+    folder = draw_many(tmp_path / "photos", 9)
+    draw(folder / "0004 tall.png", "white", (8, 40))
+    outcomes = run(library, folder, encoder=PickyEncoder(fault))
+    assert kinds(outcomes) == {"Added": 9, "Skipped": 1}
+    skipped = outcomes["0004 tall.png"]
+    assert isinstance(skipped, Skipped) and "toy/picky" in skipped.reason
+    assert ("too tall for me" in skipped.reason) == (fault is not None)
+    assert library.catalog.photo_count(1) == 9
+    # alone in its batch, it still does not end the run
+    assert kinds(run(library, folder, encoder=PickyEncoder(fault))) == {
+        "Unchanged": 9,
+        "Skipped": 1,
+    }
+
+
+def test_a_photo_one_of_two_encoders_stumbles_over_is_kept_for_the_other(
+    library: Library, tmp_path: Path
+) -> None:
+    tall = draw(tmp_path / "photos" / "tall.png", "white", (8, 40))
+    both = [PickyEncoder(RuntimeError), ColourEncoder()]
+    assert kinds(run(library, tall.parent, encoder=both)) == {"Skipped": 1}
+    assert [library.catalog.photo_count(row.id) for row in library.catalog.encoders()] == [0, 1]
+
+
+def test_a_time_beyond_what_a_database_holds_is_no_obstacle(library: Library, photos: Path) -> None:
+    os.utime(photos / "red.png", ns=(2**63 + 5, 2**63 + 5))
+    if (photos / "red.png").stat().st_mtime_ns < 2**63:
+        pytest.skip("this file system holds no such time")
+    assert kinds(run(library, photos)) == {"Added": 3}
+    encoder = CountingEncoder("toy/colour")
+    assert kinds(run(library, photos, encoder=encoder)) == {"Unchanged": 3}
+    assert encoder.seen == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a leading dot hides nothing there")
+def test_paths_given_beside_their_folder_are_taken_whatever_their_name(
+    library: Library, photos: Path
+) -> None:
+    draw(photos / ".hidden" / "x.png", "white")
+    draw(photos / "c.png", "yellow").rename(photos / "c.dat")
+    assert kinds(run(library, photos, photos / ".hidden", photos / "c.dat")) == {"Added": 5}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_photo_met_by_another_name_now_is_still_looked_at(library: Library, photos: Path) -> None:
+    draw(photos / "z" / "x.png", "white")
+    before = run(library, photos)["x.png"]
+    (photos / "a").symlink_to(photos / "z")
+    draw(photos / "z" / "x.png", "yellow")
+    list(index(library, photos, encoder=ColourEncoder()))
+    assert before.photo_id not in library.catalog.live_paths([before.photo_id])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_link_to_itself_is_refused_by_its_name(library: Library, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(UsageError, match="loop"):
+        run(library, tmp_path / "loop")
+
+
+def test_a_tilde_that_names_no_user_is_a_name_like_any_other(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    draw(tmp_path / "~nosuch user" / "x.png", "red")
+    assert kinds(run(library, Path("~nosuch user"))) == {"Added": 1}

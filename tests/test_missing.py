@@ -53,10 +53,71 @@ def test_only_files_under_the_given_paths_are_compared(library: Library, tmp_pat
     run(library, one, two)
     shutil.rmtree(two)
     assert kinds(run(library, one)) == {"Unchanged": 3}
-    with pytest.raises(UsageError, match="two"):
-        run(library, two)
-    two.mkdir()
     assert kinds(run(library, two)) == {"Missing": 3}
+
+
+def test_a_known_folder_that_is_gone_takes_its_photos_along(
+    library: Library, tmp_path: Path
+) -> None:
+    one, two = draw_many(tmp_path / "one", 30), draw_many(tmp_path / "two", 3, start=50)
+    run(library, one, two)
+    shutil.rmtree(one)
+    notices: list[Notice] = []
+    assert kinds(run(library, one, two, notify=notices.append)) == {"Unchanged": 3}
+    assert Withheld(one, gone=30, known=30) in notices
+    notices.clear()
+    assert kinds(run(library, notify=notices.append)) == {"Unchanged": 3}  # the known paths
+    assert Withheld(one, gone=30, known=30) in notices
+    accepted = run(library, one, intake=Intake(accept_missing=True))
+    assert kinds(accepted) == {"Missing": 30}
+    assert len(library.catalog.live_photo_ids(tmp_path)) == 3
+    assert kinds(run(library)) == {"Unchanged": 3}
+
+
+def test_a_photo_given_by_its_own_path_can_go_missing(library: Library, photos: Path) -> None:
+    given = [photos / "red.png", photos / "blue.png"]
+    run(library, *given)
+    given[0].unlink()
+    assert kinds(run(library)) == {"Unchanged": 1, "Missing": 1}
+    given[1].unlink()
+    assert kinds(run(library, given[1])) == {"Missing": 1}
+
+
+def test_photos_given_one_by_one_are_withheld_like_their_folder(
+    library: Library, tmp_path: Path
+) -> None:
+    given = sorted(draw_many(tmp_path / "photos", 12).iterdir())
+    run(library, *given)
+    shutil.rmtree(tmp_path / "photos")
+    with pytest.warns(UserWarning, match="12 of the 12 known files"):
+        assert kinds(run(library)) == {}
+
+
+def test_the_rule_holds_for_a_known_folder_inside_another(library: Library, tmp_path: Path) -> None:
+    drive = draw_many(tmp_path / "A" / "usb", 20)
+    run(library, drive)
+    run(library, draw_many(tmp_path / "A", 180, start=300))
+    for file in drive.iterdir():
+        file.unlink()
+    notices: list[Notice] = []
+    assert kinds(run(library, tmp_path / "A", notify=notices.append)) == {"Unchanged": 180}
+    assert Withheld(drive, gone=20, known=20) in notices
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="needs a folder this user may not read"
+)
+def test_a_known_folder_that_cannot_be_looked_at_does_not_end_a_run(
+    library: Library, tmp_path: Path
+) -> None:
+    one, two = draw_many(tmp_path / "x" / "one", 2), draw_many(tmp_path / "two", 2, start=10)
+    run(library, one, two)
+    (tmp_path / "x").chmod(0)
+    try:
+        outcomes = run(library)
+    finally:
+        (tmp_path / "x").chmod(0o755)
+    assert kinds(outcomes) == {"Unchanged": 2, "Skipped": 1}
 
 
 def test_many_files_gone_at_once_change_nothing_until_accepted(
@@ -136,14 +197,13 @@ def test_files_in_a_folder_that_cannot_be_read_are_not_missing(
     assert kinds(outcomes) == {"Unchanged": 3, "Skipped": 1}
 
 
-def test_without_paths_the_known_ones_that_are_there_are_used(
-    library: Library, tmp_path: Path
-) -> None:
-    with pytest.raises(UsageError):
+def test_without_paths_all_known_ones_are_compared(library: Library, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="imgsearch index"):
         run(library)
     one, two = draw_many(tmp_path / "one", 2), draw_many(tmp_path / "two", 2, start=10)
     run(library, one, two)
     two.rename(tmp_path / "unmounted")
     draw(one / "new.png", "white")
-    assert kinds(run(library)) == {"Unchanged": 2, "Added": 1}
-    assert len(library.catalog.live_photo_ids(two)) == 2
+    assert kinds(run(library)) == {"Unchanged": 2, "Added": 1, "Missing": 2}
+    (tmp_path / "unmounted").rename(two)
+    assert kinds(run(library)) == {"Unchanged": 5}

@@ -117,13 +117,22 @@ def test_a_generation_of_other_photos_than_the_catalogs_is_built_again(library: 
     assert whats(library) == []
 
 
-def test_leftovers_are_deleted(library: Library) -> None:
-    (library.generations_folder / "0002.tmp").mkdir()
-    (library.generations_folder / "0007").mkdir()
+def test_what_a_killed_run_left_is_deleted_and_no_fault(library: Library) -> None:
+    own = [library.generations_folder / name for name in (".DS_Store", "0007 copy", "notes")]
+    for name in ("0002.tmp", "0007"):
+        (library.generations_folder / name).mkdir()
     (library.models_folder / "builtin-1.tmp").mkdir(parents=True)
-    assert len(whats(library, repair=False)) == 3
-    assert [finding.is_repaired for finding in doctor(library)] == [True] * 3
-    assert whats(library) == []
+    for path in own:
+        path.touch()
+    assert whats(library, repair=False) == [] == whats(library)
+    there = sorted(path.name for path in library.generations_folder.iterdir())
+    assert there == [".DS_Store", "0001", "0007 copy", "notes"]
+    assert list(library.models_folder.iterdir()) == []
+
+
+def test_the_next_run_deletes_what_a_killed_one_left(library: Library, photos: Path) -> None:
+    (library.generations_folder / "0002.tmp").mkdir()
+    list(index(library, photos, encoder=ColourEncoder()))
     assert [path.name for path in library.generations_folder.iterdir()] == ["0001"]
 
 
@@ -162,14 +171,14 @@ def test_a_photo_that_left_the_disk_is_reported_and_nothing_changed(
     library: Library, photos: Path
 ) -> None:
     (photos / "blue.png").unlink()
-    expected = [
-        Finding(
-            f"1 files of {photos} are not on disk",
-            False,
-            f"Mount its drive, or say that they are gone: imgsearch index {photos}",
-        )
-    ]
-    assert list(doctor(library)) == expected == list(doctor(library))
+    command = library.command("index", photos, "--accept-missing")
+    expected = Finding(
+        f"1 files of {photos} are not on disk",
+        is_repaired=False,
+        remedy=f"Mount its drive, or say that they are gone: {command}",
+        is_fault=False,
+    )
+    assert list(doctor(library)) == [expected] == list(doctor(library))
 
 
 def test_a_damaged_catalog_is_reported_and_left_alone(library: Library) -> None:

@@ -25,7 +25,6 @@ from imgsearch.catalog.tables import (
     EncoderEntry,
     File,
     Generation,
-    Photo,
     Run,
     TextEmbedding,
 )
@@ -57,7 +56,7 @@ class Catalog:
     # Encoders
 
     def encoders(self) -> list[EncoderRow]:
-        """All encoders with embeddings here, oldest first."""
+        """All encoders a run was told to use, oldest first; one may have no embeddings yet."""
         return self._encoders()
 
     def encoder_named(self, name: str) -> EncoderRow | None:
@@ -228,12 +227,13 @@ class Catalog:
         with self.engine.connect() as connection:
             return np.array(connection.execute(statement).scalars().all(), np.int64)
 
-    def has_photo(self, photo_id: int) -> bool:
-        """Whether the library knows a photo of this id."""
+    def live_photo_count(self, encoder_id: int) -> int:
+        """How many photos with a live file this encoder has embedded."""
+        is_live = select(File.id).where(File.photo_id == Embedding.photo_id, File.state == "live")
         with self.engine.connect() as connection:
-            return (
-                connection.execute(select(Photo.id).where(Photo.id == photo_id)).first() is not None
-            )
+            return connection.execute(
+                select(func.count()).where(Embedding.encoder_id == encoder_id, is_live.exists())
+            ).scalar_one()
 
     # Comparing with the disk
 

@@ -6,14 +6,12 @@ Frozen and free of SQLAlchemy, so that they may be kept, compared and passed to 
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, NamedTuple
-
-State = Literal["live", "missing", "skipped"]
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
 class EncoderRow:
-    """An encoder with embeddings here; `source` loads it again, None for one that was an object."""
+    """An encoder of the library; `source` loads it again, None for one that was an object."""
 
     id: int
     identity: str
@@ -62,7 +60,7 @@ class PhotoFacts:
 
 @dataclass(frozen=True)
 class RunRow:
-    """One call of a verb; `finished_at` is None while it runs, or when it was killed."""
+    """One run of `index`; `finished_at` is None while it runs, or when it was killed."""
 
     verb: str
     pid: int

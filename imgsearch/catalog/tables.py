@@ -132,7 +132,7 @@ class File(Base):
 
 
 class EncoderEntry(Base):
-    """An encoder whose embeddings are here. Vectors of two identities never mix."""
+    """An encoder a run was told to use. Vectors of two identities never mix."""
 
     __tablename__ = "encoders"
     __table_args__ = (UniqueConstraint("identity"), {"sqlite_autoincrement": True})
@@ -199,7 +199,7 @@ class TextEmbedding(Base):
 
 
 class Run(Base):
-    """One call of a verb that writes. `finished_at` stays null when it was killed."""
+    """One run of `index`. `finished_at` stays null when it was killed."""
 
     __tablename__ = "runs"
     __table_args__ = ({"sqlite_autoincrement": True},)

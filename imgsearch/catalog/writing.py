@@ -103,14 +103,11 @@ class Writer:
     # Encoders and embeddings
 
     def add_encoder(self, encoder: EncoderRow) -> int:
-        """The id of an encoder, known by its identity or new (`encoder.id` is not read).
-
-        It becomes the active one of each of its languages that has none.
-        """
+        """The id of an encoder, known by its identity or new (`encoder.id` is not read)."""
         found = self.connection.execute(
             select(EncoderEntry.id).where(EncoderEntry.identity == encoder.identity)
         ).scalar()
-        encoder_id = found or self._insert(
+        return found or self._insert(
             EncoderEntry,
             identity=encoder.identity,
             name=encoder.name,
@@ -119,12 +116,6 @@ class Writer:
             source=encoder.source,
             added_at=self._now,
         )
-        for language in encoder.languages:
-            self.connection.execute(
-                insert_or(ActiveEncoder).on_conflict_do_nothing(),
-                {"language": language, "encoder_id": encoder_id},
-            )
-        return encoder_id
 
     def activate(self, language: str, encoder_id: int) -> None:
         """From this commit on, queries of the language go to that encoder."""
@@ -136,13 +127,25 @@ class Writer:
         )
 
     def add_embeddings(self, encoder_id: int, photo_ids: Sequence[int], vectors: Vectors) -> None:
-        """Vectors (n, d), unit rows, of n photos that this encoder has not embedded yet."""
+        """Vectors (n, d), unit rows, of n photos that this encoder has not embedded yet.
+
+        It becomes the active one of each of its languages that has none, so a first run can be
+        searched from its first batch on, and no encoder is active before it has any embedding.
+        """
         rows = [
             {"photo_id": photo_id, "encoder_id": encoder_id, "vector": to_bytes(vector)}
             for photo_id, vector in zip(photo_ids, vectors, strict=True)
         ]
-        if rows:
-            self.connection.execute(insert(Embedding), rows)
+        if not rows:
+            return
+        self.connection.execute(insert(Embedding), rows)
+        languages = self.connection.execute(
+            select(EncoderEntry.languages).where(EncoderEntry.id == encoder_id)
+        ).scalar_one()
+        self.connection.execute(
+            insert_or(ActiveEncoder).on_conflict_do_nothing(),
+            [{"language": language, "encoder_id": encoder_id} for language in languages],
+        )
 
     def delete_embeddings(self, embedding_ids: Sequence[int]) -> None:
         """Drop embeddings that cannot be used; the next run makes them again."""

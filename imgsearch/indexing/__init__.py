@@ -1,4 +1,5 @@
 """index(): files become rows and embeddings. rebuild(): embeddings become a generation.
+switch(): another encoder answers.
 
 Paths go in, one `Outcome` a file comes out, after it is committed. The stages (walk, compare, hash,
 match, decode, embed, commit) are generators pulled by the caller, so a caller that stops, by Ctrl-C
@@ -6,13 +7,17 @@ or by closing, stops them all; nothing runs behind its back but a few threads th
 
     outcomes.py   what happens to a file, what a caller is told besides
     running.py    index and rebuild
+    roots.py      the paths of a run
     choosing.py   which encoders a run uses
+    answering.py  which encoder answers a language; switch
     comparing.py  files on disk against files in the catalog
     ahead.py      hashing and decoding a few photos ahead
-    batches.py    embed a batch and commit it
+    embedding.py  a batch of pictures through one encoder
+    batches.py    commit a batch
     gone.py       what is no longer on disk
 """
 
+from imgsearch.indexing.answering import switch
 from imgsearch.indexing.outcomes import (
     Added,
     BuildingGeneration,
@@ -46,4 +51,5 @@ __all__ = [
     "Withheld",
     "index",
     "rebuild",
+    "switch",
 ]

@@ -8,16 +8,13 @@ however slow the encoder is.
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
 from imgsearch.catalog import FilePlace, PhotoFacts, Writer
 from imgsearch.images import Facts
 from imgsearch.indexing.choosing import ChosenEncoder
 from imgsearch.indexing.comparing import Comparison, Task
+from imgsearch.indexing.embedding import Pictures, embed
 from imgsearch.indexing.outcomes import Added, Moved, Outcome, Skipped, Unchanged
 from imgsearch.library import Library
-from imgsearch.vectors import Vectors
 
 TASKS_AT_ONCE = 1000  # in a transaction, when they need no encoder
 
@@ -26,16 +23,16 @@ def commit_in_batches(
     library: Library,
     encoders: Sequence[ChosenEncoder],
     comparison: Comparison,
-    decoded: Iterable[tuple[Task, Image.Image | None]],
+    decoded: Iterable[tuple[Task, Pictures]],
 ) -> Iterator[Outcome]:
     """One outcome for every task, batch by batch."""
     root_ids: dict[Path, int] = {}
     tasks: list[Task] = []
-    pictures: dict[Task, Image.Image] = {}
-    for task, picture in decoded:
+    pictures: dict[Task, Pictures] = {}
+    for task, sizes in decoded:
         tasks.append(task)
-        if picture is not None:
-            pictures[task] = picture
+        if sizes:
+            pictures[task] = sizes
         is_full = bool(pictures) and len(pictures) >= batch_size(encoders)
         if is_full or len(tasks) >= TASKS_AT_ONCE:
             yield from _commit(library, encoders, comparison, tasks, pictures, root_ids)
@@ -53,12 +50,16 @@ def _commit(
     encoders: Sequence[ChosenEncoder],
     comparison: Comparison,
     tasks: list[Task],
-    pictures: dict[Task, Image.Image],
+    pictures: dict[Task, Pictures],
     root_ids: dict[Path, int],
 ) -> list[Outcome]:
     if not tasks:
         return []
-    embedded = [(each, *_embed(each, pictures)) for each in encoders] if pictures else []
+    embedded = [(each, *embed(each, pictures)) for each in encoders] if pictures else []
+    some_vector = {task for _, owners, _ in embedded for task in owners}
+    for task in pictures:
+        if task not in some_vector:
+            task.facts = None  # bytes that no encoder could be shown are no photo
     pictures.clear()  # the caller holds them no longer than they are needed
     outcomes = []
     with library.catalog.write() as writer:
@@ -72,18 +73,6 @@ def _commit(
     for task in tasks:
         comparison.settle(task)
     return outcomes
-
-
-def _embed(chosen: ChosenEncoder, pictures: dict[Task, Image.Image]) -> tuple[list[Task], Vectors]:
-    """The tasks whose photo this encoder lacks, and their vectors (n, d)."""
-    owners = [task for task in pictures if task.photo_id not in chosen.photo_ids]
-    size = chosen.encoder.batch_size
-    parts = [
-        chosen.encoder.embed_images([pictures[task] for task in owners[start : start + size]])
-        for start in range(0, len(owners), size)
-    ]
-    empty = np.empty((0, chosen.row.dim), np.float32)
-    return owners, np.concatenate(parts) if parts else empty
 
 
 def _write_file(writer: Writer, task: Task, root_ids: dict[Path, int]) -> Outcome:

@@ -5,8 +5,9 @@ encoders are loaded only when a photo needs them: a run that finds nothing new m
 weights. Those named by the caller are loaded at once, since a name alone tells no identity.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeAlias
 
 from imgsearch import encoders
@@ -41,17 +42,18 @@ def choose(
     wanted: Wanted,
     device: str,
     notify: Callable[[Notice], None],
-    upgrade_command: Callable[[str], str],
+    roots: Sequence[Path],
 ) -> list[ChosenEncoder]:
-    """The encoders of this run, each known to the catalog; new ones active where none was.
+    """The encoders of this run, each known to the catalog.
 
     Raises what `encoders.load` raises.
     """
     if wanted is None:
-        active = {row.id: row for row in library.catalog.active_encoders().values()}
-        if active:
-            return [_chosen(library, row, device) for row in active.values()]
-        return [_default(library, device, notify, upgrade_command)]
+        rows = library.catalog.active_encoders() or _newest(library)
+        if rows:
+            own = {row.id: row for row in rows.values()}
+            return [_chosen(library, row, device) for row in own.values()]
+        return [_default(library, device, notify, roots)]
     names = wanted if isinstance(wanted, Sequence) and not isinstance(wanted, str) else [wanted]
     chosen = {each.row.id: each for each in (_add(library, name, device) for name in names)}
     if not chosen:
@@ -59,11 +61,16 @@ def choose(
     return list(chosen.values())
 
 
+def _newest(library: Library) -> dict[str, EncoderRow]:
+    """What a library without any embedding was told to use."""
+    return {language: row for row in library.catalog.encoders() for language in row.languages}
+
+
 def _default(
     library: Library,
     device: str,
     notify: Callable[[Notice], None],
-    upgrade_command: Callable[[str], str],
+    roots: Sequence[Path],
 ) -> ChosenEncoder:
     best = encoders.DEFAULT["en"]
     try:
@@ -71,7 +78,8 @@ def _default(
     except DownloadError as error:
         chosen = _add(library, BUNDLED, device)
         reason = str(error).splitlines()[0]
-        notify(FellBack(best, chosen.row.name, upgrade_command(best), reason))
+        command = library.command("index", "--encoder", best, *roots)
+        notify(FellBack(best, chosen.row.name, command, reason))
         return chosen
 
 
@@ -82,6 +90,7 @@ def _add(library: Library, wanted: str | Encoder, device: str) -> ChosenEncoder:
     else:
         encoder, source = wanted, getattr(wanted, "source", None)
         library.keep_encoder(encoder)
+    _check_text(encoder.name, source)
     row = EncoderRow(
         0, encoder.identity, encoder.name, encoder.dim, tuple(encoder.languages), source
     )
@@ -95,26 +104,17 @@ def _add(library: Library, wanted: str | Encoder, device: str) -> ChosenEncoder:
     return chosen
 
 
+def _check_text(*words: str | None) -> None:
+    for word in words:
+        try:
+            (word or "").encode()
+        except UnicodeEncodeError as error:
+            raise UsageError(
+                f"the encoder {word!r} is not named in valid text, which a library cannot keep; "
+                "rename its file or folder"
+            ) from error
+
+
 def _chosen(library: Library, row: EncoderRow, device: str) -> ChosenEncoder:
     photo_ids = library.catalog.embedded_photo_ids(row.id)
     return ChosenEncoder(row, lambda: library.load_encoder(row, device), photo_ids)
-
-
-def supersede_bundled(library: Library, chosen: Iterable[ChosenEncoder]) -> None:
-    """Let an encoder take over the languages of a bundled one, once it covers its live photos.
-
-    The bundled encoder is a start; whoever adds a better one means it to answer. Before the last
-    photo is embedded the bundled one goes on, so search never goes dark.
-    """
-    catalog = library.catalog
-    for each in chosen:
-        if each.row.name.startswith(f"{BUNDLED}/"):
-            continue
-        for language in each.row.languages:
-            active = catalog.active_encoder(language)
-            if active is None or not active.name.startswith(f"{BUNDLED}/"):
-                continue
-            uncovered = catalog.embedded_photo_ids(active.id) - each.photo_ids
-            if not catalog.live_paths(sorted(uncovered)):
-                with catalog.write() as writer:
-                    writer.activate(language, each.row.id)

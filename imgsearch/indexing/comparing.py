@@ -6,10 +6,12 @@ bytes. Moves are recognised here, before anything is called missing: a photo who
 whose bytes turn up elsewhere has moved.
 """
 
+import itertools
 import os
+import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imgsearch.catalog import Catalog, FileRow
@@ -62,6 +64,7 @@ class Comparison:
         self.unseen = catalog.files_under(paths)
         self.live = [name for name, file in self.unseen.items() if file.state == "live"]
         self._catalog = catalog
+        self._paths = set(paths)
         self._encoders = encoders
         self._pending: dict[str, Task] = {}  # content hash -> the task that brings it
         self._claimed: set[int] = set()  # photos that a task of this run embeds
@@ -70,22 +73,41 @@ class Comparison:
     def walk(self, findings: Iterable[PhotoFile | Unreadable]) -> Iterator[Outcome]:
         """Outcomes of what needs no work; `tasks` and `total` are complete at its end."""
         complete = set.intersection(*(each.photo_ids for each in self._encoders))
-        for finding in findings:
+        for finding in itertools.chain(findings, self._passed_by()):
             self.total += 1
             if isinstance(finding, Unreadable):
                 yield Skipped(finding.path, finding.reason)
                 continue
             known = self.unseen.pop(os.fspath(finding.path), None)
-            task = Task(finding, known)
+            task = Task(replace(finding, mtime_ns=storable(finding.mtime_ns)), known)
             if known is not None and (known.size_bytes, known.mtime_ns) == (
-                finding.size_bytes,
-                finding.mtime_ns,
+                task.file.size_bytes,
+                task.file.mtime_ns,
             ):
                 task.photo_id = known.photo_id
                 if known.state == "live" and known.photo_id in complete:
                     yield Unchanged(finding.path, known.photo_id)
                     continue
             self.tasks.append(task)
+
+    def _passed_by(self) -> Iterator[PhotoFile]:
+        """Live files that the walk did not meet, and that are other ones now.
+
+        They are in a folder that is excluded now, or that was reached by another name, through a
+        link; whatever the reason, they are hits, and a hit shows the file as it is.
+        """
+        for name, known in list(self.unseen.items()):
+            if known.state != "live":
+                continue
+            try:
+                status = os.stat(name)
+            except (OSError, ValueError):
+                continue
+            seen = (status.st_size, storable(status.st_mtime_ns))
+            if stat.S_ISREG(status.st_mode) and seen != (known.size_bytes, known.mtime_ns):
+                path = Path(name)
+                root = next((each for each in path.parents if each in self._paths), path)
+                yield PhotoFile(path, root, status.st_size, status.st_mtime_ns)
 
     def drain(self) -> Iterator[Task]:
         """The tasks, each let go of as it is handed out."""
@@ -159,3 +181,8 @@ def is_gone(path: str | Path) -> bool:
     except (OSError, ValueError):
         return False
     return False
+
+
+def storable(mtime_ns: int) -> int:
+    """A file's time as 64 bits hold it: file systems know times beyond the year 2262."""
+    return max(-(2**63), min(mtime_ns, 2**63 - 1))

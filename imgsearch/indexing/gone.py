@@ -12,6 +12,7 @@ from pathlib import Path
 from imgsearch.catalog import FileRow
 from imgsearch.indexing.comparing import Comparison, is_gone
 from imgsearch.indexing.outcomes import Missing, Notice, Withheld
+from imgsearch.indexing.roots import root_of
 from imgsearch.library import Library
 
 FEW_FILES = 10  # fewer may go at once without a question
@@ -26,23 +27,30 @@ def mark_missing(
     accept_missing: bool,
     notify: Callable[[Notice], None],
 ) -> Iterator[Missing]:
-    """Mark the files that are gone, root by root, and forget the skipped ones among them."""
-    for root in roots:
-        stem = os.path.join(root, "")
-        gone = {
-            name: file
-            for name, file in comparison.unseen.items()
-            if name.startswith(stem) and is_gone(name)
-        }
-        live = {name: file for name, file in gone.items() if file.state == "live"}
+    """Mark the files that are gone, and forget the skipped ones among them.
+
+    Folder by folder, of those that were ever given: a drive mounted inside another root counts by
+    itself.
+    """
+    known = {os.fspath(path) for path in [*roots, *library.catalog.roots()]}
+    gone = _by_root({n: file for n, file in comparison.unseen.items() if is_gone(n)}, known)
+    for root, files in gone.items():
+        live = {name: file for name, file in files.items() if file.state == "live"}
         if len(live) >= FEW_FILES and not accept_missing:
-            known = sum(name.startswith(stem) for name in comparison.live)
-            if len(live) > LARGE_SHARE * known:
-                notify(Withheld(root, len(live), known))
+            count = sum(root_of(name, known) == root for name in comparison.live)
+            if len(live) > LARGE_SHARE * count:
+                notify(Withheld(Path(root), len(live), count))
                 continue
         yield from _mark(library, live)
         with library.catalog.write() as writer:
-            writer.forget_files([file.id for file in gone.values() if file.state == "skipped"])
+            writer.forget_files([file.id for file in files.values() if file.state == "skipped"])
+
+
+def _by_root(files: dict[str, FileRow], roots: set[str]) -> dict[str, dict[str, FileRow]]:
+    groups: dict[str, dict[str, FileRow]] = {}
+    for name, file in files.items():
+        groups.setdefault(root_of(name, roots), {})[name] = file
+    return groups
 
 
 def _mark(library: Library, files: dict[str, FileRow]) -> Iterator[Missing]:

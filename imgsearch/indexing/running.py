@@ -8,7 +8,6 @@ and the run is noted as interrupted. A process that is killed leaves the same, b
 import contextlib
 import itertools
 import os
-import shlex
 import time
 import warnings
 from collections import Counter
@@ -16,16 +15,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from PIL import Image
-
 from imgsearch import images
 from imgsearch.catalog import GenerationRow
 from imgsearch.encoders import Encoder
-from imgsearch.errors import LibraryError, NoEncoderError, PictureError, UsageError
+from imgsearch.errors import LibraryError, PictureError
 from imgsearch.indexing.ahead import ahead
+from imgsearch.indexing.answering import take_over, unknown_encoder
 from imgsearch.indexing.batches import batch_size, commit_in_batches
-from imgsearch.indexing.choosing import ChosenEncoder, Wanted, choose, supersede_bundled
-from imgsearch.indexing.comparing import Comparison, Task
+from imgsearch.indexing.choosing import ChosenEncoder, Wanted, choose
+from imgsearch.indexing.comparing import Comparison, Task, storable
+from imgsearch.indexing.embedding import Pictures, short_side
 from imgsearch.indexing.gone import mark_missing
 from imgsearch.indexing.outcomes import (
     BuildingGeneration,
@@ -37,6 +36,7 @@ from imgsearch.indexing.outcomes import (
     Scanned,
     Withheld,
 )
+from imgsearch.indexing.roots import find_roots
 from imgsearch.library import Library, generations
 
 HASHES_AHEAD = 256
@@ -56,7 +56,8 @@ def index(
 ) -> Iterator[Outcome]:
     """Bring the library up to date with the photos at or under `paths`; one outcome a file.
 
-    Without any path, those that were given before and are there. `encoder` names or holds what
+    Without any path, all that were given before. A path that is not on disk, and of which the
+    library knows files, counts as a folder whose files are all gone. `encoder` names or holds what
     embeds the photos, several in one pass; without it the library's active encoders do, and a
     library that is new gets the default one. Photos of a known encoder that it has not embedded yet
     are embedded. `notify` hears what the run is doing; without it only what calls for attention is
@@ -64,71 +65,50 @@ def index(
 
     A file's outcome is yielded once it is committed, so stopping at any moment loses no outcome.
 
-    Raises UsageError for a path that does not exist, LibraryLockedError when another process is
-    writing, and what `encoders.load` raises.
+    Raises UsageError for a path that neither exists nor is known, LibraryLockedError when another
+    process is writing, and what `encoders.load` raises.
     """
     notify = notify or _warn
     with library.lock():
-        roots = _outermost(library, paths)
-        findings = images.find(roots, intake.exclude)
-
-        def command(name: str) -> str:
-            return f"imgsearch index --encoder {name} {shlex.join(map(str, roots))}"
-
-        chosen = choose(library, encoder, device, notify, command)
-        comparison = Comparison(library.catalog, roots, chosen)
+        generations.sweep(library)
+        roots = find_roots(library, paths)
+        findings = itertools.chain(roots.closed, images.find(roots.there, intake.exclude))
+        chosen = choose(library, encoder, device, notify, roots.there)
+        comparison = Comparison(library.catalog, roots.compared, chosen)
         with _recorded(library) as counts:
             for outcome in itertools.chain(
                 comparison.walk(findings),
                 _take_in(library, comparison, chosen, intake, notify),
-                mark_missing(library, comparison, roots, intake.accept_missing, notify),
+                mark_missing(library, comparison, roots.compared, intake.accept_missing, notify),
             ):
                 counts[type(outcome).__name__.lower()] += 1
                 yield outcome
             _finish(library, chosen, notify)
+            if encoder is not None:
+                take_over(library, chosen)
 
 
-def rebuild(library: Library, *, encoder: str | Encoder | None = None) -> GenerationRow:
+def rebuild(
+    library: Library, *, encoder: str | Encoder | None = None, kind: str | None = None
+) -> GenerationRow:
     """Build a generation from the stored embeddings alone, and switch to it.
 
     Of the encoder named or given; without one, of the encoder that answers English, else of any
-    active one. Searches go on meanwhile, on the old generation.
+    active one. `kind` is one of flat, sq8, hnsw, ivf and ivf-sq8; as before unless given. Searches
+    go on meanwhile, on the old generation.
 
-    Raises NoEncoderError when the library has no such encoder or no embeddings of it, and
-    LibraryLockedError when another process is writing.
+    Raises NoEncoderError when the library has no such encoder or no embeddings of it, UsageError
+    for an unknown kind and LibraryLockedError when another process is writing.
     """
     with library.lock():
-        catalog = library.catalog
-        active = catalog.active_encoders()
         if encoder is None:
+            active = library.catalog.active_encoders()
             row = active.get("en") or next(iter(active.values()), None)
-        elif isinstance(encoder, str):
-            row = catalog.encoder_named(encoder)
         else:
-            row = catalog.encoder_with_identity(encoder.identity)
+            row = library.find_encoder(encoder)
         if row is None:
-            names = ", ".join(each.name for each in catalog.encoders()) or "none"
-            raise NoEncoderError(
-                f"{library.path} has no encoder {encoder or ''!s}; it has {names}. "
-                "Add one: imgsearch index --encoder NAME"
-            )
-        return generations.build(library, row)
-
-
-def _outermost(library: Library, paths: Sequence[Path | str] | Path | str) -> list[Path]:
-    """Absolute paths, without folders that lie in another of them, outer ones first."""
-    given = [paths] if isinstance(paths, Path | str) else list(paths)
-    if given:
-        resolved = dict.fromkeys(Path(path).expanduser().resolve() for path in given)
-    else:
-        resolved = dict.fromkeys(path for path in library.catalog.roots() if path.exists())
-        if not resolved:
-            raise UsageError("No path is given, and none that was given before is there.")
-    kept: dict[Path, None] = {}
-    for path in sorted(resolved, key=lambda path: len(path.parts)):
-        if not any(parent in kept for parent in path.parents):
-            kept[path] = None
-    return list(kept)
+            raise unknown_encoder(library, encoder)
+        return generations.build(library, row, kind)
 
 
 def _take_in(
@@ -143,23 +123,23 @@ def _take_in(
     if not comparison.tasks:
         return
     total = len(comparison.tasks)
-    short_side: list[int] = []  # known, and needed, once a photo needs an encoder
+    sides: list[int] = []  # known, and needed, once a photo needs an encoder
 
     def matched() -> Iterator[Task]:
         hashed = ahead(pool, _hash, comparison.drain(), lambda: HASHES_AHEAD)
         while tasks := [task for task, _ in itertools.islice(hashed, MATCHED_TOGETHER)]:
             comparison.match(tasks)
-            if not short_side and any(task.needs_pixels for task in tasks):
+            if not sides and any(task.needs_pixels for task in tasks):
                 for each in chosen:
                     notify(Embedding(each.row.name, total))
-                short_side.append(2 * max(each.encoder.image_size for each in chosen))
+                sides.extend({short_side(each.encoder) for each in chosen})
             yield from tasks
 
-    def decode(task: Task) -> Image.Image | None:
-        return _decode(task, intake.max_pixels, short_side[0]) if task.needs_pixels else None
+    def decode(task: Task) -> Pictures:
+        return _decode(task, intake.max_pixels, sides) if task.needs_pixels else {}
 
     def depth() -> int:
-        return BATCHES_AHEAD * batch_size(chosen) if short_side else MATCHED_TOGETHER
+        return BATCHES_AHEAD * batch_size(chosen) if sides else MATCHED_TOGETHER
 
     pool = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1), "imgsearch-decode")
     try:
@@ -177,21 +157,24 @@ def _hash(task: Task) -> None:
             task.reason = str(error)
 
 
-def _decode(task: Task, max_pixels: int, short_side: int) -> Image.Image | None:
+def _decode(task: Task, max_pixels: int, sides: Sequence[int]) -> Pictures:
     path = task.file.path
+    pictures: Pictures = {}
     try:
-        image, facts = images.read(path, max_pixels=max_pixels, short_side=short_side)
+        for side in sides:
+            pictures[side], task.facts = images.read(path, max_pixels=max_pixels, short_side=side)
         status = path.stat()
-        if (status.st_size, status.st_mtime_ns) != (task.file.size_bytes, task.file.mtime_ns):
+        seen = (status.st_size, storable(status.st_mtime_ns))
+        if seen != (task.file.size_bytes, task.file.mtime_ns):
             raise PictureError("the file changed while it was read; the next run takes it")
     except PictureError as error:
         task.reason = str(error)
-        return None
     except OSError as error:
         task.reason = f"the file is gone: {error.strerror}"
-        return None
-    task.facts = facts
-    return image
+    if task.reason is None:
+        return pictures
+    task.facts = None
+    return {}
 
 
 def _finish(
@@ -201,7 +184,6 @@ def _finish(
         if generations.is_due(library, each.row.id):
             notify(BuildingGeneration(len(each.photo_ids)))
             generations.build(library, each.row)
-    supersede_bundled(library, chosen)
 
 
 @contextlib.contextmanager

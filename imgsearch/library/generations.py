@@ -6,6 +6,7 @@ commit is the switch, so a kill at any moment leaves the old index or the new on
 """
 
 import hashlib
+import re
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from imgsearch.errors import NoEncoderError
 from imgsearch.library.place import Library
 
 UNFINISHED = ".tmp"
+OUR_NAMES = re.compile(r"\d{4,}(\.tmp)?")
 GENERATIONS_KEPT = 2  # the current one, and the one before: a search may just be opening it
 
 
@@ -33,12 +35,11 @@ def build(library: Library, encoder: EncoderRow, kind: str | None = None) -> Gen
     if len(ids) == 0:
         raise NoEncoderError(
             f"{library.path} holds no embeddings of {encoder.name} to build from. "
-            f"Make some: imgsearch index --encoder {encoder.name} PATH"
+            f"Make some: {library.command('index', '--encoder', encoder.name)}"
         )
     current = catalog.current_generation(encoder.id)
     index = VectorIndex.build(ids, vectors, kind or (current.kind if current else "flat"))
-    for leftover in leftovers(library):
-        shutil.rmtree(leftover, ignore_errors=True)
+    sweep(library)
     folder = _next_folder(library)
     partial = folder.with_name(folder.name + UNFINISHED)
     about: dict[str, str | int] = {
@@ -76,14 +77,18 @@ def fingerprint(ids: Ids) -> str:
     return hashlib.sha256(np.sort(ids).astype("<i8").tobytes()).hexdigest()
 
 
-def leftovers(library: Library) -> list[Path]:
-    """What killed runs left in generations/ and models/: unfinished folders, and unnamed ones.
+def sweep(library: Library) -> None:
+    """Delete what killed runs left behind: unfinished folders, and generations nobody switched to.
 
-    The caller holds the library's lock, or one of them may be in the making.
+    Only names that are made here: whatever else lies there is a person's own. The caller holds the
+    library's lock, or one of them may be in the making.
     """
     rows = {row.folder for row in library.catalog.generations()}
-    unnamed = [path for path in library.generations_folder.glob("*") if path.name not in rows]
-    return sorted([*unnamed, *library.models_folder.glob(f"*{UNFINISHED}")])
+    for path in library.generations_folder.glob("*"):
+        if OUR_NAMES.fullmatch(path.name) and path.name not in rows:
+            shutil.rmtree(path, ignore_errors=True)
+    for path in library.models_folder.glob(f"builtin-*{UNFINISHED}"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _next_folder(library: Library) -> Path:
@@ -98,5 +103,5 @@ def _drop_old(library: Library, encoder_id: int) -> None:
     old = library.catalog.generations(encoder_id)[:-GENERATIONS_KEPT]
     with library.catalog.write() as writer:
         writer.forget_generations([row.id for row in old])
-    for row in old:  # Windows keeps a mapped file: `doctor` finds such a folder later
+    for row in old:  # Windows keeps a mapped file: a later run sweeps it up
         shutil.rmtree(library.generations_folder / row.folder, ignore_errors=True)

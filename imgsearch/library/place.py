@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -88,6 +90,11 @@ class Library:
         with self._lock.held(wait=wait):
             yield
 
+    def command(self, verb: str, *words: str | Path) -> str:
+        """A command line that goes on with this library, wherever it is typed."""
+        line = ["imgsearch", verb, "--library", str(self.path), *map(str, words)]
+        return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
+
     def load_encoder(self, encoder: EncoderRow | str, device: str = "auto") -> Encoder:
         """The encoder of a row of this library, or of any name; the library's own copy first.
 
@@ -108,8 +115,9 @@ class Library:
         if loaded.identity != encoder.identity:
             raise NoEncoderError(
                 f"{encoder.source!r} has other weights now than {self.path} was indexed with, so "
-                "their vectors cannot be compared. Bring the old ones back, or add the new ones: "
-                f"imgsearch index --encoder {encoder.source} PATH"
+                "their vectors cannot be compared. Bring the old ones back, or embed the photos "
+                f"with the new ones: {self.command('index', '--encoder', encoder.source)}, then "
+                f"let them answer: {self.command('switch', encoder.name)}"
             )
         return self._encoders.setdefault((encoder.identity, device), loaded)
 
@@ -132,7 +140,7 @@ class Library:
         if index.count != generation.count:
             raise LibraryDamagedError(
                 f"{folder} holds {index.count} vectors where the catalog says {generation.count}. "
-                "Build it anew: imgsearch rebuild"
+                f"Build it anew: {self.command('doctor')}"
             )
         self._indexes[generation.encoder_id] = (generation.id, index)
         return index
@@ -144,17 +152,28 @@ class Library:
         """
         from imgsearch.encoders.families import builtin_versions
 
-        family, _, version = name.partition("/")
-        target = self.models_folder / f"{family}-{version}"
-        if family != "builtin" or not version.isdigit() or target.exists():
+        version = bundled_version(name)
+        target = self.models_folder / f"builtin-{version}"
+        if version is None or target.exists():
             return
-        source = builtin_versions().get(int(version))
+        source = builtin_versions().get(version)
         if source is None:
             return
         partial = target.with_name(target.name + ".tmp")
         shutil.rmtree(partial, ignore_errors=True)
         shutil.copytree(source, partial, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
         os.replace(partial, target)
+
+    def find_encoder(self, wanted: str | Encoder) -> EncoderRow | None:
+        """The row of an encoder by its name here, by the path it was added from, or by itself."""
+        if not isinstance(wanted, str):
+            return self.catalog.encoder_with_identity(wanted.identity)
+        named = self.catalog.encoder_named(wanted)
+        if named is not None:
+            return named
+        path = os.path.realpath(os.path.expanduser(wanted))
+        same = [row for row in self.catalog.encoders() if row.source in (wanted, path)]
+        return same[-1] if same else None
 
     def _load(self, name: str, device: str) -> Encoder:
         from imgsearch import encoders
@@ -169,9 +188,9 @@ def open_library(path: Path | str, *, create: bool = True) -> Library:
     LibraryTooNewError, LibraryLockedError when an upgrade has to wait for a writer too long, and
     UsageError for a path that cannot be a folder.
     """
-    folder = Path(path).expanduser().absolute()
+    folder = Path(os.path.expanduser(path)).absolute()
     file = folder / CATALOG_FILE
-    if not file.exists():
+    if not _is_there(file):
         if not create:
             raise NoLibraryError(
                 f"There is no library at {folder}. Make one: imgsearch index PATH, "
@@ -193,11 +212,26 @@ def default_path(folder: Path | None = None) -> Path:
     with our marker.
     """
     candidate = (folder or Path.cwd()) / "index"
-    if (candidate / CATALOG_FILE).is_file() or _is_marked(candidate / "README.md"):
+    if os.path.isfile(candidate / CATALOG_FILE) or _is_marked(candidate / "README.md"):
         return candidate
     from platformdirs import user_data_path
 
     return user_data_path("imgsearch", appauthor=False) / "library"
+
+
+def bundled_version(name: str) -> int | None:
+    """1 for `builtin/1`; None for the name of an encoder that is not bundled."""
+    family, _, version = name.partition("/")
+    return int(version) if family == "builtin" and version.isdigit() else None
+
+
+def _is_there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except OSError as error:
+        raise LibraryError(
+            f"{file.parent} cannot be looked at: {error.strerror}. Name another with --library."
+        ) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -64,7 +64,8 @@ class Gallery:
         if not total and not self._catalog.photo_count(self._row.id):
             raise QueryError(
                 f"no photo of the library {self._library.path} is embedded by {self._row.name} "
-                f"yet; `imgsearch index FOLDER --encoder {self._row.name}` does that"
+                f"yet; this does that: "
+                f"{self._library.command('index', '--encoder', self._row.name)}"
             )
         wanted = k + _SPARE
         while True:
@@ -126,7 +127,7 @@ class Gallery:
 
     def _filter_by_path(self, path: Path) -> None:
         # Roots are free of links, but a link to a folder inside one keeps its own name.
-        for folder in (path.resolve(), Path(os.path.abspath(path))):
+        for folder in (Path(os.path.realpath(path)), Path(os.path.abspath(path))):
             self._folder, self._only = folder, self._catalog.live_photo_ids(folder)
             if len(self._only):
                 break

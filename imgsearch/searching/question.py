@@ -4,6 +4,7 @@ The encoder is loaded only when something must be embedded. A text asked before 
 catalog and a photo of the library from its stored embedding, so both are answered without torch.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from PIL import Image
@@ -48,16 +49,13 @@ class Question:
         return self._stored(int(self._query))
 
     def _named(self, encoder: str | Encoder) -> EncoderRow:
-        rows = self._rows()
-        if isinstance(encoder, str):
-            name, row = encoder, self._catalog.encoder_named(encoder)
-        else:
-            name = encoder.name
-            row = next((row for row in rows if row.identity == encoder.identity), None)
+        row = self._library.find_encoder(encoder)
         if row is None:
+            name = encoder if isinstance(encoder, str) else encoder.name
             raise NoEncoderError(
                 f"the library {self._library.path} has no photos embedded by {name}; it has "
-                f"{_names(rows)}, and `imgsearch index --encoder {name}` adds another"
+                f"{_names(self._active_rows().values())}, and this adds another: "
+                f"{self._library.command('index', '--encoder', name)}"
             )
         if self._language is not None and self._language not in row.languages:
             raise NoEncoderError(
@@ -69,25 +67,26 @@ class Question:
         return row
 
     def _active(self) -> EncoderRow:
-        rows = self._rows()
+        rows = self._active_rows()
         if self._language is None:  # pictures: any tower will do, English ones are the usual ones
-            found = [self._catalog.active_encoder(language) for language in prompts.LANGUAGES]
-            return next((row for row in found if row is not None), rows[0])
-        row = self._catalog.active_encoder(self._language)
-        if row is None:
+            found = [rows.get(language) for language in prompts.LANGUAGES]
+            return next((row for row in found if row is not None), next(iter(rows.values())))
+        if self._language not in rows:
+            name = DEFAULT.get(self._language, "NAME")
             raise NoEncoderError(
                 f"no encoder of the library {self._library.path} understands "
-                f"{_language_name(self._language)} (it has {_names(rows)}); `imgsearch index "
-                f"--encoder {DEFAULT.get(self._language, 'NAME')}` adds one"
+                f"{_language_name(self._language)} (it has {_names(rows.values())}); this adds "
+                f"one: {self._library.command('index', '--encoder', name)}"
             )
-        return row
+        return rows[self._language]
 
-    def _rows(self) -> list[EncoderRow]:
-        rows = self._catalog.encoders()
+    def _active_rows(self) -> dict[str, EncoderRow]:
+        """Language -> encoder. Each has embedded something, so without any there is no photo."""
+        rows = self._catalog.active_encoders()
         if not rows:
             raise QueryError(
-                f"the library {self._library.path} holds no photos yet; "
-                "`imgsearch index FOLDER` adds them"
+                f"the library {self._library.path} holds no photos yet; this adds some: "
+                f"{self._library.command('index', 'FOLDER')}"
             )
         return rows
 
@@ -131,7 +130,10 @@ def _clean(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise QueryError(f"the query {text!r} is not valid text") from error
+        raise QueryError(
+            f"the query {text!r} is not valid text; type it anew, or search for a picture by its "
+            "path"
+        ) from error
     return text
 
 
@@ -142,8 +144,8 @@ def _upright(picture: Image.Image) -> Image.Image:
         raise PictureError(f"the picture cannot be decoded: {error}") from error
 
 
-def _names(rows: list[EncoderRow]) -> str:
-    return ", ".join(row.name for row in rows)
+def _names(rows: Iterable[EncoderRow]) -> str:
+    return ", ".join(dict.fromkeys(row.name for row in rows))
 
 
 def _language_name(language: str) -> str:

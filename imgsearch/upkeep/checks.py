@@ -14,23 +14,28 @@ from pathlib import Path
 
 from imgsearch.catalog import EncoderRow, GenerationRow, audit
 from imgsearch.errors import ImgsearchError, LibraryDamagedError, LibraryError, NoEncoderError
-from imgsearch.library import Library, generations
+from imgsearch.library import Library, bundled_version, generations
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault: what is off, and either that it was repaired or what a person can do."""
+    """What is off, and either that it was repaired or what a person can do.
+
+    What is no fault is only worth knowing: photos come and go between two runs.
+    """
 
     what: str
     is_repaired: bool
     remedy: str = ""
+    is_fault: bool = True
 
 
 def doctor(library: Library, *, repair: bool = True) -> Iterator[Finding]:
     """Check that catalog, generations, models and files agree; nothing found means all is well.
 
     With `repair`, what can be made again is: indexes are rebuilt, embeddings that no search can use
-    are dropped (the next `index` makes them), leftovers are deleted. Photos are never touched.
+    are dropped (the next `index` makes them), leftovers of killed runs are deleted. Photos are
+    never touched.
 
     Raises LibraryLockedError when another process is writing.
     """
@@ -41,7 +46,8 @@ def doctor(library: Library, *, repair: bool = True) -> Iterator[Finding]:
         except LibraryDamagedError as error:  # the rest would only stumble over the same pages
             yield Finding(str(error), False, f"Bring back a copy from {library.backups_folder}.")
             return
-        yield from _check_leftovers(library, repair)
+        if repair:
+            generations.sweep(library)  # what a killed run left is no fault, only in the way
         yield from _check_generations(library, repair)
         yield from _check_models(library, repair)
         yield from _check_files(library)
@@ -65,17 +71,9 @@ def _check_embeddings(library: Library, repair: bool) -> Iterator[Finding]:
     if bad and repair:
         with library.catalog.write() as writer:
             writer.delete_embeddings([each.embedding_id for each in bad])
-    remedy = "The next `imgsearch index` embeds those photos again."
+    remedy = f"Embed those photos again: {library.command('index')}"
     for reason, count in reasons.items():
         yield Finding(f"{count} embeddings {reason}", repair, remedy)
-
-
-def _check_leftovers(library: Library, repair: bool) -> Iterator[Finding]:
-    for leftover in generations.leftovers(library):
-        if repair:
-            _delete(leftover)
-        name = leftover.relative_to(library.path)
-        yield Finding(f"{name} is left over from a run that was cut off", not leftover.exists())
 
 
 def _check_generations(library: Library, repair: bool) -> Iterator[Finding]:
@@ -86,7 +84,7 @@ def _check_generations(library: Library, repair: bool) -> Iterator[Finding]:
         if problem is None:
             continue
         if not repair:
-            yield Finding(problem, False, "Repair it: imgsearch doctor")
+            yield Finding(problem, False, f"Repair it: {library.command('doctor')}")
         elif row.id not in current:  # the one before: nothing needs it any more
             _forget_generation(library, row)
             yield Finding(problem, True)
@@ -137,11 +135,11 @@ def _check_models(library: Library, repair: bool) -> Iterator[Finding]:
 
     ours = builtin_versions()
     for row in library.catalog.encoders():
-        family, _, version = row.name.partition("/")
-        if family != "builtin" or not version.isdigit():
+        version = bundled_version(row.name)
+        if version is None:
             continue
         copy = library.models_folder / f"builtin-{version}"
-        source = ours.get(int(version))
+        source = ours.get(version)
         if source is not None and copy.is_dir() and _is_same_folder(source, copy):
             continue  # which spares loading it
         if copy.is_dir() and _has_identity(row, library.models_folder):
@@ -170,8 +168,9 @@ def _check_files(library: Library) -> Iterator[Finding]:
         if not os.path.lexists(name):
             gone[root] = gone.get(root, 0) + 1
     for root, count in gone.items():
-        remedy = f"Mount its drive, or say that they are gone: imgsearch index {root}"
-        yield Finding(f"{count} files of {root} are not on disk", False, remedy)
+        command = library.command("index", root, "--accept-missing")
+        remedy = f"Mount its drive, or say that they are gone: {command}"
+        yield Finding(f"{count} files of {root} are not on disk", False, remedy, is_fault=False)
 
 
 def _is_same_folder(source: Path, copy: Path) -> bool:

@@ -1,0 +1,72 @@
+"""A batch of pictures through one encoder; a photo it stumbles over is left out, with a reason.
+
+Decoded tasks go in, those that got a vector and their vectors come out. A batch that fails is tried
+again photo by photo. If none of them passes, a plain picture tells whose fault it is: an encoder
+that fails on that one too is broken, and its error ends the run.
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from imgsearch.encoders import Encoder
+from imgsearch.indexing.choosing import ChosenEncoder
+from imgsearch.indexing.comparing import Task
+from imgsearch.vectors import Vectors
+
+Pictures: TypeAlias = dict[int, Image.Image]  # short side asked for -> the photo at that size
+LENGTH_TOLERANCE = 1e-2
+
+
+def short_side(encoder: Encoder) -> int:
+    """How small a photo may be decoded for an encoder, in pixels.
+
+    Each encoder is shown a photo at its own size, as it is shown a query: what it sees must not
+    depend on which others run beside it.
+    """
+    return 2 * encoder.image_size
+
+
+def embed(chosen: ChosenEncoder, pictures: dict[Task, Pictures]) -> tuple[list[Task], Vectors]:
+    """The tasks whose photo this encoder lacked, and their vectors (n, d), unit rows.
+
+    A task that is left out has its `reason`.
+    """
+    encoder, side = chosen.encoder, short_side(chosen.encoder)
+    lacking = [task for task in pictures if task.photo_id not in chosen.photo_ids]
+    owners: list[Task] = []
+    parts = [np.empty((0, chosen.row.dim), np.float32)]
+    for start in range(0, len(lacking), encoder.batch_size):
+        tasks = lacking[start : start + encoder.batch_size]
+        try:
+            parts.append(_vectors(encoder, [pictures[task][side] for task in tasks]))
+            owners += tasks
+        except Exception:  # a model may raise anything, and one photo must not end a long run
+            for task in tasks:
+                vectors = _embed_alone(encoder, task, pictures[task][side])
+                if vectors is not None:
+                    parts.append(vectors)
+                    owners.append(task)
+            if not set(owners) & set(tasks):
+                _vectors(encoder, [Image.new("RGB", (side, side), "grey")])
+    return owners, np.concatenate(parts)
+
+
+def _embed_alone(encoder: Encoder, task: Task, picture: Image.Image) -> Vectors | None:
+    try:
+        return _vectors(encoder, [picture])
+    except Exception as error:  # as above; the reason is what a person gets to see of it
+        why = str(error).partition("\n")[0] or type(error).__name__
+        task.reason = f"{encoder.name} cannot embed it: {why}"
+        return None
+
+
+def _vectors(encoder: Encoder, pictures: list[Image.Image]) -> Vectors:
+    vectors = encoder.embed_images(pictures)
+    if vectors.shape != (len(pictures), encoder.dim):
+        raise ValueError(f"{vectors.shape} values where {(len(pictures), encoder.dim)} are right")
+    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
+    if not (abs(lengths - 1) <= LENGTH_TOLERANCE).all():  # not a number is not within it either
+        raise ValueError("a vector is not of length 1")
+    return vectors
