@@ -1,11 +1,16 @@
 """The library: made where nothing is, found by default, locked by one writer, read without us."""
 
+import contextlib
+import errno
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +18,7 @@ from conftest import ColourEncoder, draw
 
 from imgsearch.errors import (
     LibraryDamagedError,
+    LibraryError,
     LibraryLockedError,
     NoEncoderError,
     NoLibraryError,
@@ -212,3 +218,83 @@ def test_the_library_of_format_1_opens_and_finds_its_photos(tmp_path: Path) -> N
         draw(tmp_path / "more" / "yellow.png", "yellow")
         list(index(library, tmp_path / "more", encoder=ColourEncoder()))
         assert len(search(library, "red", k=9)) == 4
+
+
+@contextlib.contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """Take the right to write from everybody; root has none to lose, and becomes a nobody."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        for path in [folder, *folder.rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs folders that may not be written to")
+def test_a_read_only_library_is_searched_and_says_why_it_cannot_change(
+    photos: Path, colour_encoder: ColourEncoder
+) -> None:
+    with tempfile.TemporaryDirectory() as temporary:  # tmp_path lies where only its owner may look
+        os.chmod(temporary, 0o755)
+        path = Path(temporary) / "library"
+        with open_library(path) as library:
+            list(index(library, photos, encoder=colour_encoder))
+        with read_only(path), open_library(path, create=False) as library:
+            library.keep_encoder(colour_encoder)
+            assert search(library, "red", k=1)[0].path == photos / "red.png"
+            with pytest.raises(LibraryError, match="--library"):
+                rebuild(library)
+            with (
+                pytest.raises(LibraryError, match="read-only"),
+                library.catalog.write() as writer,
+            ):
+                writer.start_run("index")
+        with open_library(path) as library:
+            rebuild(library)
+
+
+def test_a_library_in_a_place_that_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(LibraryError, match="--library"):
+        open_library(tmp_path / ("x" * 5000))
+    assert default_path(tmp_path / ("x" * 5000)) == default_path(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the lock is another one there")
+def test_a_disk_that_cannot_lock_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import fcntl
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    with open_library(tmp_path) as library:
+        monkeypatch.setattr(fcntl, "flock", refuse)  # no disk here refuses
+        with pytest.raises(LibraryError, match=os.strerror(errno.ENOLCK)), library.lock():
+            pass
+        monkeypatch.undo()
+        with library.lock():
+            pass
+
+
+def test_an_encoder_is_found_by_the_path_it_was_added_from(
+    tmp_path: Path, photos: Path, monkeypatch: pytest.MonkeyPatch, colour_encoder: ColourEncoder
+) -> None:
+    colour_encoder.source = str(tmp_path / "weights.pt")  # type: ignore[attr-defined]
+    monkeypatch.chdir(tmp_path)
+    with open_library(tmp_path / "library") as library:
+        list(index(library, photos, encoder=colour_encoder))
+        found = [library.find_encoder(each) for each in ("./weights.pt", colour_encoder)]
+        assert [row and row.name for row in found] == ["toy/colour"] * 2
+        assert library.find_encoder("other.pt") is None
+
+
+def test_advice_names_the_library_and_can_be_pasted(tmp_path: Path) -> None:
+    with open_library(tmp_path / "my library") as library:
+        words = shlex.split(library.command("index", Path("a b")).replace("\\", "\\\\"))
+    assert words == ["imgsearch", "index", "--library", str(tmp_path / "my library"), "a b"]

@@ -37,18 +37,47 @@ def open_engine(path: Path, *, foreign_keys: bool = True) -> Engine:
     return engine
 
 
-def _connect(path: Path, foreign_keys: bool) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection in WAL mode; one that only reads where the file or its folder is read-only.
+
+    There, not even a file for the WAL can be made beside it: SQLite is told that nobody writes, and
+    sees what the last writer folded into the file.
+    """
+    try:
+        return _in_wal_mode(str(path))
+    except sqlite3.OperationalError as error:
+        if _primary(error) not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
+            raise
+        if not path.is_file():
+            raise
+    return _opened(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
+
+
+def _in_wal_mode(name: str) -> sqlite3.Connection:
+    connection = _opened(name)
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # in WAL, kill -9 loses nothing committed
-        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
     except sqlite3.Error:
         connection.close()
         raise
+    return connection
+
+
+def _opened(name: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        name,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=name.startswith("file:"),
+    )
+
+
+def _connect(path: Path, foreign_keys: bool) -> sqlite3.Connection:
+    connection = connect(path)
+    connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
     return connection
 
 
@@ -68,8 +97,7 @@ def _translate(path: Path, context: ExceptionContext) -> None:
 
 def in_our_words(path: Path, error: sqlite3.Error) -> LibraryError:
     """The error of ours that says what a driver's error means for the library."""
-    code: Any = getattr(error, "sqlite_errorcode", None)
-    primary = code & 0xFF if isinstance(code, int) else None
+    primary = _primary(error)
     if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return LibraryLockedError(
             f"{path} is being written by another program and stayed locked for {BUSY_SECONDS} s. "
@@ -81,8 +109,24 @@ def in_our_words(path: Path, error: sqlite3.Error) -> LibraryError:
             f"{path.parent / 'backups'}; or move the library away and index again."
         )
     if "no such table" in str(error) or "no such column" in str(error):
-        return LibraryDamagedError(f"{path} lacks a part of its schema: {error}.")
-    return LibraryError(f"{path} cannot be used: {error}.")
+        return LibraryDamagedError(
+            f"{path} lacks a part of its schema: {error}. Copies made before upgrades are in "
+            f"{path.parent / 'backups'}; or move the library away and index again."
+        )
+    if primary == sqlite3.SQLITE_READONLY:
+        return LibraryError(
+            f"{path} is read-only: it can be searched, not changed. Make its disk writable, or "
+            "copy the library and name the copy with --library."
+        )
+    return LibraryError(
+        f"{path} cannot be used: {error}. Mend that, or name another library with --library."
+    )
+
+
+def _primary(error: sqlite3.Error) -> int | None:
+    """SQLite's result code without its details, where the driver tells one."""
+    code: Any = getattr(error, "sqlite_errorcode", None)
+    return code & 0xFF if isinstance(code, int) else None
 
 
 def pieces(items: Sequence[T] | npt.NDArray[np.int64]) -> Iterator[list[T]]:

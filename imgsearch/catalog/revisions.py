@@ -10,7 +10,7 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
-from imgsearch.catalog.connection import IMMEDIATE, in_our_words, open_engine
+from imgsearch.catalog.connection import IMMEDIATE, connect, in_our_words, open_engine
 from imgsearch.errors import LibraryDamagedError, LibraryTooNewError
 
 HEAD = "0001"  # the newest revision in migrations/versions; a test compares them
@@ -26,7 +26,10 @@ def is_up_to_date(path: Path) -> bool:
     if revision is None or revision == HEAD:
         return revision == HEAD
     if not revision.isdigit():
-        raise LibraryDamagedError(f"{path} names a revision that is not ours: {revision!r}.")
+        raise LibraryDamagedError(
+            f"{path} names a revision that is not ours: {revision!r}. Name another library with "
+            "--library."
+        )
     if revision > HEAD:
         raise LibraryTooNewError(
             f"{path} has revision {revision} and this imgsearch knows revisions up to {HEAD}. "
@@ -68,13 +71,14 @@ def _revision(path: Path) -> str | None:
     if not path.exists() or path.stat().st_size == 0:
         return None
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+        with contextlib.closing(connect(path)) as connection:
             tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             names = {name for (name,) in tables}
             if "alembic_version" not in names:
                 if names:
                     raise LibraryDamagedError(
-                        f"{path} is a SQLite file but no imgsearch catalog: it names no revision."
+                        f"{path} is a SQLite file but no imgsearch catalog: it names no revision. "
+                        "Name another library with --library."
                     )
                 return None
             row = connection.execute("SELECT version_num FROM alembic_version").fetchone()

@@ -6,6 +6,7 @@ is no stale lock to clear. The file's text (who, since when) is only for the mes
 """
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -28,7 +29,9 @@ if sys.platform == "win32":
         file.seek(FAR)
         try:
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        except OSError:
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EDEADLK):
+                raise
             return False
         return True
 else:
@@ -76,21 +79,29 @@ class Lock:
                 self._depth += 1
                 return True
             try:
-                file = open(self.path, "a+", encoding="utf-8")  # noqa: SIM115  # held beyond this
+                file = self._open()
             except OSError as error:
                 raise LibraryError(
-                    f"{self.path.parent} cannot be written to: {error.strerror}. "
-                    "Choose another library with --library."
+                    f"{self.path.parent} cannot be locked for writing: {error.strerror}. "
+                    "Make its disk writable, or choose another library with --library."
                 ) from error
-            if not _try_to_lock(file):
-                file.close()
+            if file is None:
                 return False
+            self._file, self._holder, self._depth = file, threading.get_ident(), 1
+            return True
+
+    def _open(self) -> IO[str] | None:
+        """The file, locked and signed; None where another holds the lock."""
+        with contextlib.ExitStack() as opened:
+            file = opened.enter_context(open(self.path, "a+", encoding="utf-8"))
+            if not _try_to_lock(file):
+                return None
             file.seek(0)
             file.truncate()
             json.dump({"pid": os.getpid(), "since": datetime.now(UTC).isoformat()}, file)
             file.flush()
-            self._file, self._holder, self._depth = file, threading.get_ident(), 1
-            return True
+            opened.pop_all()  # held beyond this
+            return file
 
     def _give_back(self) -> None:
         with self._guard:
