@@ -6,7 +6,7 @@ turns errors into a red line and an exit code is `Commands`.
 
     frame.py      the group of commands: errors, exit codes, the options of every command
     index.py      index        search.py      search
-    upkeep.py     status, doctor, rebuild
+    upkeep.py     status, doctor, rebuild, switch
     encoders.py   encoders, eval
 """
 
@@ -28,6 +28,7 @@ app.command("doctor")(upkeep.doctor)
 app.command("encoders")(encoders.encoders)
 app.command("eval")(encoders.evaluate)
 app.command("rebuild")(upkeep.rebuild)
+app.command("switch")(upkeep.switch)
 
 
 def main() -> None:

@@ -42,14 +42,17 @@ def status_json(status: Status) -> str:
 
 
 def finding_line(finding: Finding) -> Text:
-    """One fault on one line: green when mended, red with what to do when not."""
-    mark, style = ("repaired", "green") if finding.is_repaired else ("fault", "red")
+    """One finding on one line: green when mended, red when not, yellow when it is no fault."""
+    if finding.is_repaired:
+        mark, style = "repaired", "green"
+    else:
+        mark, style = ("fault", "red") if finding.is_fault else ("note", "yellow")
     line = Text.assemble((f"{mark}: ", style), shown(finding.what))
     return line.append(f". {shown(finding.remedy)}" if finding.remedy else "")
 
 
 def finding_json(finding: Finding) -> str:
-    """One line of JSON: what, is_repaired, remedy."""
+    """One line of JSON: what, is_repaired, remedy, is_fault."""
     return as_json(dataclasses.asdict(finding)) + "\n"
 
 
