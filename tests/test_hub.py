@@ -1,5 +1,4 @@
-"""The table of names, the way to the hub and what is said where there is none; the bundled
-encoder."""
+"""The table of names, the way to the hub and what is said where there is none."""
 
 import hashlib
 import http.server
@@ -13,10 +12,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import cn_clip.clip
-import numpy as np
 import open_clip
 import pytest
-from small_encoders import pictures
 
 import imgsearch.encoders as encoders
 from imgsearch.encoders import cn_clip as chinese
@@ -233,19 +230,3 @@ def test_a_download_takes_the_first_file_there_is_and_the_next_one_asks_nobody(
     assert asked == Hub.requests
     assert asked[-1] == "GET /us/toy/resolve/main/weights.bin"
     assert file_hash(path) == hashlib.sha256(b"weights").hexdigest()
-
-
-@pytest.mark.skipif(
-    not families.builtin_versions(), reason="imgsearch/encoders/builtin holds no weights yet"
-)
-def test_the_bundled_encoder_reads_both_languages() -> None:
-    encoder = encoders.load("builtin", device="cpu")
-    assert encoder.languages == ("en", "zh")
-    assert encoder.name == f"builtin/{max(families.builtin_versions())}"
-    rows = encoder.embed_texts(["a dog", "一只狗", "a car", "一辆汽车"])
-    assert np.allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-6)
-    assert rows[0] @ rows[1] > rows[0] @ rows[3]
-    assert rows[2] @ rows[3] > rows[2] @ rows[1]
-    assert encoder.embed_images(pictures(2)).shape == (2, encoder.dim)
-    row = next(row for row in encoders.known() if row.name == encoder.name)
-    assert (row.dim, row.is_cached) == (encoder.dim, True)

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ import torch
 from imgsearch.encoders.checkpoints import State
 from imgsearch.errors import UsageError
 
+NO_CHINESE_CLIP = "the weights are no complete Chinese-CLIP"
+WHOLE_CHINESE_CLIP = "save the state_dict of the whole model"
 HEAD_WIDTH = {1280: 80, 1408: 88, 1664: 104}  # ViT-H, ViT-g, ViT-bigG; all others 64
 
 
@@ -28,7 +31,8 @@ def open_clip_config(state: Mapping[str, torch.Tensor], source: str) -> dict[str
     Raises UsageError where the image tower is not one of CLIP's own two kinds.
     """
     state = {name.removeprefix("text."): value for name, value in state.items()}
-    try:
+    advice = "name it: --encoder open_clip/ARCHITECTURE/PATH (imgsearch encoders lists some)"
+    with _reading(f"the architecture of {source} cannot be read off its tensors", advice):
         width = state["ln_final.weight"].shape[0]
         config: dict[str, Any] = {
             "embed_dim": state["text_projection"].shape[1],
@@ -41,12 +45,19 @@ def open_clip_config(state: Mapping[str, torch.Tensor], source: str) -> dict[str
                 "layers": _count(state, r"transformer\.resblocks\.(\d+)\."),
             },
         }
-    except KeyError as error:
-        raise UsageError(
-            f"the architecture of {source} cannot be read off its tensors ({error} is missing); "
-            "name it: --encoder open_clip/ARCHITECTURE/PATH (imgsearch encoders lists some)"
-        ) from error
     return config
+
+
+@contextmanager
+def _reading(what: str, advice: str) -> Iterator[None]:
+    """Turns what is missing or of another shape into a UsageError that begins and ends like
+    that."""
+    try:
+        yield
+    except KeyError as error:
+        raise UsageError(f"{what}: {error} is missing; {advice}") from error
+    except (IndexError, ValueError, RuntimeError, ZeroDivisionError) as error:
+        raise UsageError(f"{what}: one is of another shape ({error}); {advice}") from error
 
 
 def _vision(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
@@ -78,10 +89,8 @@ def chinese_clip_config(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
 
     Raises UsageError where a tensor that tells a size is missing.
     """
-    try:
+    with _reading(NO_CHINESE_CLIP, WHOLE_CHINESE_CLIP):
         return _chinese_clip_sizes(state)
-    except KeyError as error:
-        raise UsageError(f"the weights are no complete Chinese-CLIP: {error} is missing") from error
 
 
 def _chinese_clip_sizes(state: Mapping[str, torch.Tensor]) -> dict[str, Any]:
@@ -116,8 +125,14 @@ def chinese_clip_state(state: Mapping[str, torch.Tensor]) -> State:
     """The tensors under cn_clip's own names, whichever of its four layouts they came in.
 
     Undoes: Hugging Face's chinese_clip names, FlashAttention's fused projections, the gamma and
-    beta of old TensorFlow BERTs; leaves out the pooler, which no Chinese-CLIP uses.
+    beta of old TensorFlow BERTs; leaves out the pooler, which no Chinese-CLIP uses. Raises
+    UsageError where a projection lacks a part.
     """
+    with _reading(NO_CHINESE_CLIP, WHOLE_CHINESE_CLIP):
+        return _official_names(state)
+
+
+def _official_names(state: Mapping[str, torch.Tensor]) -> State:
     if any(name.startswith("vision_model.") for name in state):
         state = _from_hugging_face(state)
     renamed: State = {}

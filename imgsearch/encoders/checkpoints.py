@@ -78,8 +78,10 @@ def container_of(path: Path) -> Container:
             head = file.read(9)
         if zipfile.is_zipfile(path):
             return _zip_container(path)
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{path} cannot be read as weights: {error}") from error
+    except (OSError, zipfile.BadZipFile, ValueError, NotImplementedError) as error:
+        raise UsageError(
+            f"{path} cannot be read as weights ({error}); fetch or save it again"
+        ) from error
     header_bytes = int.from_bytes(head[:8], "little")
     if head[8:9] == b"{" and 1 < header_bytes <= path.stat().st_size - 8:
         return "safetensors"
@@ -129,7 +131,9 @@ def _read_safetensors(path: Path) -> State:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise UsageError(f"{path} is a damaged safetensors file: {error}") from error
+        raise UsageError(
+            f"{path} is a damaged safetensors file ({error}); fetch or save it again"
+        ) from error
 
 
 def _read_torch(path: Path) -> Any:
@@ -142,9 +146,11 @@ def _read_torch(path: Path) -> Any:
             f"{path} holds Python objects beside its weights, which could run code; save the "
             "state_dict alone (torch.save(model.state_dict(), ...)) or as safetensors"
         ) from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+    except Exception as error:  # unpicklers meet garbage in a hundred ways: IndexError, assert ...
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise UsageError(f"{path} is a damaged weights file: {reason}") from error
+        raise UsageError(
+            f"{path} is a damaged weights file ({reason}); fetch or save it again"
+        ) from error
 
 
 def _read_torchscript(path: Path) -> State:

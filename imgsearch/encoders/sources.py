@@ -153,8 +153,13 @@ def _open_clip_file(
     if not checkpoint.is_openai:
         warnings.warn(
             f"{checkpoint.path} does not say whether its model was trained with GELU or QuickGELU; "
-            "GELU is assumed. For weights of OpenAI, MetaCLIP or DFN name the architecture: "
-            f"--encoder open_clip/{architecture}-quickgelu/{checkpoint.path}",
+            "GELU is assumed. For weights of OpenAI, MetaCLIP or DFN "
+            + (
+                f"name the architecture: --encoder open_clip/{architecture}-quickgelu/"
+                f"{checkpoint.path}"
+                if architecture != "custom"
+                else f'put it in a folder with an {CONFIG} that says "quick_gelu": true'
+            ),
             stacklevel=2,
         )
     if model["text_cfg"]["vocab_size"] != DEFAULT_VOCABULARY:
