@@ -5,6 +5,7 @@ for writers makes them wait for each other at the start instead of failing halfw
 error becomes one of ours here, at the only place that knows the driver.
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -46,11 +47,15 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         return _in_wal_mode(str(path))
     except sqlite3.OperationalError as error:
-        if _primary(error) not in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN):
-            raise
-        if not path.is_file():
+        is_refused = _primary(error) in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN)
+        if not (is_refused and path.is_file() and _is_read_only(path)):
             raise
     return _opened(f"{path.absolute().as_uri()}?mode=ro&immutable=1")
+
+
+def _is_read_only(path: Path) -> bool:
+    as_myself = {"effective_ids": os.access in os.supports_effective_ids}
+    return not all(os.access(each, os.W_OK, **as_myself) for each in (path, path.parent))
 
 
 def _in_wal_mode(name: str) -> sqlite3.Connection:

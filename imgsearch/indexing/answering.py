@@ -9,9 +9,10 @@ from collections.abc import Iterable
 
 from imgsearch.catalog import EncoderRow
 from imgsearch.encoders import Encoder
+from imgsearch.encoders.families import builtin_version
 from imgsearch.errors import NoEncoderError
 from imgsearch.indexing.choosing import ChosenEncoder
-from imgsearch.library import Library, bundled_version
+from imgsearch.library import Library
 
 
 def take_over(library: Library, chosen: Iterable[ChosenEncoder]) -> None:
@@ -26,7 +27,7 @@ def take_over(library: Library, chosen: Iterable[ChosenEncoder]) -> None:
             if active is None or active.id == each.row.id:
                 continue
             more = catalog.live_photo_count(each.row.id) - catalog.live_photo_count(active.id)
-            if more > 0 or (more == 0 and bundled_version(active.name) is not None):
+            if more > 0 or (more == 0 and builtin_version(active.name) is not None):
                 with catalog.write() as writer:
                     writer.activate(language, each.row.id)
 

@@ -79,10 +79,12 @@ class Comparison:
                 yield Skipped(finding.path, finding.reason)
                 continue
             known = self.unseen.pop(os.fspath(finding.path), None)
-            task = Task(replace(finding, mtime_ns=storable(finding.mtime_ns)), known)
+            if storable(finding.mtime_ns) != finding.mtime_ns:
+                finding = replace(finding, mtime_ns=storable(finding.mtime_ns))
+            task = Task(finding, known)
             if known is not None and (known.size_bytes, known.mtime_ns) == (
-                task.file.size_bytes,
-                task.file.mtime_ns,
+                finding.size_bytes,
+                finding.mtime_ns,
             ):
                 task.photo_id = known.photo_id
                 if known.state == "live" and known.photo_id in complete:

@@ -43,12 +43,12 @@ def find_roots(library: Library, paths: Sequence[Path | str] | Path | str) -> Ro
             f"No path is given, and none was before. Name a folder of photos: "
             f"{library.command('index', 'FOLDER')}"
         )
-    roots = Roots()
+    roots, is_root = Roots(), set(known)
     # Not Path.expanduser and Path.resolve: those raise for "~nobody" and for a link to itself.
     wanted = [Path(os.path.realpath(os.path.expanduser(path))) for path in given]
     for path in dict.fromkeys(wanted or known):
         if is_gone(path):
-            is_known = path in known or library.catalog.files_under([path])
+            is_known = path in is_root or library.catalog.files_under([path])
             (roots.gone if is_known else roots.there).append(path)
         elif given:
             roots.there.append(path)

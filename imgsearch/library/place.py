@@ -150,9 +150,9 @@ class Library:
 
         Does nothing for names that are not bundled, and where the copy is there.
         """
-        from imgsearch.encoders.families import builtin_versions
+        from imgsearch.encoders.families import builtin_version, builtin_versions
 
-        version = bundled_version(name)
+        version = builtin_version(name)
         target = self.models_folder / f"builtin-{version}"
         if version is None or target.exists():
             return
@@ -217,12 +217,6 @@ def default_path(folder: Path | None = None) -> Path:
     from platformdirs import user_data_path
 
     return user_data_path("imgsearch", appauthor=False) / "library"
-
-
-def bundled_version(name: str) -> int | None:
-    """1 for `builtin/1`; None for the name of an encoder that is not bundled."""
-    family, _, version = name.partition("/")
-    return int(version) if family == "builtin" and version.isdigit() else None
 
 
 def _is_there(file: Path) -> bool:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from imgsearch.catalog import EncoderRow, GenerationRow, audit
 from imgsearch.errors import ImgsearchError, LibraryDamagedError, LibraryError, NoEncoderError
-from imgsearch.library import Library, bundled_version, generations
+from imgsearch.library import Library, generations
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,11 @@ def _forget_generation(library: Library, row: GenerationRow) -> None:
 
 def _check_models(library: Library, repair: bool) -> Iterator[Finding]:
     """The copies of bundled weights are there and are those the embeddings were made with."""
-    from imgsearch.encoders.families import builtin_versions
+    from imgsearch.encoders.families import builtin_version, builtin_versions
 
     ours = builtin_versions()
     for row in library.catalog.encoders():
-        version = bundled_version(row.name)
+        version = builtin_version(row.name)
         if version is None:
             continue
         copy = library.models_folder / f"builtin-{version}"
