@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from imgsearch import images, prompts
 from imgsearch.encoders import Encoder
-from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.errors import NoEncoderError, PictureError, UsageError
 from imgsearch.metrics import mean_recall, rank_of_first_relevant, recall_at_k
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
 from imgsearch.vectors import Vectors, ensemble
@@ -81,18 +82,26 @@ def evaluate(
 
 
 def embed_pictures(pictures: Sequence[bytes | Path], encoder: Encoder) -> Vectors:
-    """Decode and embed, (n, d) unit float32; pictures are decoded in parallel, one batch ahead."""
+    """Decode and embed, (n, d) unit float32; pictures are decoded in parallel, one batch ahead.
+
+    Raises PictureError, saying which picture it is, for one that cannot be decoded.
+    """
+
+    def decode(index: int) -> Image.Image:
+        try:
+            return images.decode(pictures[index])
+        except PictureError as error:
+            place = f"picture {index + 1} of {len(pictures)}"
+            raise PictureError(f"{place}: {error}; leave it out of the set") from error
+
     rows = [np.zeros((0, encoder.dim), np.float32)]
-    batches = [
-        pictures[start : start + encoder.batch_size]
-        for start in range(0, len(pictures), encoder.batch_size)
-    ]
+    indices = range(len(pictures))
     with ThreadPoolExecutor() as pool:
-        ahead = [pool.submit(images.decode, each) for batch in batches[:1] for each in batch]
-        for index in range(len(batches)):
+        ahead = [pool.submit(decode, index) for index in indices[: encoder.batch_size]]
+        for start in range(0, len(pictures), encoder.batch_size):
             current = ahead
-            following = batches[index + 1] if index + 1 < len(batches) else ()
-            ahead = [pool.submit(images.decode, each) for each in following]
+            following = indices[start + encoder.batch_size :][: encoder.batch_size]
+            ahead = [pool.submit(decode, index) for index in following]
             rows.append(encoder.embed_images([future.result() for future in current]))
     return np.concatenate(rows)
 

@@ -9,7 +9,7 @@ from conftest import ColourEncoder, draw
 from PIL import Image
 
 from imgsearch import prompts
-from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.errors import NoEncoderError, PictureError, UsageError
 from imgsearch.evaluating import embed_queries, evaluate
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
 from imgsearch.vectors import Vectors, ensemble
@@ -109,6 +109,13 @@ def test_only_so_many_prompts_are_in_memory_at_once() -> None:
     alone = [embed_queries([text], encoder, "en", "ensemble")[0] for text in texts[::17]]
     np.testing.assert_allclose(rows[::17], alone, atol=1e-7)
     assert embed_queries([], encoder, "en", "raw").shape == (0, 3)
+
+
+def test_a_picture_of_a_tar_that_cannot_be_read_is_told_by_its_place(tmp_path: Path) -> None:
+    good = draw(tmp_path / "red.png", "red").read_bytes()
+    pairs = CaptionedPhotos((good, b"no picture"), ({"en": ("red",)}, {"en": ("green",)}))
+    with pytest.raises(PictureError, match=r"^picture 2 of 2: .*; leave it out of the set$"):
+        list(evaluate(pairs, ColourEncoder()))
 
 
 @pytest.mark.parametrize("policy", ["sevne", ""])

@@ -36,7 +36,8 @@ class Encoder(Protocol):
     preprocessing, so vectors of two identities never mix. `languages` are the ones its texts may be
     in ("en", "zh"). `image_size` is the side of the image tower's input in pixels: a photo may be
     decoded smaller as long as its short side stays at least twice that. `batch_size` is how many
-    photos at once suit the device.
+    photos at once suit the device. An encoder may also have a `source`, which is what `load` takes
+    to get it again; a library can load those itself, the others are passed to it each time.
     """
 
     @property
