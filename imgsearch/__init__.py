@@ -26,14 +26,17 @@ if TYPE_CHECKING:
     from imgsearch.indexing import Intake as Intake
     from imgsearch.indexing import Missing as Missing
     from imgsearch.indexing import Moved as Moved
+    from imgsearch.indexing import Notice as Notice
     from imgsearch.indexing import Outcome as Outcome
     from imgsearch.indexing import Skipped as Skipped
     from imgsearch.indexing import Unchanged as Unchanged
     from imgsearch.indexing import index as index
     from imgsearch.indexing import rebuild as rebuild
+    from imgsearch.indexing import switch as switch
     from imgsearch.library import Library as Library
     from imgsearch.library import open_library as open_library
     from imgsearch.pairs import read_pairs as read_pairs
+    from imgsearch.prompts import Policy as Policy
     from imgsearch.searching import Filters as Filters
     from imgsearch.searching import Hit as Hit
     from imgsearch.searching import search as search
@@ -52,15 +55,18 @@ _HOMES = {
             "Intake",
             "Missing",
             "Moved",
+            "Notice",
             "Outcome",
             "Skipped",
             "Unchanged",
             "index",
             "rebuild",
+            "switch",
         )
     },
     "library": {"Library": "Library", "open_library": "open_library"},
     "pairs": {"read_pairs": "read_pairs"},
+    "prompts": {"Policy": "Policy"},
     "searching": {"Filters": "Filters", "Hit": "Hit", "search": "search"},
     "upkeep": {"Status": "Status", "doctor": "doctor", "status": "status"},
 }
@@ -79,7 +85,9 @@ __all__ = [
     "Measurement",
     "Missing",
     "Moved",
+    "Notice",
     "Outcome",
+    "Policy",
     "Skipped",
     "Status",
     "Unchanged",
@@ -93,6 +101,7 @@ __all__ = [
     "rebuild",
     "search",
     "status",
+    "switch",
 ]
 
 

@@ -18,7 +18,12 @@ from PIL import Image
 from imgsearch import images, prompts
 from imgsearch.encoders import Encoder
 from imgsearch.errors import NoEncoderError, PictureError, UsageError
-from imgsearch.metrics import mean_recall, rank_of_first_relevant, recall_at_k
+from imgsearch.metrics import (
+    mean_average_precision,
+    mean_recall,
+    rank_of_first_relevant,
+    recall_at_k,
+)
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
 from imgsearch.vectors import Vectors, ensemble
 
@@ -31,8 +36,9 @@ class Measurement:
     """One row of the table.
 
     metrics are shares in [0, 1]: `text_to_image_recall@k`, `image_to_text_recall@k` (k 1, 5, 10)
-    and their `..._mean_recall` for sentences; `top_1`, `top_5` and `mean_per_class_top_1` for
-    classes.
+    and their `..._mean_recall` for sentences; for classes `top_1`, `top_5`,
+    `mean_per_class_top_1`, and `search_map`, the mean average precision of searching the photos
+    for each class by name.
     """
 
     encoder: str
@@ -169,6 +175,9 @@ def _zero_shot(
         "top_1": recalls[1],
         "top_5": recalls[5],
         "mean_per_class_top_1": float(np.mean(per_class)),
+        "search_map": mean_average_precision(
+            classes @ vectors.T, np.arange(len(labels))[:, None] == truth
+        ),
     }
     return Measurement(
         encoder.name, "zero-shot", language, policy, len(vectors), len(labels), metrics

@@ -45,16 +45,16 @@ def test_each_language_the_encoder_knows_is_a_row(tmp_path: Path) -> None:
 def test_zero_shot_accuracy_is_the_share_of_photos_whose_class_ranks_first(
     tmp_path: Path, colour_encoder: ColourEncoder
 ) -> None:
-    pictures = tuple(
-        draw(tmp_path / f"{n}.png", colour)
-        for n, colour in enumerate(("red", "red", "blue", "green"))
-    )
+    colours: list[str | tuple[int, int, int]] = ["red", "red", (60, 200, 255), "green"]
+    pictures = tuple(draw(tmp_path / f"{n}.png", colour) for n, colour in enumerate(colours))
     names = {colour: {"en": (colour,)} for colour in ("red", "green", "blue")}
     pairs = LabelledPhotos(pictures, ("red", "red", "red", "green"), names)
     (row,) = evaluate(pairs, colour_encoder)
     assert row.metrics["top_1"] == 3 / 4
     assert row.texts == 2, "classes without a photo are no candidates"
     assert row.metrics["mean_per_class_top_1"] == pytest.approx((2 / 3 + 1) / 2)
+    # the third photo looks greener than red, yet redder than the green one
+    assert row.metrics["search_map"] == 1.0
 
 
 def test_queries_are_embedded_as_search_embeds_them(colour_encoder: ColourEncoder) -> None:

@@ -99,6 +99,7 @@ def _short(metric: str) -> str:
         ("mean_recall", "mean R"),
         ("recall@", "R@"),
         ("mean_per_class_top_1", "top-1 by class"),
+        ("search_map", "mAP"),
         ("top_", "top-"),
     ):
         metric = metric.replace(long, short)
