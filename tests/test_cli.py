@@ -107,7 +107,15 @@ def test_the_summary_groups_reasons_and_goes_to_stdout(
     ]
     assert "3 skipped: the file is empty" in result.stdout
     assert "and 2 more" in result.stdout
-    assert "photos/s" in result.stdout
+    assert "3 embedded in" in result.stdout and "photos/s" in result.stdout
+
+
+def test_the_summary_counts_known_photos_that_another_encoder_embeds(
+    indexed: Run, photos: Path
+) -> None:
+    assert "embedded" not in indexed("index", photos).stdout
+    result = indexed("index", photos, "--encoder", "builtin")
+    assert "unchanged" in result.stdout and "3 embedded in" in result.stdout
 
 
 def test_quiet_says_nothing_and_json_still_prints(run: Run, photos: Path, encoder: Path) -> None:
@@ -231,6 +239,35 @@ def test_k_min_score_and_path_narrow_the_hits(indexed: Run, photos: Path) -> Non
     assert len(hits(indexed("search", picture, "--json", "--min-score", 0.9999))) == 1
     (only,) = hits(indexed("search", "cat", "--json", "--path", photos / "red.png"))
     assert only["path"] == str(picture)
+
+
+def test_a_tilde_that_names_no_user_is_a_word_or_a_path_like_any_other(
+    indexed: Run, tmp_path: Path
+) -> None:
+    assert len(hits(indexed("search", "~100 balloons", "--json"))) == 3
+    for words in (
+        ["search", "~nosuchuser/x.png"],
+        ["index", "~nosuchuser/photos", "--library", tmp_path / "other"],
+        ["eval", "~nosuchuser/val.tar"],
+    ):
+        result = indexed(*words)
+        assert result.exit_code == 2, result.output
+        assert "~nosuchuser" in result.stderr
+    assert indexed("--library", "~nosuchuser/library", "status").exit_code == 3
+
+
+def test_an_id_no_photo_can_have_is_a_sentence(indexed: Run) -> None:
+    result = indexed("search", "id:99999999999999999999")
+    assert result.exit_code == 2
+    assert "no photo 99999999999999999999" in result.stderr
+
+
+def test_index_of_a_known_folder_that_is_gone_marks_its_photos_missing(
+    indexed: Run, photos: Path
+) -> None:
+    photos.rename(photos.with_name("elsewhere"))
+    assert json.loads(indexed("index", photos, "--json").stdout)["missing"] == 3
+    assert indexed("search", "red").exit_code == 1
 
 
 def test_nothing_found_is_exit_code_1_and_said_on_stderr(indexed: Run, tmp_path: Path) -> None:
@@ -381,15 +418,15 @@ def test_doctor_repairs_an_index_and_reports_what_only_a_person_can_mend(
     assert repaired.stdout.startswith("repaired: ")
     (photos / "red.png").unlink()
     left = indexed("doctor")
-    assert left.exit_code == 4
-    assert "imgsearch index" in left.stdout
+    assert left.exit_code == 0, "a photo gone since the last run is no damage"
+    assert left.stdout.startswith("note: ")
 
 
 def test_version_and_help() -> None:
     runner = CliRunner()
     assert runner.invoke(app, ["--version"]).stdout == f"imgsearch {imgsearch.__version__}\n"
     everything = runner.invoke(app, ["--help"]).stdout
-    for command in ("index", "search", "status", "doctor", "encoders", "eval", "rebuild"):
+    for command in ("index", "search", "status", "doctor", "encoders", "eval", "rebuild", "switch"):
         assert command in everything
         text = runner.invoke(app, [command, "--help"]).stdout
         assert f"imgsearch {command}" in text  # usage and an example

@@ -26,8 +26,8 @@ def test_every_ending_is_found_in_any_letter_case(tmp_path: Path) -> None:
     for number, ending in enumerate(sorted(ENDINGS)):
         touch(tmp_path / f"lower{number}{ending}", tmp_path / f"upper{number}{ending.upper()}")
     touch(tmp_path / "notes.txt", tmp_path / "jpg", tmp_path / "photo.jpg.part")
-    assert len(ENDINGS) == 21
-    assert len(names(tmp_path)) == 42
+    assert len(ENDINGS) == 22
+    assert len(names(tmp_path)) == 44
 
 
 def test_a_photo_comes_with_its_root_size_and_time(photos: Path) -> None:
@@ -93,6 +93,23 @@ def test_several_excludes_add_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_a_folder_is_met_under_its_own_name_before_a_link_to_it(tmp_path: Path) -> None:
+    touch(tmp_path / "z" / "x.png", tmp_path / "b.png")
+    (tmp_path / "a").symlink_to(tmp_path / "z", target_is_directory=True)
+    found = [
+        finding.path.relative_to(tmp_path.resolve()).as_posix() for finding in find([tmp_path])
+    ]
+    assert found == ["b.png", "z/x.png"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are for POSIX")
+def test_a_pipe_given_as_a_photo_is_reported_and_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (finding,) = find([tmp_path / "pipe.jpg"])
+    assert isinstance(finding, Unreadable)
+    assert "pipe" in finding.reason
+
+
 def test_a_loop_of_folder_links_is_walked_once(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "sub" / "b.jpg")
     (tmp_path / "sub" / "up").symlink_to(tmp_path, target_is_directory=True)

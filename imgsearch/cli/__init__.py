@@ -10,6 +10,7 @@ turns errors into a red line and an exit code is `Commands`.
     encoders.py   encoders, eval
 """
 
+import os
 import sys
 import traceback
 import warnings
@@ -34,6 +35,8 @@ app.command("switch")(upkeep.switch)
 def main() -> None:
     """Run the command line and exit with its code; anything unforeseen is a bug and says so."""
     warnings.formatwarning = _one_line
+    # Before torch loads: threads that wait by spinning made a busy machine ten times slower.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app(prog_name="imgsearch")
     except Exception:  # the last line of defence: every foreseen error was caught in `Commands`

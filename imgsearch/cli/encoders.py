@@ -98,7 +98,7 @@ def evaluate(
     from imgsearch.evaluating import evaluate as measure
     from imgsearch.pairs import read_pairs
 
-    read = read_pairs([path.expanduser() for path in pairs])
+    read = read_pairs([frame.expanded(path) for path in pairs])
     found = []
     for name in encoder or ["builtin"]:
         policies = [cast("Policy", each) for each in prompt or ["auto"]]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
 
 INTERRUPTED = 130
+WRITING = ("index", "rebuild")  # commands that go on where they were
 
 LibraryOption = Annotated[
     Path | None,
@@ -66,10 +67,9 @@ class Commands(TyperGroup):
             complain(str(error))
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
-            complain(
-                "interrupted: what was committed is kept; run the same command to continue",
-                style="yellow",
-            )
+            is_kept = ctx.invoked_subcommand in WRITING
+            kept = ": what was committed is kept; run the same command to continue"
+            complain("interrupted" + (kept if is_kept else ""), style="yellow")
             raise typer.Exit(INTERRUPTED) from error
         except BrokenPipeError as error:  # `| head` has read enough
             # Python flushes stdout once more on leaving, and would complain.
@@ -135,7 +135,12 @@ def library_path(context: typer.Context, given: Path | None) -> Path:
     named = given or settings(context).library
     if named is None and (variable := os.environ.get("IMGSEARCH_LIBRARY")):
         named = Path(variable)
-    return named.expanduser() if named else default_path()
+    return expanded(named) if named else default_path()
+
+
+def expanded(path: Path | str) -> Path:
+    """With a leading `~` or `~name` replaced; one that names no user is left as it is."""
+    return Path(os.path.expanduser(path))
 
 
 def existing_library(context: typer.Context, given: Path | None) -> Library:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -67,7 +68,7 @@ def index(
     from imgsearch.images import DEFAULT_MAX_PIXELS, find
     from imgsearch.indexing import Intake
     from imgsearch.indexing import index as index_photos
-    from imgsearch.library import open_library
+    from imgsearch.library import CATALOG_FILE, open_library
 
     is_quiet = quiet or frame.settings(context).is_quiet
     intake = Intake(
@@ -75,12 +76,14 @@ def index(
         max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
         accept_missing=accept_missing,
     )
-    given = [path.expanduser() for path in paths or ()]
-    find(given)  # refuses a path that is not there before a library is made for it
+    given = [frame.expanded(path) for path in paths or ()]
+    folder = frame.library_path(context, library)
+    if not os.path.isfile(folder / CATALOG_FILE):
+        find(given)  # refuses a path that is not there before a library is made for it
     started = time.perf_counter()
     summary = Summary()
     with (
-        open_library(frame.library_path(context, library), create=bool(given)) as opened,
+        open_library(folder, create=bool(given)) as opened,
         opened.lock(wait=wait),
         Progress(is_quiet=is_quiet) as progress,
     ):
@@ -98,4 +101,4 @@ def index(
     if json:
         frame.write(summary.as_json(seconds))
     elif not is_quiet:
-        frame.show(summary.as_table(seconds))
+        frame.show(summary.as_table(seconds, progress.embedded))

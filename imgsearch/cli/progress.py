@@ -19,6 +19,7 @@ from imgsearch.indexing import (
     BuildingGeneration,
     Embedding,
     FellBack,
+    Missing,
     Notice,
     Outcome,
     Scanned,
@@ -28,7 +29,10 @@ from imgsearch.indexing import (
 
 
 class Progress:
-    """A context manager; `notice` and `outcome` draw what `index` tells."""
+    """A context manager; `notice` and `outcome` draw what `index` tells.
+
+    `embedded` counts the files that came out of the stretch in which an encoder was at work.
+    """
 
     def __init__(self, *, is_quiet: bool) -> None:
         self._stderr = frame.stderr()
@@ -45,7 +49,7 @@ class Progress:
         )
         self._task = self._bar.add_task("looking for photos", total=None, rate="", skipped="")
         self._started: float | None = None
-        self._done = self._skipped = 0
+        self._done = self._skipped = self.embedded = 0
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -65,6 +69,7 @@ class Progress:
             case Scanned(total=total):
                 self._bar.update(self._task, total=total, description="comparing")
             case Embedding(encoder=name):
+                self._started = self._started or time.perf_counter()
                 self._bar.update(self._task, description=f"indexing with {shown(name)}")
             case BuildingGeneration(count=count):
                 self._bar.update(self._task, description=f"building an index of {count:,}")
@@ -73,14 +78,16 @@ class Progress:
 
     def outcome(self, outcome: Outcome) -> None:
         """Move the bar by one file."""
-        now = time.perf_counter()
-        self._started = self._started or now
         self._done += 1
         self._skipped += isinstance(outcome, Skipped)
-        seconds = now - self._started
+        rate = ""
+        if self._started is not None:
+            self.embedded += not isinstance(outcome, Skipped | Missing)
+            seconds = time.perf_counter() - self._started
+            rate = f"{self.embedded / seconds:,.0f} photos/s" if seconds > 1 else ""
         self._bar.update(
             self._task,
             completed=self._done,
-            rate=f"{self._done / seconds:,.0f} photos/s" if seconds > 1 else "",
+            rate=rate,
             skipped=f"{self._skipped:,} skipped" if self._skipped else "",
         )

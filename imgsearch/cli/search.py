@@ -88,13 +88,13 @@ def search(
             language=language,
             prompt=cast("Policy", prompt),
             encoder=encoder,
-            filters=Filters(path=path, min_score=min_score),
+            filters=Filters(path=frame.expanded(path) if path else None, min_score=min_score),
         )
     if not hits:
         frame.complain("nothing found", style="yellow")
         raise typer.Exit(NOTHING_FOUND)
     if contact_sheet is not None:
-        _save_sheet(contact_sheet, hits, " ".join(query))
+        _save_sheet(frame.expanded(contact_sheet), hits, " ".join(query))
     _write(hits, json=json, null=null, paths_only=paths_only)
 
 
@@ -118,7 +118,7 @@ def asked_for(words: Sequence[str]) -> str | Path | int:
             f"{pictures[0]!r} is a picture and the query holds other words as well; "
             "search with the picture alone, or with words alone"
         )
-    return Path(text).expanduser()
+    return frame.expanded(text)
 
 
 def _is_picture(word: str) -> bool:
@@ -126,7 +126,7 @@ def _is_picture(word: str) -> bool:
     from imgsearch.errors import QueryError
     from imgsearch.images import ENDINGS
 
-    path = Path(word).expanduser()
+    path = frame.expanded(word)
     has_ending = path.suffix.lower() in ENDINGS
     has_separator = "/" in word or (sys.platform == "win32" and "\\" in word)
     if not (has_separator or has_ending) or "\0" in word:

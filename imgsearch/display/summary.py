@@ -48,8 +48,12 @@ class Summary:
         reasons = [{"path": str(path), "reason": reason} for path, reason in self.reasons]
         return as_json({**counts, "seconds": round(seconds, 3), "reasons": reasons}) + "\n"
 
-    def as_table(self, seconds: float) -> RenderableType:
-        """Counts, then skipped files grouped by reason with one example each, then the pace."""
+    def as_table(self, seconds: float, embedded: int) -> RenderableType:
+        """Counts, then skipped files grouped by reason with one example each, then the pace.
+
+        `embedded` files were shown to an encoder: more than were added, where one was added to a
+        library that knew the photos.
+        """
         grid = Table.grid(padding=(0, 2))
         grid.add_column(justify="right")
         grid.add_column(justify="right", style="bold")
@@ -57,7 +61,7 @@ class Summary:
         for kind in KINDS.values():
             count = self.counts[kind]
             grid.add_row(kind, f"{count:,}", MEANINGS[kind] if count else "")
-        return Group(grid, *self._reasons(), Text(f"{_pace(self.counts['added'], seconds)}"))
+        return Group(grid, *self._reasons(), Text(_pace(embedded, seconds)))
 
     def _reasons(self) -> list[Text]:
         groups: dict[str, list[Path]] = {}
@@ -77,6 +81,8 @@ def _example(paths: list[Path]) -> str:
     return shown(paths[0]) if len(paths) == 1 else f"{shown(paths[0])} and {len(paths) - 1:,} more"
 
 
-def _pace(added: int, seconds: float) -> str:
+def _pace(embedded: int, seconds: float) -> str:
     pace = f"{seconds:.1f} s"
-    return f"{pace}, {added / seconds:,.1f} photos/s" if added and seconds else pace
+    if not embedded or not seconds:
+        return pace
+    return f"{embedded:,} embedded in {pace}, {embedded / seconds:,.1f} photos/s"

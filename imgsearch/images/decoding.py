@@ -103,7 +103,7 @@ def _read(
             if width * height > max_pixels:
                 raise PictureError(
                     f"{width} x {height} pixels is more than the cap of {max_pixels:,};"
-                    " raise it with --max-pixels"
+                    " imgsearch index --max-pixels N raises it"
                 )
             if short_side and isinstance(source, JpegImagePlugin.JpegImageFile):
                 source.draft(None, (short_side, short_side))

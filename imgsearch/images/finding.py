@@ -10,6 +10,7 @@ import fnmatch
 import os
 import re
 import stat
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from imgsearch.errors import UsageError
 ENDINGS = frozenset(
     (
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".dib"),
-        *(".tif", ".tiff", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jpx"),
+        *(".tif", ".tiff", ".avif", ".heic", ".heif", ".hif", ".jp2", ".j2k", ".jpx"),
         *(".pbm", ".pgm", ".ppm", ".pnm"),
     )
 )
@@ -60,7 +61,8 @@ class Unreadable:
 
 
 def find(paths: Sequence[Path], exclude: Sequence[str] = ()) -> Iterator[PhotoFile | Unreadable]:
-    """Every photo file at or under `paths`: within a folder by name, then its folders by name.
+    """Every photo file at or under `paths`: within a folder by name, then its folders by name, and
+    links to folders last.
 
     A folder's root is that folder, made absolute and free of links; a file given is its own root,
     and is taken whatever its ending. `exclude` holds globs, compared in any letter case with a name
@@ -88,7 +90,7 @@ def _find(roots: dict[Path, bool], exclusion: "_Exclusion") -> Iterator[PhotoFil
     # Outer folders go first, so that a folder given beside its parent is walked as a part of the
     # parent.
     folders = sorted((path for path, is_folder in roots.items() if is_folder), key=_depth)
-    visited: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int] | str] = set()
     found: set[Path] = set()  # only filled when files are given as well
     for root in folders:
         for finding in _walk(root, exclusion, visited):
@@ -109,37 +111,46 @@ def _look(path: Path) -> PhotoFile | Unreadable:
         status = path.stat()
     except OSError as error:
         return Unreadable(path, _why(error))
+    if not stat.S_ISREG(status.st_mode):
+        return Unreadable(path, "it is no file but a pipe, a socket or a device")
     return PhotoFile(path, path, status.st_size, status.st_mtime_ns)
 
 
 def _walk(
-    root: Path, exclusion: "_Exclusion", visited: set[tuple[int, int]]
+    root: Path, exclusion: "_Exclusion", visited: set[tuple[int, int] | str]
 ) -> Iterator[PhotoFile | Unreadable]:
-    pending = [str(root)]
-    while pending:
-        folder = pending.pop()
+    pending, links = [str(root)], deque[str]()
+    while pending or links:
+        # A folder is met under its own name before any link to it is followed.
+        folder = pending.pop() if pending else links.popleft()
         try:
-            status = os.stat(folder)
-            if (status.st_dev, status.st_ino) in visited:
+            key = _folder_key(folder)
+            if key in visited:
                 continue
-            visited.add((status.st_dev, status.st_ino))
+            visited.add(key)
             with os.scandir(folder) as scan:
                 entries = sorted(scan, key=_name)
         except OSError as error:
             yield Unreadable(Path(folder), f"the folder cannot be read: {_why(error)}")
             continue
-        below = []
+        below: list[str] = []
         for entry in entries:
             if entry.name.startswith(".") or exclusion.matches_entry(entry, root):
                 continue
             if _is_folder(entry):
                 if entry.name.lower() not in SYSTEM_FOLDERS and not _is_hidden(entry):
-                    below.append(entry.path)
+                    (links if entry.is_symlink() else below).append(entry.path)
             elif os.path.splitext(entry.name)[1].lower() in ENDINGS:
                 finding = _seen(entry, root)
                 if finding is not None:
                     yield finding
         pending.extend(reversed(below))
+
+
+def _folder_key(folder: str) -> tuple[int, int] | str:
+    """What is the same for two names of one folder; some network drives number every folder 0."""
+    status = os.stat(folder)
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
 
 
 def _name(entry: os.DirEntry[str]) -> str:

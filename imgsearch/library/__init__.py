@@ -9,6 +9,6 @@ argument; what is here is only what two of them share.
 """
 
 from imgsearch.library.lock import Lock
-from imgsearch.library.place import MARKER, Library, default_path, open_library
+from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
 
-__all__ = ["MARKER", "Library", "Lock", "default_path", "open_library"]
+__all__ = ["CATALOG_FILE", "MARKER", "Library", "Lock", "default_path", "open_library"]

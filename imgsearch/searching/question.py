@@ -113,7 +113,8 @@ class Question:
         return vector
 
     def _stored(self, photo_id: int) -> Vectors:
-        ids, vectors = self._catalog.embeddings(self.row.id, photo_ids=[photo_id])
+        known = [photo_id] if abs(photo_id) < 2**63 else []  # SQLite's integers have 64 bits
+        ids, vectors = self._catalog.embeddings(self.row.id, photo_ids=known)
         if not len(ids):
             raise QueryError(
                 f"the library {self._library.path} has no photo {photo_id} embedded by "
