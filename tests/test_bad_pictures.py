@@ -1,5 +1,6 @@
 """Pictures that are too big, damaged, or none at all: each a PictureError with a plain reason."""
 
+import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ from PIL import Image
 from PIL.ExifTags import Base
 
 from imgsearch.errors import PictureError
-from imgsearch.images import decode, read
+from imgsearch.images import content_hash, decode, read
 
 
 def noise(side: int) -> Image.Image:
@@ -106,3 +107,11 @@ def test_an_error_from_decode_names_the_file_and_one_from_read_does_not(tmp_path
         read(tmp_path / "a.jpg")
     with pytest.raises(PictureError, match=r"(?i)no such file"):
         decode(tmp_path / "nowhere.jpg")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with a name are for POSIX")
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for open_it in (read, decode, content_hash):
+        with pytest.raises(PictureError, match="no file"):
+            open_it(tmp_path / "pipe.jpg")

@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import draw
@@ -110,6 +111,33 @@ def test_a_pipe_given_as_a_photo_is_reported_and_not_read(tmp_path: Path) -> Non
     assert "pipe" in finding.reason
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_a_folder_given_is_met_as_itself_before_a_link_to_it_in_another(tmp_path: Path) -> None:
+    touch(tmp_path / "a" / "1.jpg", tmp_path / "b" / "deep" / "2.jpg")
+    (tmp_path / "a" / "link").symlink_to(tmp_path / "b" / "deep", target_is_directory=True)
+    last = list(find([tmp_path / "a", tmp_path / "b"]))[-1]
+    assert isinstance(last, PhotoFile)
+    assert last.path == tmp_path.resolve() / "b" / "deep" / "2.jpg"
+    assert last.root == tmp_path.resolve() / "b"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
+def test_folders_that_a_drive_does_not_number_are_told_apart_by_their_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    touch(tmp_path / "a" / "1.jpg", tmp_path / "b" / "2.jpg")
+    (tmp_path / "b" / "up").symlink_to(tmp_path, target_is_directory=True)
+    stat = os.stat
+
+    def unnumbered(*arguments: Any, **options: Any) -> os.stat_result:
+        status = stat(*arguments, **options)
+        return os.stat_result((status[0], 0, *status[2:]))
+
+    monkeypatch.setattr(os, "stat", unnumbered)
+    assert names(tmp_path) == ["1.jpg", "2.jpg"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege on Windows")
 def test_a_loop_of_folder_links_is_walked_once(tmp_path: Path) -> None:
     touch(tmp_path / "a.jpg", tmp_path / "sub" / "b.jpg")
     (tmp_path / "sub" / "up").symlink_to(tmp_path, target_is_directory=True)

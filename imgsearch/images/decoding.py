@@ -13,6 +13,7 @@ does not fill the memory.
 import hashlib
 import io
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,7 +51,7 @@ def read(
     alone, to be shown beside the path.
     """
     try:
-        with open(path, "rb") as stream:
+        with _opened(path) as stream:
             status = os.fstat(stream.fileno())
             image, form, size, exif = _read(stream, max_pixels, short_side)
     except OSError as error:
@@ -84,10 +85,16 @@ def decode(
 def content_hash(path: Path) -> str:
     """SHA-256 of all bytes of a file, in 64 hexadecimal digits. Raises PictureError."""
     try:
-        with open(path, "rb") as stream:
+        with _opened(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise PictureError(f"the file cannot be read: {error.strerror or error}") from error
+
+
+def _opened(path: Path) -> io.BufferedReader:
+    if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe is to wait for its writer
+        raise PictureError("it is no file but a folder, a pipe or a device")
+    return open(path, "rb")
 
 
 def _read(

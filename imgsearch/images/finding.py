@@ -7,10 +7,10 @@ unless they are the PATH itself.
 """
 
 import fnmatch
+import itertools
 import os
 import re
 import stat
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,11 +92,16 @@ def _find(roots: dict[Path, bool], exclusion: "_Exclusion") -> Iterator[PhotoFil
     folders = sorted((path for path, is_folder in roots.items() if is_folder), key=_depth)
     visited: set[tuple[int, int] | str] = set()
     found: set[Path] = set()  # only filled when files are given as well
-    for root in folders:
-        for finding in _walk(root, exclusion, visited):
-            if files:
-                found.add(finding.path)
-            yield finding
+    links: list[tuple[str, Path]] = []  # to folders, with the root each was met under
+    walks = itertools.chain(
+        (_walk(str(root), root, exclusion, visited, links) for root in folders),
+        # Links grow longer meanwhile. A folder is met under its own name before any link to it.
+        (_walk(link, root, exclusion, visited, links) for link, root in links),
+    )
+    for finding in itertools.chain.from_iterable(walks):
+        if files:
+            found.add(finding.path)
+        yield finding
     for path in files:
         if path not in found and not exclusion.matches(path.name, path.name, str(path)):
             yield _look(path)
@@ -117,19 +122,18 @@ def _look(path: Path) -> PhotoFile | Unreadable:
 
 
 def _walk(
-    root: Path, exclusion: "_Exclusion", visited: set[tuple[int, int] | str]
+    start: str,
+    root: Path,
+    exclusion: "_Exclusion",
+    visited: set[tuple[int, int] | str],
+    links: list[tuple[str, Path]],
 ) -> Iterator[PhotoFile | Unreadable]:
-    pending, links = [str(root)], deque[str]()
-    while pending or links:
-        # A folder is met under its own name before any link to it is followed.
-        folder = pending.pop() if pending else links.popleft()
+    """What is below `start`, but for what is behind the links to folders, which go to `links`."""
+    pending = [start]
+    while pending:
+        folder = pending.pop()
         try:
-            key = _folder_key(folder)
-            if key in visited:
-                continue
-            visited.add(key)
-            with os.scandir(folder) as scan:
-                entries = sorted(scan, key=_name)
+            entries = _entries(folder, visited)
         except OSError as error:
             yield Unreadable(Path(folder), f"the folder cannot be read: {_why(error)}")
             continue
@@ -138,8 +142,12 @@ def _walk(
             if entry.name.startswith(".") or exclusion.matches_entry(entry, root):
                 continue
             if _is_folder(entry):
-                if entry.name.lower() not in SYSTEM_FOLDERS and not _is_hidden(entry):
-                    (links if entry.is_symlink() else below).append(entry.path)
+                if _is_left_out(entry):
+                    continue
+                if entry.is_symlink():
+                    links.append((entry.path, root))
+                else:
+                    below.append(entry.path)
             elif os.path.splitext(entry.name)[1].lower() in ENDINGS:
                 finding = _seen(entry, root)
                 if finding is not None:
@@ -147,10 +155,16 @@ def _walk(
         pending.extend(reversed(below))
 
 
-def _folder_key(folder: str) -> tuple[int, int] | str:
-    """What is the same for two names of one folder; some network drives number every folder 0."""
+def _entries(folder: str, visited: set[tuple[int, int] | str]) -> list[os.DirEntry[str]]:
+    """What a folder holds, by name; nothing when it was visited, under this name or another."""
     status = os.stat(folder)
-    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
+    # Some network drives number every folder 0.
+    key = (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
+    if key in visited:
+        return []
+    visited.add(key)
+    with os.scandir(folder) as scan:
+        return sorted(scan, key=_name)
 
 
 def _name(entry: os.DirEntry[str]) -> str:
@@ -164,8 +178,10 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _is_hidden(entry: os.DirEntry[str]) -> bool:
-    """Windows marks hidden folders with an attribute; elsewhere the leading dot is all there is."""
+def _is_left_out(entry: os.DirEntry[str]) -> bool:
+    """A folder of the system's, or hidden by the attribute that Windows has for it."""
+    if entry.name.lower() in SYSTEM_FOLDERS:
+        return True
     if os.name != "nt":
         return False
     try:
