@@ -84,7 +84,8 @@ def main() -> None:
 
     with imgsearch.open_library(library) as opened:
         ranks = [(rank_of(opened, text, right), text, right) for text, right in QUESTIONS]
-    print(f"\nTrue rank of the right photo among {len(list(photos.iterdir()))}:")
+        total = len(imgsearch.search(opened, "a photo", k=1000))
+    print(f"\nTrue rank of the right photo among {total}:")
     for rank, text, right in ranks:
         print(f"  {rank:3d}  {text}  ({right})")
     first = sum(rank == 1 for rank, _, _ in ranks)
