@@ -114,6 +114,9 @@ def test_the_summary_counts_known_photos_that_another_encoder_embeds(
     indexed: Run, photos: Path
 ) -> None:
     assert "embedded" not in indexed("index", photos).stdout
+    (photos / "copy.png").write_bytes((photos / "red.png").read_bytes())
+    os.utime(photos / "blue.png", (0, 0))
+    assert "embedded" not in indexed("index", photos).stdout, "no encoder was shown those two"
     result = indexed("index", photos, "--encoder", "builtin")
     assert "unchanged" in result.stdout and "3 embedded in" in result.stdout
 
@@ -205,6 +208,8 @@ def test_a_word_that_is_the_name_of_a_picture_is_that_picture(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([os.devnull], "is no file"),
+        (["~/" + "x" * 300 + ".jpg"], "cannot be looked at"),
         (["./nowhere.jpg"], "does not exist"),
         (["photos/nowhere.jpg"], "does not exist"),
         (["./photos"], "is a folder"),
@@ -244,7 +249,8 @@ def test_k_min_score_and_path_narrow_the_hits(indexed: Run, photos: Path) -> Non
 def test_a_tilde_that_names_no_user_is_a_word_or_a_path_like_any_other(
     indexed: Run, tmp_path: Path
 ) -> None:
-    assert len(hits(indexed("search", "~100 balloons", "--json"))) == 3
+    for text in ("~100 balloons", "~100 cats and/or dogs", "~"):
+        assert len(hits(indexed("search", text, "--json"))) == 3
     for words in (
         ["search", "~nosuchuser/x.png"],
         ["index", "~nosuchuser/photos", "--library", tmp_path / "other"],
@@ -260,6 +266,7 @@ def test_an_id_no_photo_can_have_is_a_sentence(indexed: Run) -> None:
     result = indexed("search", "id:99999999999999999999")
     assert result.exit_code == 2
     assert "no photo 99999999999999999999" in result.stderr
+    assert indexed("search", "id:" + "9" * 5000).exit_code == 2
 
 
 def test_index_of_a_known_folder_that_is_gone_marks_its_photos_missing(
@@ -270,10 +277,25 @@ def test_index_of_a_known_folder_that_is_gone_marks_its_photos_missing(
     assert indexed("search", "red").exit_code == 1
 
 
+def test_an_empty_word_is_no_path(run: Run, tmp_path: Path) -> None:
+    for words in (
+        ["index", ""],
+        ["eval", ""],
+        ["search", "cat", "--path", ""],
+        ["search", "cat", "--contact-sheet", ""],
+        ["--library", "", "status"],
+    ):
+        result = run(*words)
+        assert result.exit_code == 2, words
+        assert "empty" in result.stderr
+    assert not (tmp_path / "library").exists()
+
+
 def test_nothing_found_is_exit_code_1_and_said_on_stderr(indexed: Run, tmp_path: Path) -> None:
     result = indexed("search", "cat", "--path", tmp_path / "elsewhere")
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "nothing found" in result.stderr
+    assert f"nothing found at or under {tmp_path / 'elsewhere'}" in result.stderr.replace("\n", "")
+    assert indexed("search", "cat", "--min-score", 1).stderr == "nothing found\n"
 
 
 def test_plain_output_paths_and_nul_are_for_pipes(indexed: Run, photos: Path) -> None:
@@ -470,6 +492,23 @@ def test_a_bug_is_a_traceback_and_exit_code_70(tmp_path: Path) -> None:
     assert "report" in result.stderr
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a file that is always full")
+def test_a_full_disk_and_a_closed_stdout_are_no_bugs(indexed: Run) -> None:
+    indexed("search", "cat")
+    line = f"{sys.executable} -m imgsearch.cli search cat"
+    results = [
+        subprocess.run(
+            ["sh", "-c", line + to], capture_output=True, text=True, env=environment(), check=False
+        )
+        for to in (" >/dev/full", " >&-", " 2>&-")
+    ]
+    assert [result.returncode for result in results] == [2, 0, 0]
+    assert results[0].stderr.startswith("the result cannot be written: No space left")
+    assert len(results[0].stderr.splitlines()) == 1
+    assert results[1].stderr == ""
+    assert len(results[2].stdout.splitlines()) == 3
+
+
 def test_a_reader_that_has_had_enough_is_no_error(indexed: Run) -> None:
     indexed("search", "cat")  # its embedding is kept: the process below need not load the encoder
     with command_line("search", "cat", "-f") as process:
@@ -490,6 +529,16 @@ def test_ctrl_c_is_exit_code_130_and_says_how_to_go_on(indexed: Run, photos: Pat
     assert result.exit_code == 130
     assert "run the same command" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send")
+def test_ctrl_c_in_what_cannot_go_on_promises_nothing(indexed: Run) -> None:
+    with imgsearch.open_library(os.environ["IMGSEARCH_LIBRARY"]) as library, library.lock():
+        timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        result = indexed("doctor", "--wait")
+        timer.join()
+    assert (result.exit_code, result.stderr) == (130, "interrupted\n")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux file systems hold such names")

@@ -37,6 +37,9 @@ def main() -> None:
     warnings.formatwarning = _one_line
     # Before torch loads: threads that wait by spinning made a busy machine ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:  # closed by the caller, who wants to hear nothing
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115  # until the process ends
     try:
         app(prog_name="imgsearch")
     except Exception:  # the last line of defence: every foreseen error was caught in `Commands`

@@ -66,7 +66,9 @@ def evaluate(
     pairs: Annotated[
         list[Path],
         typer.Argument(
-            metavar="DATA", help="Tars or folders of photos with sentences, or of class folders."
+            metavar="DATA",
+            parser=frame.expanded,
+            help="Tars or folders of photos with sentences, or of class folders.",
         ),
     ],
     encoder: frame.EncodersOption = None,
@@ -98,7 +100,7 @@ def evaluate(
     from imgsearch.evaluating import evaluate as measure
     from imgsearch.pairs import read_pairs
 
-    read = read_pairs([frame.expanded(path) for path in pairs])
+    read = read_pairs(pairs)
     found = []
     for name in encoder or ["builtin"]:
         policies = [cast("Policy", each) for each in prompt or ["auto"]]

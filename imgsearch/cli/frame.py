@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperGroup
 
 import imgsearch
-from imgsearch.errors import ImgsearchError
+from imgsearch.errors import ImgsearchError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -28,11 +28,23 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 WRITING = ("index", "rebuild")  # commands that go on where they were
 
+
+def expanded(path: str) -> Path:
+    """A path as a person types it: a leading `~` or `~name` is a home folder, if it is a user's.
+
+    An empty one is refused, since it would be the working folder: `index "$UNSET"` means no such.
+    """
+    if not path:
+        raise typer.BadParameter("the path is empty; write . for the folder you are in")
+    return Path(os.path.expanduser(path))
+
+
 LibraryOption = Annotated[
     Path | None,
     typer.Option(
         "--library",
         metavar="FOLDER",
+        parser=expanded,
         help="The library; else $IMGSEARCH_LIBRARY, ./index if one, or your user data folder.",
         show_default=False,
     ),
@@ -72,8 +84,7 @@ class Commands(TyperGroup):
             complain("interrupted" + (kept if is_kept else ""), style="yellow")
             raise typer.Exit(INTERRUPTED) from error
         except BrokenPipeError as error:  # `| head` has read enough
-            # Python flushes stdout once more on leaving, and would complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _abandon_stdout()
             raise typer.Exit(0) from error
 
 
@@ -134,13 +145,8 @@ def library_path(context: typer.Context, given: Path | None) -> Path:
 
     named = given or settings(context).library
     if named is None and (variable := os.environ.get("IMGSEARCH_LIBRARY")):
-        named = Path(variable)
-    return expanded(named) if named else default_path()
-
-
-def expanded(path: Path | str) -> Path:
-    """With a leading `~` or `~name` replaced; one that names no user is left as it is."""
-    return Path(os.path.expanduser(path))
+        named = expanded(variable)
+    return named or default_path()
 
 
 def existing_library(context: typer.Context, given: Path | None) -> Library:
@@ -151,8 +157,16 @@ def existing_library(context: typer.Context, given: Path | None) -> Library:
 
 
 def write(content: str | bytes) -> None:
-    """A result, to stdout as it is: no wrapping, no markup."""
-    typer.echo(content, nl=False)
+    """A result, to stdout as it is: no wrapping, no markup. Raises UsageError on a full disk."""
+    try:
+        typer.echo(content, nl=False)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _abandon_stdout()
+        raise UsageError(
+            f"the result cannot be written: {error.strerror}; send it somewhere else"
+        ) from error
 
 
 def show(result: RenderableType) -> None:
@@ -183,6 +197,11 @@ def complain(message: str, style: str = "red", console: Console | None = None) -
 
     lines = "\n".join(shown(line) for line in message.splitlines())
     (console or stderr()).print(Text(lines, style=style))
+
+
+def _abandon_stdout() -> None:
+    """Python flushes stdout once more on leaving, and would complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _settle_streams() -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imgsearch.cli import frame
+
+if TYPE_CHECKING:
+    from imgsearch.catalog import Catalog
 
 
 def index(
@@ -18,6 +22,7 @@ def index(
         list[Path] | None,
         typer.Argument(
             metavar="PATH",
+            parser=frame.expanded,
             help="Folders of photos, or photos; without any, those given before.",
             show_default=False,
         ),
@@ -76,7 +81,7 @@ def index(
         max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
         accept_missing=accept_missing,
     )
-    given = [frame.expanded(path) for path in paths or ()]
+    given = paths or []
     folder = frame.library_path(context, library)
     if not os.path.isfile(folder / CATALOG_FILE):
         find(given)  # refuses a path that is not there before a library is made for it
@@ -87,6 +92,7 @@ def index(
         opened.lock(wait=wait),
         Progress(is_quiet=is_quiet) as progress,
     ):
+        before = embedded_photos(opened.catalog)
         for outcome in index_photos(
             opened,
             given,
@@ -97,8 +103,14 @@ def index(
         ):
             summary.add(outcome)
             progress.outcome(outcome)
+        embedded = embedded_photos(opened.catalog) - before
     seconds = time.perf_counter() - started
     if json:
         frame.write(summary.as_json(seconds))
     elif not is_quiet:
-        frame.show(summary.as_table(seconds, progress.embedded))
+        frame.show(summary.as_table(seconds, max(embedded.values(), default=0)))
+
+
+def embedded_photos(catalog: Catalog) -> Counter[int]:
+    """How many photos each encoder has embedded, by its id."""
+    return Counter({row.id: catalog.photo_count(row.id) for row in catalog.encoders()})

@@ -31,7 +31,8 @@ from imgsearch.indexing import (
 class Progress:
     """A context manager; `notice` and `outcome` draw what `index` tells.
 
-    `embedded` counts the files that came out of the stretch in which an encoder was at work.
+    Rate and time left are those of the files that need work: a stat of an unchanged one says
+    nothing of how long an encoder takes.
     """
 
     def __init__(self, *, is_quiet: bool) -> None:
@@ -49,7 +50,7 @@ class Progress:
         )
         self._task = self._bar.add_task("looking for photos", total=None, rate="", skipped="")
         self._started: float | None = None
-        self._done = self._skipped = self.embedded = 0
+        self._done = self._skipped = self._unchanged = 0
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -67,9 +68,9 @@ class Progress:
         """Draw what the run is doing now; say what must not be missed."""
         match notice:
             case Scanned(total=total):
-                self._bar.update(self._task, total=total, description="comparing")
+                self._bar.update(self._task, description="comparing")
+                self._restart(total)
             case Embedding(encoder=name):
-                self._started = self._started or time.perf_counter()
                 self._bar.update(self._task, description=f"indexing with {shown(name)}")
             case BuildingGeneration(count=count):
                 self._bar.update(self._task, description=f"building an index of {count:,}")
@@ -77,17 +78,21 @@ class Progress:
                 frame.complain(f"NOTE: {notice}", style="bold yellow", console=self._stderr)
 
     def outcome(self, outcome: Outcome) -> None:
-        """Move the bar by one file."""
+        """Move the bar by one file; one that is missing was not met by the walk."""
+        if isinstance(outcome, Missing):
+            return
         self._done += 1
         self._skipped += isinstance(outcome, Skipped)
-        rate = ""
-        if self._started is not None:
-            self.embedded += not isinstance(outcome, Skipped | Missing)
-            seconds = time.perf_counter() - self._started
-            rate = f"{self.embedded / seconds:,.0f} photos/s" if seconds > 1 else ""
+        seconds = 0.0 if self._started is None else time.perf_counter() - self._started
+        rate = (self._done - self._unchanged) / seconds if seconds > 1 else 0.0
         self._bar.update(
             self._task,
             completed=self._done,
-            rate=rate,
+            rate=f"{rate:,.0f} photos/s" if rate else "",
             skipped=f"{self._skipped:,} skipped" if self._skipped else "",
         )
+
+    def _restart(self, total: int) -> None:
+        """The unchanged files are through: forget the pace at which they went by."""
+        self._started, self._unchanged = time.perf_counter(), self._done
+        self._bar.reset(self._task, total=total, completed=self._done)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imgsearch.searching import Hit
 
 NOTHING_FOUND = 1
+ONLY_A_PATH = r"\.{0,2}[/\\]|~\S*[/\\]|[A-Za-z]:[/\\]"  # what no sentence begins with
 
 
 def search(
@@ -33,7 +34,13 @@ def search(
         float | None, typer.Option("--min-score", metavar="S", help="Leave out lower scores.")
     ] = None,
     path: Annotated[
-        Path | None, typer.Option("--path", metavar="PATH", help="Only photos at or under PATH.")
+        Path | None,
+        typer.Option(
+            "--path",
+            metavar="PATH",
+            parser=frame.expanded,
+            help="Only photos at or under PATH.",
+        ),
     ] = None,
     prompt: Annotated[
         str,
@@ -61,7 +68,12 @@ def search(
     json: frame.JsonOption = False,
     contact_sheet: Annotated[
         Path | None,
-        typer.Option("--contact-sheet", metavar="OUT.png", help="Draw the hits into a picture."),
+        typer.Option(
+            "--contact-sheet",
+            metavar="OUT.png",
+            parser=frame.expanded,
+            help="Draw the hits into a picture.",
+        ),
     ] = None,
     library: frame.LibraryOption = None,
 ) -> None:
@@ -88,13 +100,14 @@ def search(
             language=language,
             prompt=cast("Policy", prompt),
             encoder=encoder,
-            filters=Filters(path=frame.expanded(path) if path else None, min_score=min_score),
+            filters=Filters(path=path, min_score=min_score),
         )
     if not hits:
-        frame.complain("nothing found", style="yellow")
+        where = "" if path is None else f" at or under {path}"
+        frame.complain(f"nothing found{where}", style="yellow")
         raise typer.Exit(NOTHING_FOUND)
     if contact_sheet is not None:
-        _save_sheet(frame.expanded(contact_sheet), hits, " ".join(query))
+        _save_sheet(contact_sheet, hits, " ".join(query))
     _write(hits, json=json, null=null, paths_only=paths_only)
 
 
@@ -105,8 +118,8 @@ def asked_for(words: Sequence[str]) -> str | Path | int:
     is text, with its words joined by spaces. Raises QueryError for a path with no picture at it.
     """
     text = " ".join(words)
-    if photo := re.fullmatch(r"id:(\d+)", text.strip()):
-        return int(photo[1])
+    if photo := re.fullmatch(r"id:([0-9]+)", text.strip()):
+        return int(photo[1][:100])  # of thousands of digits Python reads none; no photo has them
     candidates = {text, *words}
     pictures = [each for each in candidates if _is_picture(each)]
     if not pictures:
@@ -126,19 +139,21 @@ def _is_picture(word: str) -> bool:
     from imgsearch.errors import QueryError
     from imgsearch.images import ENDINGS
 
+    if not word or "\0" in word:
+        return False
     path = frame.expanded(word)
     has_ending = path.suffix.lower() in ENDINGS
     has_separator = "/" in word or (sys.platform == "win32" and "\\" in word)
-    if not (has_separator or has_ending) or "\0" in word:
+    if not (has_separator or has_ending):
         return False
     try:
         if path.is_file():
-            return has_separator or has_ending
-        is_folder = path.is_dir()
-    except OSError:  # too long for a file name, which a sentence with a slash may be
-        return False
-    if has_separator and (has_ending or re.match(r"\.{0,2}[/\\]|~|[A-Za-z]:[/\\]", word)):
-        what = "is a folder" if is_folder else "does not exist"
+            return True
+        what = "is a folder" if path.is_dir() else "is no file"
+        what = what if path.exists() else "does not exist"
+    except OSError as error:  # for one, too long: which a sentence with a slash may be
+        what = f"cannot be looked at ({error.strerror})"
+    if has_separator and (has_ending or re.match(ONLY_A_PATH, word)):
         raise QueryError(f"{word!r} {what}: give a picture file, or words without a path")
     return False
 

@@ -51,8 +51,8 @@ class Summary:
     def as_table(self, seconds: float, embedded: int) -> RenderableType:
         """Counts, then skipped files grouped by reason with one example each, then the pace.
 
-        `embedded` files were shown to an encoder: more than were added, where one was added to a
-        library that knew the photos.
+        `embedded` photos were shown to an encoder: more than were added, where an encoder is new
+        to a library that knew the photos.
         """
         grid = Table.grid(padding=(0, 2))
         grid.add_column(justify="right")
