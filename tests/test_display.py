@@ -13,7 +13,9 @@ from rich.console import Console, RenderableType
 
 from imgsearch.display import hits as forms
 from imgsearch.display.contact_sheet import CELL, GAP, MISSING, contact_sheet, drawable
+from imgsearch.display.encoders import LibraryEncoder, encoders_table
 from imgsearch.display.text import as_json, shown
+from imgsearch.encoders import KnownEncoder
 from imgsearch.searching import Hit
 
 
@@ -145,3 +147,14 @@ def test_a_contact_sheet_takes_long_and_foreign_names_and_no_hits_at_all(tmp_pat
     assert isinstance(sheet, Image.Image)
     assert sheet.width == GAP + CELL + GAP
     assert contact_sheet([], "nothing").mode == "RGB"
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_the_names_of_encoders_have_room_on_a_small_terminal(width: int) -> None:
+    known = [KnownEncoder("open_clip/ViT-B-32/laion2b_s34b_b79k", ("en",), 512, 605_000_000, False)]
+    here = [LibraryEncoder("builtin/1", ("en", "zh"), 256, 12_345, ("en", "zh"))]
+    lines = rendered(encoders_table(known, here), width).splitlines()
+    assert lines[1].split()[0] == "builtin/1"
+    assert [line[:2] for line in lines].count("op") == 1
+    assert "…" not in "".join(lines)
+    assert max(len(line.split("  ")[0]) for line in lines[2:]) >= 14 + (width - 60)

@@ -28,23 +28,24 @@ class LibraryEncoder:
     photos: int
     answers: tuple[str, ...]
 
-    def __str__(self) -> str:
-        answers = f", answers {', '.join(self.answers)}" if self.answers else ""
-        return f"{self.photos:,} photos{answers}"
-
 
 def encoders_table(known: Sequence[KnownEncoder], here: Sequence[LibraryEncoder]) -> Table:
-    """Name, languages, dimension, download, whether it is on this machine; the library's first."""
-    grid = _grid("encoder", "languages", "dim", "download", "on this machine", "this library")
+    """Name, languages, dimension, what to download; those of the library first, and what of it.
+
+    Names are long: the other columns are few and narrow, to leave them room on a small terminal.
+    """
+    of_library = ("photos", "answers") if here else ()
+    grid = _grid("encoder", "languages", "dim", "download", *of_library)
     described = {each.name: each for each in known}
     for own in here:
-        languages = ", ".join(own.languages)
-        places = _places(described.get(own.name))
-        grid.add_row(shown(own.name), languages, str(own.dim), *places, str(own))
+        languages, download = ", ".join(own.languages), _download(described.get(own.name))
+        answers = ", ".join(own.answers) or "no language"
+        row = [languages, str(own.dim), download, f"{own.photos:,}", answers]
+        grid.add_row(shown(own.name), *row)
     for each in known:
-        if each.name in {own.name for own in here}:
-            continue
-        grid.add_row(each.name, ", ".join(each.languages), str(each.dim), *_places(each), "")
+        if each.name not in {own.name for own in here}:
+            row = [", ".join(each.languages), str(each.dim), _download(each)]
+            grid.add_row(each.name, *row, *("" for _ in of_library))
     return grid
 
 
@@ -76,11 +77,11 @@ def measurement_json(measurement: Measurement) -> str:
     return as_json(dataclasses.asdict(measurement)) + "\n"
 
 
-def _places(known: KnownEncoder | None) -> tuple[str, str]:
-    """What to download, and whether that is done; nothing of weights that are a person's own."""
-    if known is None:
-        return "", ""
-    return f"{known.size_bytes / MEGABYTE:,.0f} MB", "yes" if known.is_cached else "no"
+def _download(known: KnownEncoder | None) -> str:
+    """What is to be fetched; weights that are a person's own are here, like those fetched."""
+    if known is None or known.is_cached:
+        return "is here"
+    return f"{known.size_bytes / MEGABYTE:,.0f} MB"
 
 
 def _grid(first: str, *others: str) -> Table:
