@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from imgsearch.display.text import as_json, shown
 
@@ -61,15 +63,21 @@ def encoders_json(known: Sequence[KnownEncoder], here: Sequence[LibraryEncoder])
     return "".join(as_json(row) + "\n" for row in rows)
 
 
-def measurements_table(measurements: Sequence[Measurement]) -> Table:
-    """A row for each encoder, language and prompt policy; shares in percent."""
+def measurements_table(measurements: Sequence[Measurement]) -> RenderableType:
+    """A row for each encoder, language and prompt policy; shares in percent. Above, on what.
+
+    Eight shares leave room for one column more on a terminal of 80 letters.
+    """
     names = list(dict.fromkeys(name for each in measurements for name in each.metrics))
-    grid = _grid("encoder", "task", "language", "prompt", "photos", "texts", *map(_short, names))
+    measured = dict.fromkeys(
+        f"{each.task}, {each.language}: {each.photos:,} photos, {each.texts:,} texts"
+        for each in measurements
+    )
+    grid = _grid("encoder", *map(_short, names))
     for each in measurements:
         shares = [f"{each.metrics[name]:.1%}" if name in each.metrics else "" for name in names]
-        counts = [f"{each.photos:,}", f"{each.texts:,}"]
-        grid.add_row(shown(each.encoder), each.task, each.language, each.prompt, *counts, *shares)
-    return grid
+        grid.add_row(f"{shown(each.encoder)}, {each.language}, {each.prompt}", *shares)
+    return Group(*(Text(line, style="dim") for line in measured), grid)
 
 
 def measurement_json(measurement: Measurement) -> str:
@@ -93,13 +101,13 @@ def _grid(first: str, *others: str) -> Table:
 
 
 def _short(metric: str) -> str:
-    """`text_to_image_recall@10` as a heading that leaves room for the others: `t2i R@10`."""
+    """`text_to_image_recall@10` as a narrow heading of two lines: `t2i` over `R@10`."""
     for long, short in (
-        ("text_to_image_", "t2i "),
-        ("image_to_text_", "i2t "),
-        ("mean_recall", "mean R"),
+        ("text_to_image_", "t2i\n"),
+        ("image_to_text_", "i2t\n"),
+        ("mean_recall", "mean"),
         ("recall@", "R@"),
-        ("mean_per_class_top_1", "top-1 by class"),
+        ("mean_per_class_top_1", "top-1 by\nclass"),
         ("search_map", "mAP"),
         ("top_", "top-"),
     ):
