@@ -1,0 +1,84 @@
+"""What tests of the command line share: a tiny encoder, a library to run on, hits read back.
+
+A plugin of pytest: a test file that names it in `pytest_plugins` has its fixtures.
+(PYTEST_DONT_REWRITE: the test file has imported it before, and pytest would warn.)
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import imgsearch
+from imgsearch.cli import app
+
+Run = Callable[..., Result]
+MODEL = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1},
+}
+
+
+def environment() -> dict[str, str]:
+    """For a process of its own, which may run elsewhere than in the repository."""
+    return {**os.environ, "PYTHONPATH": str(Path(imgsearch.__file__).parent.parent)}
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny open_clip encoder for both languages, with random weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    from imgsearch.encoders import open_clip
+
+    folder = tmp_path_factory.mktemp("encoders") / "tiny"
+    folder.mkdir()
+    config: dict[str, Any] = {"model_cfg": MODEL, "preprocess_cfg": {"size": 32}}
+    config["imgsearch"] = {"name": "toy/tiny", "languages": ["en", "zh"]}
+    (folder / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
+    torch.manual_seed(1)
+    model: Any = open_clip.build(config)
+    save_file(model.state_dict(), folder / "open_clip_model.safetensors")
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command on a library of this test alone, in its folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IMGSEARCH_LIBRARY", str(tmp_path / "library"))
+
+    def run_command(*arguments: object) -> Result:
+        return CliRunner().invoke(app, [str(each) for each in arguments])
+
+    return run_command
+
+
+@pytest.fixture
+def indexed(run: Run, photos: Path, encoder: Path) -> Run:
+    """The same, with the red, green and blue photos indexed."""
+    result = run("index", photos, "--encoder", encoder, "--quiet")
+    assert result.exit_code == 0, result.stderr
+    return run
+
+
+def hits(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def command_line(*arguments: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "imgsearch.cli", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )

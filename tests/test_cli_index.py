@@ -1,0 +1,127 @@
+"""`imgsearch index` as it is typed: what it counts, what it says, what it refuses."""
+
+import json
+import os
+from pathlib import Path
+
+from commands import Run
+from conftest import draw
+
+pytest_plugins = ["commands"]
+
+
+def test_index_counts_each_file_once_and_a_second_run_finds_nothing_new(
+    run: Run, photos: Path, encoder: Path
+) -> None:
+    (photos / "notes.jpg").write_text("no picture")
+    first = run("index", photos, "--encoder", encoder, "--json")
+    assert first.exit_code == 0, first.stderr
+    counted = json.loads(first.stdout)
+    assert list(counted) == [
+        *("added", "unchanged", "moved", "missing", "skipped"),
+        *("seconds", "reasons"),
+    ]
+    assert [counted[kind] for kind in list(counted)[:5]] == [3, 0, 0, 0, 1]
+    assert isinstance(counted["seconds"], float)
+    (reason,) = counted["reasons"]
+    assert reason["path"] == str(photos / "notes.jpg")
+    assert "not a picture" in reason["reason"]
+    again = json.loads(run("index", photos, "--json").stdout)
+    assert (again["added"], again["unchanged"]) == (0, 3)
+
+
+def test_the_summary_groups_reasons_and_goes_to_stdout(
+    run: Run, photos: Path, encoder: Path
+) -> None:
+    for number in range(3):
+        (photos / f"empty{number}.jpg").touch()
+    result = run("index", photos, "--encoder", encoder)
+    rows = [line.split()[:2] for line in result.stdout.splitlines()[:5]]
+    assert rows == [
+        *(["added", "3"], ["unchanged", "0"], ["moved", "0"], ["missing", "0"], ["skipped", "3"]),
+    ]
+    assert "3 skipped: the file is empty" in result.stdout
+    assert "and 2 more" in result.stdout
+    assert "3 embedded in" in result.stdout and "photos/s" in result.stdout
+
+
+def test_the_summary_counts_known_photos_that_another_encoder_embeds(
+    indexed: Run, photos: Path
+) -> None:
+    assert "embedded" not in indexed("index", photos).stdout
+    (photos / "copy.png").write_bytes((photos / "red.png").read_bytes())
+    os.utime(photos / "blue.png", (0, 0))
+    assert "embedded" not in indexed("index", photos).stdout, "no encoder was shown those two"
+    result = indexed("index", photos, "--encoder", "builtin")
+    assert "unchanged" in result.stdout and "3 embedded in" in result.stdout
+
+
+def test_quiet_says_nothing_and_json_still_prints(run: Run, photos: Path, encoder: Path) -> None:
+    result = run("index", photos, "--encoder", encoder, "--quiet")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")
+    assert json.loads(run("--quiet", "index", photos, "--json").stdout)["unchanged"] == 3
+
+
+def test_without_a_terminal_there_is_no_bar(run: Run, photos: Path, encoder: Path) -> None:
+    assert run("index", photos, "--encoder", encoder).stderr == ""
+
+
+def test_exclude_and_max_pixels_reach_the_walk_and_the_decoder(
+    run: Run, photos: Path, encoder: Path
+) -> None:
+    draw(photos / "wide.png", "white", (400, 100))
+    counted = json.loads(
+        run(
+            *("index", photos, "--encoder", encoder, "--json"),
+            *("--exclude", "red.*", "--exclude", "green.*", "--max-pixels", 1000),
+        ).stdout
+    )
+    assert (counted["added"], counted["skipped"]) == (1, 1)
+    assert "--max-pixels" in counted["reasons"][0]["reason"]
+
+
+def test_many_files_gone_at_once_are_withheld_loudly_until_accepted(
+    run: Run, tmp_path: Path, encoder: Path
+) -> None:
+    for number in range(12):
+        draw(tmp_path / "many" / f"{number}.png", (20 * number, 9, 9))
+    run("index", tmp_path / "many", "--encoder", encoder)
+    for number in range(11):
+        (tmp_path / "many" / f"{number}.png").unlink()
+    withheld = run("index", tmp_path / "many", "--json", "--quiet")
+    assert json.loads(withheld.stdout)["missing"] == 0
+    assert "--accept-missing" in withheld.stderr
+    accepted = run("index", tmp_path / "many", "--json", "--accept-missing")
+    assert json.loads(accepted.stdout)["missing"] == 11
+
+
+def test_a_path_that_is_not_there_is_a_usage_error_and_makes_no_library(
+    run: Run, encoder: Path, tmp_path: Path
+) -> None:
+    result = run("index", "nowhere", "--encoder", encoder)
+    assert result.exit_code == 2
+    assert "nowhere" in result.stderr
+    assert result.stdout == ""
+    assert not (tmp_path / "library").exists()
+
+
+def test_without_a_path_the_folders_given_before_are_looked_at_again(
+    indexed: Run, photos: Path
+) -> None:
+    draw(photos / "white.png", "white")
+    counted = json.loads(indexed("index", "--json").stdout)
+    assert (counted["added"], counted["unchanged"]) == (1, 3)
+
+
+def test_index_of_a_known_folder_that_is_gone_marks_its_photos_missing(
+    indexed: Run, photos: Path
+) -> None:
+    photos.rename(photos.with_name("elsewhere"))
+    assert json.loads(indexed("index", photos, "--json").stdout)["missing"] == 3
+    assert indexed("search", "red").exit_code == 1
+
+
+def test_an_unknown_encoder_is_exit_code_3(run: Run, photos: Path) -> None:
+    result = run("index", photos, "--encoder", "no-such-encoder")
+    assert result.exit_code == 3
+    assert "imgsearch encoders" in result.stderr
