@@ -6,10 +6,13 @@ hand.
 """
 
 import os
+import signal
 from pathlib import Path
 
 # Before torch and faiss load: threads that wait by spinning make a busy machine ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# A job in the background of a shell ignores Ctrl-C, and so would every process a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import numpy.typing as npt
