@@ -11,13 +11,17 @@ from pathlib import Path
 
 # Before torch and faiss load: threads that wait by spinning make a busy machine ten times slower.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-# A job in the background of a shell ignores Ctrl-C, and so would every process a test starts.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
+
+
+def pytest_configure() -> None:
+    """A job in the background of a shell ignores Ctrl-C, and so would every process it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 COLOURS = {"red": 0, "green": 1, "blue": 2, "红": 0, "绿": 1, "蓝": 2}
 
