@@ -108,8 +108,9 @@ def _members_of_tar(path: Path) -> Iterator[tuple[str, bytes]]:
                 if file is not None:
                     yield member.name, file.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        reason = str(error).partition("\n")[0].rstrip(":") or type(error).__name__
         raise UsageError(
-            f"{path} is no tar that can be read ({error}): give a whole one, or the folder it "
+            f"{path} is no tar that can be read ({reason}): give a whole one, or the folder it "
             "was made of"
         ) from error
 
