@@ -51,7 +51,15 @@ def test_an_installed_wheel_opens_a_library_from_elsewhere(wheel: Path, tmp_path
 
 def test_the_wheel_carries_what_the_code_reads_and_nothing_of_the_checkout(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for needed in ("py.typed", "prompts/en.json", "prompts/zh.json", "migrations/env.py"):
+    for needed in (
+        "py.typed",
+        "prompts/en.json",
+        "prompts/zh.json",
+        "migrations/env.py",
+        "encoders/builtin/1/open_clip_config.json",
+        "encoders/builtin/1/open_clip_model.safetensors",
+        "encoders/builtin/1/bpe.txt.gz",
+    ):
         assert f"imgsearch/{needed}" in names
     folders = {name.split("/")[0] for name in names}
     assert all(folder == "imgsearch" or folder.endswith(".dist-info") for folder in folders)
