@@ -4,9 +4,9 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from conftest import ColourEncoder, draw
 from PIL import Image
 
+from conftest import ColourEncoder, draw
 from imgsearch.indexing import Outcome, index
 from imgsearch.library import Library
 

@@ -9,12 +9,12 @@ import cn_clip.clip.model as reference
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_encoders import GOLDEN, golden
 
 import imgsearch.encoders as encoders
 from imgsearch.encoders import architectures, checkpoints
 from imgsearch.encoders import cn_clip as chinese
 from imgsearch.errors import UsageError
+from small_encoders import GOLDEN, golden
 
 
 @pytest.fixture

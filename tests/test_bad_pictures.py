@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pillow_heif
 import pytest
-from conftest import draw
 from PIL import Image
 from PIL.ExifTags import Base
 
+from conftest import draw
 from imgsearch.errors import PictureError
 from imgsearch.images import content_hash, decode, read
 

@@ -6,11 +6,11 @@ import numpy as np
 import open_clip
 import pytest
 import torch
-from small_encoders import furthest, pictures, unit
 
 import imgsearch.encoders as encoders
 from imgsearch import prompts
 from imgsearch.encoders import families
+from small_encoders import furthest, pictures, unit
 
 FOLDER = families.BUILTIN / "1"
 TEXTS = [

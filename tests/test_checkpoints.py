@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_encoders import golden
 
 from imgsearch.encoders import checkpoints, weights
 from imgsearch.errors import UsageError
+from small_encoders import golden
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import threading
 from pathlib import Path
 
 import pytest
-from commands import Run, command_line, environment, hits
-from conftest import draw
 from typer.testing import CliRunner
 
 import imgsearch
+from commands import Run, command_line, environment, hits
+from conftest import draw
 from imgsearch.cli import app
 
 pytest_plugins = ["commands"]

@@ -4,8 +4,9 @@ import os
 from pathlib import Path
 
 import pytest
-from commands import Run, hits
 from PIL import Image
+
+from commands import Run, hits
 
 pytest_plugins = ["commands"]
 

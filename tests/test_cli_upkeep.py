@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import ColourEncoder
 from typer.testing import CliRunner
 
+from conftest import ColourEncoder
 from imgsearch.cli import app
 from imgsearch.indexing import index
 from imgsearch.library import open_library

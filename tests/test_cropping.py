@@ -8,10 +8,10 @@ import torch
 from open_clip.constants import OPENAI_DATASET_STD
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
-from small_encoders import pictures, write_folder
 
 import imgsearch.encoders as encoders
 from imgsearch.encoders import cropping
+from small_encoders import pictures, write_folder
 
 
 @pytest.mark.parametrize("mode", ["shortest", "squash"])

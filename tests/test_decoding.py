@@ -7,10 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pillow_heif
 import pytest
-from conftest import draw
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
+from conftest import draw
 from imgsearch.errors import PictureError
 from imgsearch.images import content_hash, decode, read
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import draw
 from PIL import Image, ImageFont
 from rich.console import Console, RenderableType
 
+from conftest import draw
 from imgsearch.display import hits as forms
 from imgsearch.display.contact_sheet import CELL, GAP, MISSING, contact_sheet, drawable
 from imgsearch.display.encoders import LibraryEncoder, encoders_table, measurements_table

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import torch
-from small_encoders import MODEL, write_folder
 
 import imgsearch.encoders as encoders
 from imgsearch.errors import UsageError
+from small_encoders import MODEL, write_folder
 
 
 def test_a_folder_may_name_its_encoder_its_languages_and_its_own_merges(tmp_path: Path) -> None:

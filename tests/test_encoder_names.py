@@ -12,7 +12,6 @@ import open_clip
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from small_encoders import MODEL, TEXTS, furthest, write_chinese_file, write_folder
 
 import imgsearch.encoders as encoders
 from imgsearch.encoders import checkpoints, device, towers
@@ -20,6 +19,7 @@ from imgsearch.encoders import cn_clip as chinese
 from imgsearch.encoders import open_clip as adapter
 from imgsearch.encoders.weights import file_hash
 from imgsearch.errors import NoEncoderError, UsageError
+from small_encoders import MODEL, TEXTS, furthest, write_chinese_file, write_folder
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,13 @@ import open_clip
 import pytest
 import torch
 from cn_clip.training.data import _preprocess_text
+
+import imgsearch.encoders as encoders
+from imgsearch.encoders import architectures, weights
+from imgsearch.encoders import cn_clip as chinese
+from imgsearch.encoders import open_clip as adapter
+from imgsearch.encoders.checkpoints import Checkpoint
+from imgsearch.errors import QueryError
 from small_encoders import (
     CHINESE,
     GOLDEN,
@@ -26,13 +33,6 @@ from small_encoders import (
     write_chinese_file,
     write_folder,
 )
-
-import imgsearch.encoders as encoders
-from imgsearch.encoders import architectures, weights
-from imgsearch.encoders import cn_clip as chinese
-from imgsearch.encoders import open_clip as adapter
-from imgsearch.encoders.checkpoints import Checkpoint
-from imgsearch.errors import QueryError
 
 
 @pytest.fixture(scope="module")

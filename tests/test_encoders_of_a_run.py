@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ColourEncoder, draw
 from PIL import Image
 
+from conftest import ColourEncoder, draw
 from imgsearch import encoders
 from imgsearch.errors import DownloadError, NoEncoderError, QueryError, UsageError
 from imgsearch.indexing import Embedding, Notice, index, switch

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ColourEncoder, draw
 from PIL import Image
 
+from conftest import ColourEncoder, draw
 from imgsearch import prompts
 from imgsearch.errors import NoEncoderError, PictureError, UsageError
 from imgsearch.evaluating import embed_queries, evaluate

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import draw
 
+from conftest import draw
 from imgsearch.errors import UsageError
 from imgsearch.images import ENDINGS, PhotoFile, Unreadable, find
 

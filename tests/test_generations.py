@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ColourEncoder, draw
 
+from conftest import ColourEncoder, draw
 from imgsearch.catalog import EncoderRow
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.indexing import BuildingGeneration, Notice, rebuild

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ColourEncoder, draw
 from PIL import Image
 
+from conftest import ColourEncoder, draw
 from imgsearch.errors import PictureError, UsageError
 from imgsearch.indexing import Added, Intake, Moved, Notice, Scanned, Skipped, Unchanged, index
 from imgsearch.library import Library, open_library

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ColourEncoder
 from PIL import Image
 
+from conftest import ColourEncoder
 from imgsearch.errors import LibraryLockedError
 from imgsearch.indexing import Added, index
 from imgsearch.library import Library, open_library

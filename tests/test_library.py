@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ColourEncoder, draw
 
+from conftest import ColourEncoder, draw
 from imgsearch.errors import (
     LibraryDamagedError,
     LibraryError,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ColourEncoder, draw
 
+from conftest import ColourEncoder, draw
 from imgsearch.errors import UsageError
 from imgsearch.indexing import Intake, Missing, Moved, Notice, Unchanged, Withheld, index
 from imgsearch.library import Library, open_library

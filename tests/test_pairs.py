@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import draw
 
+from conftest import draw
 from imgsearch.errors import UsageError
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, read_pairs
 

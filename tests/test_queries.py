@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ColourEncoder
 from PIL import Image
-from stars import StarEncoder, Stars, direction, names, open_stars, random_vectors
 
+from conftest import ColourEncoder
 from imgsearch.errors import NoEncoderError, PictureError, QueryError, UsageError
 from imgsearch.indexing import index
 from imgsearch.library import Library, open_library
 from imgsearch.searching import search
+from stars import StarEncoder, Stars, direction, names, open_stars, random_vectors
 
 
 @pytest.fixture

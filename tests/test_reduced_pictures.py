@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import draw
 from PIL import Image
 from PIL.ExifTags import Base
 
+from conftest import draw
 from imgsearch.images import decode, read
 
 

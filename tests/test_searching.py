@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ColourEncoder, draw
-from stars import Stars, direction, names, open_stars, random_vectors
 
+from conftest import ColourEncoder, draw
 from imgsearch.indexing import index
 from imgsearch.library import Library, open_library
 from imgsearch.searching import Filters, search
 from imgsearch.vector_index import KINDS
+from stars import Stars, direction, names, open_stars, random_vectors
 
 
 @pytest.fixture

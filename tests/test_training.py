@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import draw
 from open_clip.tokenizer import SimpleTokenizer
 
+from conftest import draw
 from imgsearch import training
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
 from imgsearch.training.losses import multi_positive_loss

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ColourEncoder, draw
 
+from conftest import ColourEncoder, draw
 from imgsearch import encoders
 from imgsearch.errors import LibraryLockedError
 from imgsearch.indexing import index

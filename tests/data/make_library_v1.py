@@ -15,7 +15,6 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent.parent)]
 
 from conftest import ColourEncoder, draw  # noqa: E402  # found by the line above
-
 from imgsearch.indexing import index  # noqa: E402
 from imgsearch.library import open_library  # noqa: E402
 
