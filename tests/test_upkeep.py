@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from conftest import ColourEncoder, draw
-from imgsearch import encoders
 from imgsearch.errors import LibraryLockedError
 from imgsearch.indexing import index
 from imgsearch.library import Library, open_library
@@ -207,8 +206,6 @@ def test_doctor_does_not_run_beside_a_writer(library: Library) -> None:
 def test_a_bundled_model_that_is_gone_or_damaged_is_copied_again(
     tmp_path: Path, photos: Path
 ) -> None:
-    if not any(each.name.startswith("builtin/") for each in encoders.known()):
-        pytest.skip("this checkout bundles no weights yet")
     with open_library(tmp_path / "bundled") as library:
         list(index(library, photos, encoder="builtin"))
         assert list(doctor(library)) == []
