@@ -2,7 +2,6 @@
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -225,11 +224,10 @@ def test_a_name_that_is_not_valid_text_survives(tmp_path: Path) -> None:
     assert found.path.exists()
 
 
-def test_twenty_thousand_files_are_walked_in_well_under_a_second_or_two(tmp_path: Path) -> None:
+def test_twenty_thousand_files_in_many_folders_each_come_once(tmp_path: Path) -> None:
     for folder in range(20):
         (tmp_path / str(folder)).mkdir()
         for number in range(1000):
             os.close(os.open(tmp_path / str(folder) / f"{number}.jpg", os.O_CREAT))
-    started = time.perf_counter()
-    assert sum(1 for _ in find([tmp_path])) == 20_000
-    assert time.perf_counter() - started < 2  # 0.12 s where measured
+    found = [finding.path for finding in find([tmp_path])]
+    assert len(found) == len(set(found)) == 20_000

