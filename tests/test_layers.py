@@ -15,7 +15,7 @@ LAYERS = {
     "searching": 4,
     "upkeep": 4,
     "training": 4,
-    "evaluating": 4,
+    "evaluating": 3,
     "library": 3,
     "catalog": 2,
     "vector_index": 2,

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 def multi_positive_loss(
     images: Tensor, texts: Tensor, positives: Tensor, logit_scale: Tensor | float
 ) -> Tensor:
-    """Symmetric cross entropy in which a row may have several right answers, each an equal share of
-    the target.
+    """Symmetric cross entropy in which a row may have several right answers, each its share of the
+    target.
 
-    images (b, d) and texts (u, d), any length; positives (b, u) bool, at least one True in every
-    row and column; logit_scale multiplies the cosines. With a diagonal mask this is CLIP's loss
+    images (b, d) and texts (u, d), any length; positives (b, u), true or the weight of the answer,
+    at least one above zero in every row and column; logit_scale multiplies the cosines. With a diagonal mask this is CLIP's loss
     (Radford et al. 2021, figure 3); with repeats it is the bidirectional label-aware loss of UniCL
     (Yang et al. 2022).
     """

@@ -66,7 +66,7 @@ def captioned_set(
     for.
 
     Sentences under `zh_translated` count as `zh`: what stands before the underscore is the
-    language.
+    language. They are drawn half as often as those under `zh` itself.
     """
     texts: dict[str, list[list[int]]] = {language: [] for language in languages}
     ids: dict[str, dict[Token, int]] = {language: {} for language in languages}
@@ -77,10 +77,10 @@ def captioned_set(
                 tuple(tokenize(sentence))
                 for key, values in captions.items()
                 if key.split("_")[0] == language
-                for sentence in values
+                for sentence in values * (2 if key == language else 1)
             ]
             texts[language].append(
-                sorted({known.setdefault(tokens, len(known)) for tokens in sentences})
+                sorted(known.setdefault(tokens, len(known)) for tokens in sentences)
             )
     tokens = {language: [(each,) for each in ids[language]] for language in languages}
     return TrainingSet(name, decode_all(photos.pictures, side), texts, tokens)
@@ -145,14 +145,16 @@ def random_views(
     generator: torch.Generator,
     smallest: float = 0.35,
 ) -> Tensor:
-    """A random crop of each picture, maybe mirrored, brighter or paler: (b, 3, size, size) float in
-    [0, 1].
+    """A random crop of each picture, maybe mirrored, in other light and colours: (b, 3, size, size)
+    float in [0, 1].
 
     pixels is (b, 3, side, side) uint8. The crop keeps at least the share `smallest` of the area,
     with an aspect ratio between 3:4 and 4:3 (Inception's crop), resampled bilinearly.
     """
     b = len(pixels)
-    area, aspect, x, y, brightness, contrast, flip = torch.rand(7, b, generator=generator)
+    area, aspect, x, y, brightness, contrast, saturation, flip = torch.rand(
+        8, b, generator=generator
+    )
     area = smallest + (1 - smallest) * area
     aspect = torch.exp((aspect * 2 - 1) * float(np.log(4 / 3)) / 2)
     width = (area.sqrt() * aspect).clamp(max=1)
@@ -166,10 +168,30 @@ def random_views(
     views: Tensor = F.grid_sample(
         pixels.float() / 255, grid, padding_mode="reflection", align_corners=False
     )
+    grey = views.mean(dim=1, keepdim=True)  # (b, 1, size, size); every tenth picture is left so
+    colour = torch.where(saturation < 0.1, 0.0, 0.5 + saturation).view(b, 1, 1, 1)
+    views = grey + (views - grey) * colour
     mean = views.mean(dim=(1, 2, 3), keepdim=True)
     views = (views - mean) * (0.7 + 0.6 * contrast).view(b, 1, 1, 1) + mean
     views = views * (0.7 + 0.6 * brightness).view(b, 1, 1, 1)
     return views.clamp(0, 1)
+
+
+def cut_mix(views: Tensor, generator: torch.Generator) -> tuple[Tensor, float]:
+    """A box of each picture filled from the one before it: the pictures, and the share of them that
+    is their own.
+
+    views is (b, 3, size, size); box and share are the same for all (Yun et al. 2019, CutMix). The
+    right answers of row i are then its own by that share and those of row i - 1 by the rest.
+    """
+    size = views.shape[-1]
+    own, x, y = torch.rand(3, generator=generator).tolist()
+    side = round(size * (1 - own) ** 0.5)
+    left, top = round(x * (size - side)), round(y * (size - side))
+    mixed = views.clone()
+    box = (..., slice(top, top + side), slice(left, left + side))
+    mixed[box] = views.roll(1, dims=0)[box]
+    return mixed, 1 - (side / size) ** 2
 
 
 def pad(tokens: Sequence[Token], longest: int) -> Tensor:
