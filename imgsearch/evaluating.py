@@ -6,7 +6,7 @@ counted as the papers count it: every sentence is a query, every photo of the se
 the other way round a photo is right when any of its sentences is among the first k.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,7 @@ def evaluate(
     for language in chosen:
         for policy in policies:
             if isinstance(pairs, CaptionedPhotos):
-                yield _retrieval(pairs, vectors, encoder, language, policy)
+                yield recall_of_vectors(pairs.captions, vectors, encoder, language, policy)
             else:
                 yield _zero_shot(pairs, vectors, encoder, language, policy)
 
@@ -131,17 +131,23 @@ def embed_queries(
     return np.concatenate(rows)
 
 
-def _retrieval(
-    pairs: CaptionedPhotos,
+def recall_of_vectors(
+    captions: Sequence[Mapping[str, Sequence[str]]],
     vectors: Vectors,
     encoder: Encoder,
     language: str,
     policy: prompts.Policy,
 ) -> Measurement:
-    owner = np.array(
-        [photo for photo, texts in enumerate(pairs.captions) for _ in texts.get(language, ())]
-    )
-    texts = [text for each in pairs.captions for text in each.get(language, ())]
+    """Recall both ways of photos whose embeddings are at hand; `vectors` is (n, d), unit rows.
+
+    `captions[i]` maps a language to photo i's sentences. Every sentence of the language is a query;
+    every photo is in the gallery, those without a sentence as well. Raises UsageError when there is
+    no sentence in the language.
+    """
+    owner = np.array([photo for photo, each in enumerate(captions) for _ in each.get(language, ())])
+    texts = [text for each in captions for text in each.get(language, ())]
+    if not texts:
+        raise UsageError(f"none of these {len(captions)} photos has a sentence in {language!r}")
     queries = embed_queries(texts, encoder, language, policy)
     to_image = _ranks(queries, vectors, owner[:, None] == np.arange(len(vectors)))
     described = np.unique(owner)

@@ -10,7 +10,7 @@ from PIL import Image
 from conftest import ColourEncoder, draw
 from imgsearch import prompts
 from imgsearch.errors import NoEncoderError, PictureError, UsageError
-from imgsearch.evaluating import embed_queries, evaluate
+from imgsearch.evaluating import embed_queries, evaluate, recall_of_vectors
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
 from imgsearch.vectors import Vectors, ensemble
 
@@ -33,6 +33,17 @@ def test_recall_counts_every_sentence_as_a_query_and_every_photo_as_the_gallery(
     assert row.metrics["text_to_image_recall@1"] == 3 / 4  # the wrong sentence finds the red photo
     assert row.metrics["image_to_text_recall@1"] == 2 / 3
     assert row.metrics["text_to_image_recall@5"] == 1.0
+
+
+def test_recall_of_stored_vectors_is_recall_of_their_pictures(
+    tmp_path: Path, colour_encoder: ColourEncoder
+) -> None:
+    pairs = captioned(tmp_path)
+    (row,) = evaluate(pairs, colour_encoder, languages=["en"], policies=["raw"])
+    vectors = np.eye(3, dtype=np.float32)
+    assert recall_of_vectors(pairs.captions, vectors, colour_encoder, "en", "raw") == row
+    with pytest.raises(UsageError, match="none of these 3 photos has a sentence in 'fr'"):
+        recall_of_vectors(pairs.captions, vectors, colour_encoder, "fr", "raw")
 
 
 def test_each_language_the_encoder_knows_is_a_row(tmp_path: Path) -> None:
