@@ -7,17 +7,15 @@ the other way round a photo is right when any of its sentences is among the firs
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from imgsearch import images, prompts
+from imgsearch import prompts
 from imgsearch.encoders import Encoder
-from imgsearch.errors import NoEncoderError, PictureError, UsageError
+from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.evaluating.embedding import embed_pictures, embed_queries
 from imgsearch.metrics import (
     mean_average_precision,
     mean_recall,
@@ -25,10 +23,9 @@ from imgsearch.metrics import (
     recall_at_k,
 )
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
-from imgsearch.vectors import Vectors, ensemble
+from imgsearch.vectors import Vectors
 
 ROWS = 512  # queries ranked at once: bounds the memory of the score matrix
-PROMPTS = 4096  # prompts embedded at once: 15,000 sentences in 179 templates are 2.7 million
 
 
 @dataclass(frozen=True)
@@ -85,50 +82,6 @@ def evaluate(
                 yield recall_of_vectors(pairs.captions, vectors, encoder, language, policy)
             else:
                 yield _zero_shot(pairs, vectors, encoder, language, policy)
-
-
-def embed_pictures(pictures: Sequence[bytes | Path], encoder: Encoder) -> Vectors:
-    """Decode and embed, (n, d) unit float32; pictures are decoded in parallel, one batch ahead.
-
-    Raises PictureError, saying which picture it is, for one that cannot be decoded.
-    """
-
-    def decode(index: int) -> Image.Image:
-        try:
-            return images.decode(pictures[index])
-        except PictureError as error:
-            place = f"picture {index + 1} of {len(pictures)}"
-            raise PictureError(f"{place}: {error}; leave it out of the set") from error
-
-    rows = [np.zeros((0, encoder.dim), np.float32)]
-    indices = range(len(pictures))
-    with ThreadPoolExecutor() as pool:
-        ahead = [pool.submit(decode, index) for index in indices[: encoder.batch_size]]
-        for start in range(0, len(pictures), encoder.batch_size):
-            current = ahead
-            following = indices[start + encoder.batch_size :][: encoder.batch_size]
-            ahead = [pool.submit(decode, index) for index in following]
-            rows.append(encoder.embed_images([future.result() for future in current]))
-    return np.concatenate(rows)
-
-
-def embed_queries(
-    texts: Sequence[str], encoder: Encoder, language: str, policy: prompts.Policy
-) -> Vectors:
-    """Each text as `search` embeds it: filled into the policy's templates, ensembled; (n, d).
-
-    A prompt longer than the text tower reads is cut to what it reads, as the papers do it.
-    """
-    sets = [prompts.templates(policy, text, language.split("_")[0]) for text in texts]
-    step = max(1, PROMPTS // max(map(len, sets), default=1))
-    rows = [np.zeros((0, encoder.dim), np.float32)]
-    for start in range(0, len(texts), step):
-        chunk = slice(start, start + step)
-        filled = [prompts.expand(*each) for each in zip(texts[chunk], sets[chunk], strict=True)]
-        flat = encoder.embed_texts([encoder.shorten(prompt) for each in filled for prompt in each])
-        ends = np.cumsum([len(each) for each in filled])[:-1]
-        rows.append(np.stack([ensemble(each) for each in np.split(flat, ends)]))
-    return np.concatenate(rows)
 
 
 def recall_of_vectors(
