@@ -4,8 +4,12 @@ import numpy as np
 import pytest
 
 from imgsearch.metrics import (
+    FEW,
+    average_precision,
+    best,
     mean_average_precision,
     mean_recall,
+    median_rank,
     rank_of_first_relevant,
     recall_at_k,
 )
@@ -50,3 +54,29 @@ def test_a_query_without_a_right_entry_is_refused() -> None:
 def test_matrices_of_two_shapes_are_refused() -> None:
     with pytest.raises(ValueError, match="must match"):
         rank_of_first_relevant(SCORES, RELEVANT[:, :3])
+
+
+def test_the_median_rank_counts_from_one() -> None:
+    assert median_rank(np.array([0, 3, 1])) == 2.0
+    assert median_rank(np.array([0, 3])) == 2.5
+
+
+def test_the_best_entries_come_first_and_equal_ones_in_their_order() -> None:
+    scores = np.array([[0.5, 0.9, 0.5, 0.9, 0.5]])
+    assert best(scores, 4).tolist() == [[1, 3, 0, 2]]
+    assert best(scores, 10).tolist() == [[1, 3, 0, 2, 4]]
+
+
+@pytest.mark.parametrize("right", [1, 5, FEW, FEW + 1, 199])
+def test_average_precision_is_that_of_the_sorted_list_however_many_are_right(right: int) -> None:
+    rng = np.random.default_rng(right)
+    scores = rng.integers(0, 40, (6, 200)) / 40  # many ties
+    relevant = np.zeros((6, 200), bool)
+    for row in relevant:
+        row[rng.permutation(200)[:right]] = True
+    for row, is_right, found in zip(
+        scores, relevant, average_precision(scores, relevant), strict=True
+    ):
+        hits = is_right[sorted(range(200), key=lambda column: -row[column])]
+        precisions = [hits[: place + 1].mean() for place in range(200) if hits[place]]
+        assert found == pytest.approx(np.mean(precisions))
