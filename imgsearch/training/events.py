@@ -7,6 +7,7 @@ from them, `metrics.jsonl` holds the same values.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -62,6 +63,12 @@ class Evaluated:
     loss: float | None
     health: Health | None
 
+    @property
+    def score(self) -> float | None:
+        """The mean over languages and directions of what the validation measured, in [0, 1]: mean
+        recall, or top-1; None without validation pairs."""
+        return score_of(self.validation)
+
 
 @dataclass(frozen=True)
 class Finished:
@@ -76,6 +83,17 @@ class Finished:
     @property
     def is_proposed(self) -> bool:
         return not self.reasons
+
+
+def score_of(measurements: Sequence[Measurement]) -> float | None:
+    """One number of several measurements: the mean of their mean recalls or top-1 accuracies."""
+    values = [
+        each.metrics[key]
+        for each in measurements
+        for key in ("text_to_image_mean_recall", "image_to_text_mean_recall", "top_1")
+        if key in each.metrics
+    ]
+    return sum(values) / len(values) if values else None
 
 
 Event: TypeAlias = Stepped | Evaluated | Finished

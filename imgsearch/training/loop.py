@@ -1,258 +1,285 @@
-"""The plain training loop of a small CLIP: several sets of photos, two languages, growing pictures.
+"""The plain training loop: step, report, evaluate, save; interrupted at any moment, it goes on.
 
-In: an open_clip model, training sets, a recipe. Out: a checkpoint that goes on where it was, one
-line of `metrics.jsonl` every few steps, and the trained model in place. Each set keeps to its own
-softmax: sentences about dogs are no negatives of a class called "dog", and a set's look (blurred,
-tiny) is no help in telling its texts apart.
+In: towers, sets of photos, a resolved recipe, a folder for the run's state, and how to measure. Out:
+events, and the trained weights in place. What a step sees depends on its number alone (see
+`batches`), so weights, optimiser and schedule are all that a checkpoint holds.
 """
 
-import json
 import math
-import random
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from imgsearch.training.losses import multi_positive_loss
-from imgsearch.training.photos import Token, TrainingSet, pad, random_views
+from imgsearch.training.batches import Batch, Batches, size_at
+from imgsearch.training.collapse import Watch, loss_of_guessing
+from imgsearch.training.events import Evaluated, Stepped
+from imgsearch.training.ranks import Ranks
+from imgsearch.training.recipe import Recipe
+from imgsearch.training.sets import TrainingSet
+from imgsearch.training.steps import Computed, Stepper
+from imgsearch.training.towers import Towers
 
-LARGEST_SCALE = math.log(100)
-TEXT_GROUPS = 6
+BETAS, EPSILON = (0.9, 0.98), 1e-6  # CLIP's, for vision transformers
+LONGEST_GRADIENT = 1.0
+REPORTS = 200  # a run, at most
+SAVED_EVERY_SECONDS = 60
+SAVING_SHARE = 0.05  # of the time, at most
 
-
-@dataclass(frozen=True)
-class Stage:
-    """A stretch of the run at one picture size: `size` in pixels, `photos` to see."""
-
-    size: int
-    photos: int
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Everything that decides a run besides its data.
-
-    batch maps a set's name to its photos a step. The rate warms up over the first `warmup` share of
-    the photos, stays, and falls to zero linearly over the last `decay` share.
-    """
-
-    stages: tuple[Stage, ...]
-    batch: dict[str, int]
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.1
-    warmup: float = 0.02
-    decay: float = 0.4
-    token_drop: float = 0.1
-    seed: int = 0
-    mean: tuple[float, ...] = (0.48145466, 0.4578275, 0.40821073)
-    std: tuple[float, ...] = (0.26862954, 0.26130258, 0.27577711)
-
-    @property
-    def photos(self) -> int:
-        return sum(stage.photos for stage in self.stages)
-
-    def size_at(self, seen: int) -> int:
-        for stage in self.stages:
-            if seen < stage.photos:
-                return stage.size
-            seen -= stage.photos
-        return self.stages[-1].size
-
-    def rate_at(self, seen: int) -> float:
-        done = seen / self.photos
-        return self.learning_rate * max(
-            min(1.0, done / self.warmup if self.warmup else 1.0, (1 - done) / self.decay), 0.0
-        )
+Measure = Callable[[int, int], Evaluated]  # at this step, after so many photos
 
 
 @dataclass(frozen=True)
-class Progress:
-    """What one report says: photos seen of all, mean loss and cosine scale since the last, photos a
-    second.
-    """
+class Plan:
+    """The steps of a run: how many, and after which of them to measure."""
 
-    seen: int
-    photos: int
-    size: int
-    loss: float
-    logit_scale: float
-    learning_rate: float
-    photos_per_second: float
+    steps: int
+    photos_a_step: int
+    evaluations: frozenset[int]
+
+
+def plan_of(recipe: Recipe, batches: Batches) -> Plan:
+    """The steps that a recipe means for these sets; always measured at the end."""
+    photos = sum(stage.photos for stage in recipe.stages)
+    steps = max(1, math.ceil(photos / batches.photos_a_step))
+    largest = max(len(each) / n for each, n in zip(batches.sets, batches.counts, strict=True))
+    every = max(1, round(largest / recipe.evaluations)) if recipe.evaluations else steps
+    return Plan(steps, batches.photos_a_step, frozenset({*range(every, steps, every), steps}))
 
 
 def train(
-    model: nn.Module,
+    towers: Towers,
     sets: Sequence[TrainingSet],
     recipe: Recipe,
     folder: Path,
     *,
-    report_every: int = 50,
-    save_every: int = 250,
-) -> Iterator[Progress]:
-    """Train in place, yielding progress every `report_every` steps; goes on from
-    `folder/checkpoint.pt`.
+    measure: Measure | None = None,
+    ranks: Ranks = Ranks(),  # noqa: B008  # frozen
+) -> Iterator[Stepped | Evaluated]:
+    """Train in place; goes on from `folder/checkpoint.pt`.
 
-    Weights, optimiser, counters and random streams are in the checkpoint, so an interrupted run
-    ends where an uninterrupted one does. The towers run in bfloat16 (twice as fast on a CPU that
-    has the units for it), the loss in float32.
+    The recipe has its rates and stages. Measures before the first step, at the recipe's evaluations
+    and after the last step. With `keep="best"` the weights that measured best are in place at the
+    end. An interrupted run ends where an uninterrupted one does, bit for bit on a CPU, at the cost
+    of at most a minute. Raises CollapsedError when embeddings no longer tell things apart.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    model.train().to(memory_format=torch.channels_last)
-    logit_scale: Tensor = model.get_parameter("logit_scale")
-    torch.manual_seed(recipe.seed)
-    run = _Run(
-        model,
-        torch.optim.AdamW(_groups(model, recipe.weight_decay), betas=(0.9, 0.98), eps=1e-6),
-        random.Random(recipe.seed),
-        torch.Generator().manual_seed(recipe.seed),
-    )
-    checkpoint = folder / "checkpoint.pt"
-    if checkpoint.exists():
-        run.load(checkpoint)
-    losses: list[float] = []
-    since, started = run.seen, time.perf_counter()
-    while run.seen < recipe.photos:
-        for group in run.optimiser.param_groups:
-            group["lr"] = recipe.rate_at(run.seen)
-        size = recipe.size_at(run.seen)
-        loss = _step_loss(run, sets, recipe, size)
-        run.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        run.optimiser.step()
-        with torch.no_grad():
-            logit_scale.clamp_(0, LARGEST_SCALE)
-        losses.append(loss.item())
-        run.seen += sum(recipe.batch.values())
-        run.step += 1
-        is_last = run.seen >= recipe.photos
-        if run.step % save_every == 0 or is_last:
-            run.save(checkpoint)
-        if run.step % report_every == 0 or is_last:
-            progress = Progress(
-                run.seen,
-                recipe.photos,
-                size,
-                sum(losses) / len(losses),
-                logit_scale.exp().item(),
-                recipe.rate_at(run.seen),
-                (run.seen - since) / (time.perf_counter() - started),
-            )
-            with (folder / "metrics.jsonl").open("a") as log:
-                log.write(json.dumps(asdict(progress)) + "\n")
-            losses, since, started = [], run.seen, time.perf_counter()
-            yield progress
-
-
-def _step_loss(run: "_Run", sets: Sequence[TrainingSet], recipe: Recipe, size: int) -> Tensor:
-    """The loss of one step: every set against its own texts, languages averaged, sets weighted by
-    photos.
-    """
-    model: Any = run.model
-    rng = run.rng
-    batches = [rng.choices(range(len(each)), k=recipe.batch[each.name]) for each in sets]
-    views = torch.cat(
-        [
-            random_views(each.pixels[batch], size, run.generator)
-            for each, batch in zip(sets, batches, strict=True)
-        ]
-    )  # (b, 3, size, size)
-    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (recipe.mean, recipe.std))
-    pictures = ((views - mean) / std).contiguous(memory_format=torch.channels_last)
-    drawn = [
-        (index, *each.draw_texts(batch, language, rng))
-        for index, (each, batch) in enumerate(zip(sets, batches, strict=True))
-        for language in each.texts
-    ]
-    tokens = [_drop(text, recipe.token_drop, rng) for _, texts, _ in drawn for text in texts]
-    with torch.autocast("cpu", torch.bfloat16):
-        image_vectors = model.encode_image(pictures)
-        text_vectors = _encode_texts(model, tokens)
-    images = torch.split(image_vectors.float(), [len(batch) for batch in batches])
-    texts = torch.split(text_vectors.float(), [len(each) for _, each, _ in drawn])
-    scale = model.logit_scale.exp()
-    total = torch.zeros(())
-    for (index, _, positives), vectors in zip(drawn, texts, strict=True):
-        weight = len(batches[index]) / len(views) / len(sets[index].texts)
-        total = total + weight * multi_positive_loss(images[index], vectors, positives, scale)
-    return total
-
-
-def _encode_texts(model: Any, tokens: Sequence[Token]) -> Tensor:
-    """Text embeddings (u, d) of texts of mixed length, in groups of like length.
-
-    The causal mask is cut to each group's longest text: a causal tower's answer at the last token
-    does not depend on the padding behind it, so this is what the full length gives, at about a
-    fifth of its cost.
-    """
-    order = sorted(range(len(tokens)), key=lambda index: len(tokens[index]))
-    per_group = math.ceil(len(order) / TEXT_GROUPS)
-    groups = [order[start : start + per_group] for start in range(0, len(order), per_group)]
-    full, vectors = model.text.attn_mask, []
+    batches = Batches(sets, recipe, ranks)
+    plan = plan_of(recipe, batches)
+    run = Run(towers, recipe, folder, ranks)
+    run.load()
+    stepper = Stepper(towers, recipe, ranks, run.device)
+    starting = None
+    if run.step == 0:
+        evaluated = run.measured(measure, 0)
+        if evaluated is not None:
+            starting = evaluated.health
+            yield evaluated
+    watch = Watch(plan.steps, recipe.rates.of_parts, starting)
+    report = Report(recipe, plan)
     try:
-        for group in groups:
-            padded = pad([tokens[index] for index in group], model.context_length)  # (u', t)
-            model.text.attn_mask = full[: padded.shape[1], : padded.shape[1]]
-            vectors.append(model.encode_text(padded))
+        for step, batch in batches.steps(run.step, plan.steps):
+            done = step / plan.steps
+            run.is_between_steps = False
+            run.prepare(done)
+            computed = stepper.gradients(step, batch)
+            run.update(stepper)
+            run.step = step + 1
+            run.is_between_steps = True
+            report.add(computed, batch.count)
+            if report.is_due(run.step):
+                guessing = loss_of_knowing_nothing(recipe, batch)
+                cosine = watch.look(
+                    run.step, computed.images, computed.texts, computed.loss, guessing
+                )
+                yield report.stepped(run, cosine, done)
+            if run.step in plan.evaluations:
+                evaluated = run.measured(measure, run.step * plan.photos_a_step)
+                run.save()
+                if evaluated is not None:
+                    if evaluated.health is not None:
+                        watch.judge(run.step, evaluated.health)
+                    yield evaluated
+            elif run.is_save_due():
+                run.save()
     finally:
-        model.text.attn_mask = full
-    return torch.cat(vectors)[torch.tensor(order).argsort()]
+        if run.is_between_steps:
+            run.save()
+    run.take_best()
 
 
-def _drop(tokens: tuple[int, ...], share: float, rng: random.Random) -> tuple[int, ...]:
-    """Leave out some tokens of a sentence, never the first and last, and none of a short text."""
-    if len(tokens) < 8 or rng.random() < 0.5:
-        return tokens
-    kept = [token for token in tokens[1:-1] if rng.random() >= share]
-    return (tokens[0], *kept, tokens[-1])
+def loss_of_knowing_nothing(recipe: Recipe, batch: Batch) -> float | None:
+    """What embeddings that are all alike would cost on this batch; None for losses that a healthy
+    run keeps near it, or that have no such number."""
+    if recipe.objective.loss not in ("clip", "same-caption", "same-label"):
+        return None
+    return sum(
+        each.weight * loss_of_guessing(len(each.rows), len(each.drawn.texts))
+        for each in batch.contrasts
+    )
 
 
-def _groups(model: nn.Module, weight_decay: float) -> list[dict[str, object]]:
-    """Weight decay on matrices alone: not on norms, biases and the scale."""
-    parameters = [each for each in model.parameters() if each.requires_grad]
-    return [
-        {"params": [each for each in parameters if each.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [each for each in parameters if each.ndim < 2], "weight_decay": 0.0},
-    ]
+class Run:
+    """All that changes while a run goes on, and what an interrupted one needs to go on."""
+
+    def __init__(self, towers: Towers, recipe: Recipe, folder: Path, ranks: Ranks) -> None:
+        self.towers = towers
+        self.recipe = recipe
+        self.folder = folder
+        self.ranks = ranks
+        self.step = 0
+        self.is_between_steps = True
+        self.device = towers.logit_scale.device
+        towers.lock(recipe.freeze)
+        groups = towers.groups(recipe.rates.of_parts, recipe.weight_decay, recipe.head_decay)
+        self.optimiser = torch.optim.AdamW(groups, betas=BETAS, eps=EPSILON)
+        self.plateau = Plateau(recipe.plateau_patience, recipe.plateau_factor)
+        self._best: float | None = None
+        self._saved_at = time.monotonic()
+        self._saved_step = 0
+        self._pause = float(SAVED_EVERY_SECONDS)
+        towers.checkpoint_activations(recipe.checkpoint_activations)
+
+    def prepare(self, done: float) -> None:
+        """Training mode, locks and rates for a step after the share `done` of the run."""
+        is_first_stage = done < self.recipe.image_locked
+        self.towers.lock("image" if is_first_stage else self.recipe.freeze)
+        self.towers.train()
+        share = self.recipe.share_of_rate(done) * self.plateau.share
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["rate"] * share
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def update(self, stepper: Stepper) -> None:
+        """Take the step whose gradients were computed."""
+        stepper.scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.towers.model.parameters(), LONGEST_GRADIENT)
+        stepper.scaler.step(self.optimiser)
+        stepper.scaler.update()
+        self.towers.clamp_scale()
+
+    def rates(self, done: float) -> dict[str, float]:
+        """The learning rate of each part."""
+        share = self.recipe.share_of_rate(done) * self.plateau.share
+        return {part: rate * share for part, rate in self.recipe.rates.of_parts.items()}
+
+    def measured(self, measure: Measure | None, photos: int) -> Evaluated | None:
+        """Measure the towers as they are; remember the best, and slow down on a plateau.
+
+        Of several processes the first measures, and tells the others how far to slow down.
+        """
+        evaluated = None
+        if measure is not None:
+            self.towers.eval()
+            evaluated = measure(self.step, photos)
+            if self.step and evaluated.loss is not None and self.recipe.schedule == "plateau":
+                self.plateau.look(evaluated.loss)
+            score = evaluated.score
+            if score is not None and (self._best is None or score > self._best):
+                self._best = score
+                self._write(self.folder / "best.pt", self.towers.model.state_dict())
+        self.plateau.share = self.ranks.of_first(self.plateau.share)
+        return evaluated
+
+    def take_best(self) -> None:
+        """Put the weights in place that measured best, where the recipe says so."""
+        if self.recipe.keep == "best" and self._best is not None:
+            best = torch.load(self.folder / "best.pt", weights_only=True, map_location=self.device)
+            self.towers.model.load_state_dict(best)
+        self.towers.eval()
+
+    def is_save_due(self) -> bool:
+        """A minute has passed; more where saving takes long."""
+        return time.monotonic() - self._saved_at > self._pause
+
+    def save(self) -> None:
+        """Write the checkpoint, unless this very step is written."""
+        if self._saved_step == self.step:
+            return
+        started = time.monotonic()
+        state = {
+            "model": self.towers.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "plateau": vars(self.plateau),
+            "best": self._best,
+            "step": self.step,
+        }
+        self._write(self.folder / "checkpoint.pt", state)
+        self._saved_at, self._saved_step = time.monotonic(), self.step
+        self._pause = max(SAVED_EVERY_SECONDS, (self._saved_at - started) / SAVING_SHARE)
+
+    def load(self) -> None:
+        """Go on from the checkpoint, where there is one."""
+        path = self.folder / "checkpoint.pt"
+        if not path.exists():
+            return
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location=self.device)
+        self.towers.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.plateau = Plateau(**state["plateau"])
+        self._best = state["best"]
+        self.step = self._saved_step = state["step"]
+
+    def _write(self, path: Path, state: dict[str, Any]) -> None:
+        if self.ranks.is_first:
+            unfinished = path.with_suffix(".tmp")
+            torch.save(state, unfinished)
+            unfinished.replace(path)
 
 
 @dataclass
-class _Run:
-    """All that changes while a run goes on, and what an interrupted one needs to go on."""
+class Plateau:
+    """Multiplies rates by `factor` when the validation loss has not fallen for more than `patience`
+    evaluations: what torch's ReduceLROnPlateau does, with its relative threshold of 1e-4."""
 
-    model: nn.Module
-    optimiser: torch.optim.Optimizer
-    rng: random.Random
-    generator: torch.Generator
-    seen: int = 0
-    step: int = 0
+    patience: int
+    factor: float
+    share: float = 1.0
+    lowest: float = math.inf
+    waited: int = 0
 
-    def save(self, path: Path) -> None:
-        version, numbers, gauss = self.rng.getstate()
-        state = {
-            "model": self.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "random": [version, list(numbers), gauss],
-            "generator": self.generator.get_state(),
-            "torch": torch.get_rng_state(),
-            "seen": self.seen,
-            "step": self.step,
-        }
-        unfinished = path.with_suffix(".tmp")
-        torch.save(state, unfinished)
-        unfinished.replace(path)
+    def look(self, loss: float) -> None:
+        if loss < self.lowest * (1 - 1e-4):
+            self.lowest, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.waited > self.patience:
+            self.share, self.waited = self.share * self.factor, 0
 
-    def load(self, path: Path) -> None:
-        state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        version, numbers, gauss = state["random"]
-        self.rng.setstate((version, tuple(numbers), gauss))
-        self.generator.set_state(state["generator"])
-        torch.set_rng_state(state["torch"])
-        self.seen, self.step = state["seen"], state["step"]
+
+@dataclass
+class Report:
+    """What has happened since the last report."""
+
+    recipe: Recipe
+    plan: Plan
+    losses: list[float] = field(default_factory=list)
+    photos: int = 0
+    started: float = field(default_factory=time.perf_counter)
+
+    def add(self, computed: Computed, photos: int) -> None:
+        self.losses.append(computed.loss)
+        self.photos += photos
+
+    def is_due(self, step: int) -> bool:
+        return step % max(1, self.plan.steps // REPORTS) == 0 or step == self.plan.steps
+
+    def stepped(self, run: Run, cosine: float, done: float) -> Stepped:
+        plan, now = self.plan, time.perf_counter()
+        stepped = Stepped(
+            step=run.step,
+            steps=plan.steps,
+            photos=run.step * plan.photos_a_step,
+            total=plan.steps * plan.photos_a_step,
+            size=size_at(self.recipe, (run.step - 1) * plan.photos_a_step),
+            loss=sum(self.losses) / len(self.losses),
+            logit_scale=run.towers.logit_scale.exp().item(),
+            rates=run.rates(done),
+            cosine=cosine,
+            photos_per_second=self.photos / (now - self.started),
+        )
+        self.losses, self.photos, self.started = [], 0, now
+        return stepped

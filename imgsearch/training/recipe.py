@@ -18,6 +18,7 @@ Loss: TypeAlias = Literal[
 Tower: TypeAlias = Literal["none", "image", "text"]
 Schedule: TypeAlias = Literal["cosine", "linear", "constant", "plateau"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16", "fp16"]
+Keep: TypeAlias = Literal["best", "last"]
 
 SMALL = 20_000_000  # parameters: an encoder below it was trained on little, and learns fast
 GUARD_LOSS = 0.05
@@ -113,7 +114,8 @@ class Recipe:
     variation: Variation = Variation()
     precision: Precision = "auto"
     checkpoint_activations: bool = False
-    evaluations: float = 1.0  # an epoch
+    evaluations: float = 1.0  # an epoch; 0: only before and after
+    keep: Keep = "best"
     largest_guard_loss: float = GUARD_LOSS  # mean recall, in points of 1: more is not proposed
     seed: int = 0
 
