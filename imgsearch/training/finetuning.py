@@ -2,8 +2,8 @@
 
 Pairs go in, events come out, and at the end a folder in the library's `models/` that loads like any
 encoder. Nothing that answers queries is touched: `rebuild --encoder NAME` puts the new encoder to
-work, and `finetune` proposes that only when the validation pairs gained and the guard did not lose.
-The state of an unfinished run lies in the library's `training/NAME/`; the same call goes on from it.
+work, which is proposed only when the validation pairs gained and the guard did not lose. The state
+of an unfinished run lies in the library's `training/NAME/`; the same call goes on from it.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from imgsearch.library import Library, captions_of
 from imgsearch.library.lock import Lock
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, read_pairs, split
 from imgsearch.training import curves, logs
-from imgsearch.training.events import Evaluated, Event, Finished, Stepped, score_of
+from imgsearch.training.events import Evaluated, Event, Finished, score_of
 from imgsearch.training.loop import train
 from imgsearch.training.measuring import Measuring
 from imgsearch.training.model_card import model_card
@@ -170,9 +170,7 @@ class _Run:
         if self.recipe.keep == "best":
             after = max(evaluated, key=lambda each: (each.score or 0.0, each.step))
         target = library.models_folder / self.name
-        finished = Finished(
-            self.name, target, before, after, _reasons(before, after, self.recipe)
-        )
+        finished = Finished(self.name, target, before, after, _reasons(before, after, self.recipe))
         made = self.folder / "encoder"
         self.towers.save(made, self.name)
         card = self._card(finished)

@@ -1,6 +1,6 @@
 """The plain training loop: step, report, evaluate, save; interrupted at any moment, it goes on.
 
-In: towers, sets of photos, a resolved recipe, a folder for the run's state, and how to measure. Out:
+In: towers, sets of photos, a resolved recipe, a folder for the run's state, how to measure. Out:
 events, and the trained weights in place. What a step sees depends on its number alone (see
 `batches`), so weights, optimiser and schedule are all that a checkpoint holds.
 """

@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
+
+from imgsearch.errors import UsageError
 
 Loss: TypeAlias = Literal[
     "auto", "clip", "soft", "soft-per-axis", "same-caption", "same-label", "siglip"
@@ -37,6 +39,9 @@ class Objective:
     temperature: float = 1.0
     normalize_embeddings: bool = False
     detach_targets: bool = False
+
+    def __post_init__(self) -> None:
+        _check("loss", self.loss, Loss)
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,17 @@ class Recipe:
     largest_guard_loss: float = GUARD_LOSS  # mean recall, in points of 1: more is not proposed
     seed: int = 0
 
+    def __post_init__(self) -> None:
+        _check("schedule", self.schedule, Schedule)
+        _check("freeze", self.freeze, Tower)
+        _check("precision", self.precision, Precision)
+        _check("keep", self.keep, Keep)
+        if self.freeze == "text" and self.image_locked:
+            raise UsageError(
+                "with the text tower frozen and the image tower locked nothing is left to learn; "
+                "use one of the two"
+            )
+
     def resolved(self, parameters: int, from_scratch: bool) -> Recipe:
         """The recipe with its rate chosen, where nobody chose one.
 
@@ -145,3 +161,9 @@ class Recipe:
         if self.schedule == "linear":
             return max(0.0, min(rising, (1 - done) / self.decay if self.decay else 1.0))
         return rising
+
+
+def _check(name: str, value: str, choices: object) -> None:
+    known = get_args(choices)
+    if value not in known:
+        raise UsageError(f"{name} {value!r} is unknown; it is one of {', '.join(known)}")

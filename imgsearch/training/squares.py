@@ -79,7 +79,7 @@ class Squares:
 
 
 def square_of(picture: Image.Image, side: int, fit: Fit) -> Image.Image:
-    """An RGB picture as a square: squashed, its middle (`shortest`), or with a border (`longest`)."""
+    """An RGB picture as a square: squashed, its middle (`shortest`), or bordered (`longest`)."""
     size, resample = (side, side), Image.Resampling.BICUBIC
     if fit == "squash":
         return picture.resize(size, resample)

@@ -115,9 +115,7 @@ class Stepper:
         devices = [self.device] if self.device.type == "cuda" else []
         with (
             torch.random.fork_rng(devices=devices),
-            torch.autocast(
-                self.device.type, self.dtype, enabled=self.dtype != torch.float32
-            ),
+            torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32),
         ):
             torch.manual_seed(piece.seed)
             return piece.embed()
@@ -154,9 +152,7 @@ def batch_loss(
     for each in batch.contrasts:
         stop = start + len(each.drawn.texts)
         rows = images[each.rows.to(images.device)]
-        part = loss_of(
-            recipe.objective, rows, texts[start:stop], each, scale, towers.logit_bias
-        )
+        part = loss_of(recipe.objective, rows, texts[start:stop], each, scale, towers.logit_bias)
         total = total + each.weight * part
         start = stop
     return total
