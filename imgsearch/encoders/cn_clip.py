@@ -25,7 +25,12 @@ from PIL import Image
 from imgsearch.encoders import architectures, towers, weights
 from imgsearch.encoders import device as devices
 from imgsearch.encoders.checkpoints import Checkpoint
-from imgsearch.encoders.tokenizers import REMEMBERED, check_lengths, longest_beginning
+from imgsearch.encoders.tokenizers import (
+    REMEMBERED,
+    check_lengths,
+    longest_beginning,
+    padded,
+)
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors
 
@@ -44,16 +49,19 @@ Precision = Literal["fp32", "ref_cpu"]
 class ChineseClip:
     """An Encoder over a cn_clip model. `source` is what `encoders.load` takes to get it again.
 
-    `config` is for a model whose head counts are not the usual ones (see `architectures`).
+    `config` is for a model whose head counts are not the usual ones (see `architectures`). Without
+    a checkpoint, of which it is then all there is, the weights are random ones to train.
     `precision="ref_cpu"` rounds the weights as the package's own loader does; for parity tests
     only.
     """
 
-    languages = ("zh",)
+    languages: tuple[str, ...] = ("zh",)
+    context = CONTEXT
+    ignores_padding = True
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | None,
         config: Mapping[str, Any] | None = None,
         *,
         name: str,
@@ -62,39 +70,44 @@ class ChineseClip:
         precision: Precision = "fp32",
     ) -> None:
         self.device = devices.choose(device)
-        state = architectures.chinese_clip_state(checkpoint.state)
-        config = dict(config or architectures.chinese_clip_config(state))
-        with weights.Unfilled():
-            model = build(config)
-        weights.fill(model, state, str(checkpoint.path))
+        if checkpoint is None:
+            self.config = dict(config or {})
+            model = build(self.config)
+        else:
+            state = architectures.chinese_clip_state(checkpoint.state)
+            self.config = dict(config or architectures.chinese_clip_config(state))
+            with weights.Unfilled():
+                model = build(self.config)
+            weights.fill(model, state, str(checkpoint.path))
         if precision == "ref_cpu":
             model = half_rounded(model)
         self.model: Any = towers.place(model, self.device)
-        self.architecture = architecture_of(config)
+        self.architecture = architecture_of(self.config)
         self.name = name
         self.source = source
         self.batch_size = devices.batch_size(self.device)
-        self.image_size: int = config["image_resolution"]
-        self.dim: int = config["embed_dim"]
+        self.image_size: int = self.config["image_resolution"]
+        self.dim: int = self.config["embed_dim"]
         self._transform = image_transform(self.image_size)
         self.identity = weights.identity(
-            weights.file_hash(checkpoint.path), family="cn_clip", model=config, precision=precision
+            weights.file_hash(checkpoint.path) if checkpoint else "random",
+            family="cn_clip",
+            model=self.config,
+            precision=precision,
         )
 
     def embed_images(self, images: list[Image.Image]) -> Vectors:
         """Upright RGB pictures -> (n, dim) float32 unit rows."""
         if not images:
             return np.empty((0, self.dim), np.float32)
-        return towers.embed(
-            images, self.pixels, self.model.encode_image, self.device, self.batch_size
-        )
+        return towers.embed(images, self.pixels, self.image_vectors, self.device, self.batch_size)
 
     def embed_texts(self, texts: list[str]) -> Vectors:
         """Texts -> (n, dim) float32 unit rows. Raises QueryError for one of more than 52 tokens."""
         if not texts:
             return np.empty((0, self.dim), np.float32)
         return towers.embed(
-            token_rows(texts), pad, self.model.encode_text, self.device, TEXT_BATCH, length=len
+            token_rows(texts), pad, self.text_vectors, self.device, TEXT_BATCH, length=len
         )
 
     def shorten(self, text: str) -> str:
@@ -104,6 +117,30 @@ class ChineseClip:
     def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """What the image tower sees: (n, 3, s, s) float32, squashed to its square and scaled."""
         return torch.stack([self._transform(image) for image in images])
+
+    @property
+    def preprocess(self) -> dict[str, Any]:
+        """What is done to a picture, in open_clip's words."""
+        scaling = self._transform.transforms[-1]
+        return {"resize_mode": "squash", "mean": scaling.mean, "std": scaling.std}
+
+    def image_vectors(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(n, 3, s, s) as `pixels` makes them -> (n, dim), of any length."""
+        vectors: torch.Tensor = self.model.encode_image(pixels)
+        return vectors
+
+    def text_vectors(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(n, l) token ids -> (n, dim), of any length."""
+        vectors: torch.Tensor = self.model.encode_text(tokens)
+        return vectors
+
+    def token_ids(self, text: str) -> tuple[int, ...]:
+        """The tokens of a text of any length, [CLS] and [SEP] included."""
+        return token_ids(text)
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Rows of ids -> (n, longest) int64."""
+        return pad(rows)
 
 
 def token_rows(texts: Sequence[str]) -> list[tuple[int, ...]]:
@@ -128,10 +165,7 @@ def token_ids(text: str) -> tuple[int, ...]:
 def pad(rows: Sequence[Sequence[int]]) -> torch.Tensor:
     """Rows of ids -> (n, longest) int64, zero-padded: the tower masks zeros, so no more are
     needed."""
-    tokens = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
-    for row, ids in zip(tokens, rows, strict=True):
-        row[: len(ids)] = torch.tensor(ids)
-    return tokens
+    return padded(rows, max(map(len, rows)))
 
 
 def build(config: Mapping[str, Any]) -> torch.nn.Module:

@@ -30,6 +30,7 @@ from PIL import Image
 from imgsearch.encoders import cropping, hub, tokenizers, towers, weights
 from imgsearch.encoders import device as devices
 from imgsearch.encoders.checkpoints import Checkpoint
+from imgsearch.encoders.text_tower import TextTower
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors
 
@@ -67,11 +68,15 @@ class Settings:
 
 class OpenClip:
     """An Encoder over an open_clip model. `source` is what `encoders.load` takes to get it
-    again."""
+    again.
+
+    Without a checkpoint its weights are random and no vectors of it are worth keeping: what
+    training from scratch starts with.
+    """
 
     def __init__(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | None,
         settings: Settings,
         *,
         name: str,
@@ -80,24 +85,30 @@ class OpenClip:
     ) -> None:
         self.device = devices.choose(device)
         self.model: Any
-        with weights.Unfilled():
-            model = build(_with_text_tower(settings.model, source))
-        weights.fill(model, _fitted(model, checkpoint.state), str(checkpoint.path))
+        config = _with_text_tower(settings.model, source)
+        if checkpoint is None:
+            model = build(config)
+        else:
+            with weights.Unfilled():
+                model = build(config)
+            weights.fill(model, _fitted(model, checkpoint.state), str(checkpoint.path))
         self.model = towers.place(model, self.device)
+        self._text_tower = TextTower(self.model, settings.text)
+        self.ignores_padding = self._text_tower.ignores_padding
         self.settings = settings
         self.name = name
         self.source = source
         self.languages = settings.languages
         self.batch_size = devices.batch_size(self.device)
-        self._preprocess, self._transform = _preprocessing(settings, self.model.visual.image_size)
-        self._size = _pair(self._preprocess["size"])
+        self.preprocess, self._transform = _preprocessing(settings, self.model.visual.image_size)
+        self._size = _pair(self.preprocess["size"])
         self.image_size = max(self._size)
         self.dim = int(settings.model["embed_dim"])
         self.identity = weights.identity(
-            weights.file_hash(checkpoint.path),
+            weights.file_hash(checkpoint.path) if checkpoint else "random",
             family="open_clip",
             model=_essence(settings.model),
-            preprocess={**self._preprocess, "size": self._size},
+            preprocess={**self.preprocess, "size": self._size},
             merges=weights.file_hash(settings.merges) if settings.merges else None,
             space_han=settings.space_han,
         )
@@ -106,9 +117,7 @@ class OpenClip:
         """Upright RGB pictures -> (n, dim) float32 unit rows."""
         if not images:
             return np.empty((0, self.dim), np.float32)
-        return towers.embed(
-            images, self.pixels, self.model.encode_image, self.device, self.batch_size
-        )
+        return towers.embed(images, self.pixels, self.image_vectors, self.device, self.batch_size)
 
     def embed_texts(self, texts: list[str]) -> Vectors:
         """Texts -> (n, dim) float32 unit rows. Raises QueryError for one longer than the tower
@@ -127,57 +136,57 @@ class OpenClip:
 
     def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """What the image tower sees: (n, 3, h, w) float32, resized, cropped and scaled."""
-        if self._preprocess["resize_mode"] == "shortest":
-            is_bilinear = self._preprocess["interpolation"] == "bilinear"
+        if self.preprocess["resize_mode"] == "shortest":
+            is_bilinear = self.preprocess["interpolation"] == "bilinear"
             resample = Image.Resampling.BILINEAR if is_bilinear else Image.Resampling.BICUBIC
             images = [cropping.middle(image, self._size, resample) for image in images]
         return torch.stack([self._transform(image) for image in images])
 
+    def image_vectors(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(n, 3, h, w) as `pixels` makes them -> (n, dim), of any length."""
+        vectors: torch.Tensor = self.model.encode_image(pixels, normalize=False)
+        return vectors
+
     def text_vectors(self, tokens: torch.Tensor) -> torch.Tensor:
-        """(n, l) token ids, l at most the context -> (n, dim), not necessarily of unit length."""
-        length, prefix = tokens.shape[1], "text." if hasattr(self.model, "text") else ""
-        tower = getattr(self.model, "text", self.model)
-        positions = getattr(tower, "positional_embedding", None)
-        if positions is None or length >= positions.shape[0] or not self._is_causal:
-            vectors: torch.Tensor = self.model.encode_text(tokens)
-            return vectors
-        tables = {
-            f"{prefix}positional_embedding": positions[:length],
-            f"{prefix}attn_mask": tower.attn_mask[:length, :length],
-        }
-        output = torch.func.functional_call(self.model, tables, kwargs={"text": tokens})
-        return output[1]  # type: ignore[no-any-return]
+        """(n, l) token ids, l at most the context -> (n, dim), of any length."""
+        return self._text_tower.vectors(tokens)
+
+    def token_ids(self, text: str) -> tuple[int, ...]:
+        """The tokens of a text of any length, those that begin and end it included."""
+        return tuple(self.tokenizer.ids(text))
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
+        """Rows of at most `context` ids -> (n, l) int64, l what `text_vectors` needs of it."""
+        length = max(map(len, rows)) if self.ignores_padding else self.context
+        return tokenizers.padded(rows, length, self.tokenizer.padding)
+
+    @property
+    def context(self) -> int:
+        """How many tokens the text tower reads at most."""
+        return self.tokenizer.context
 
     @cached_property
     def tokenizer(self) -> tokenizers.Tokenizer:
         """Made when the first text comes: indexing never needs it."""
-        settings, folder = self.settings, self.settings.folder
-        name = settings.text.get("hf_tokenizer_name")
-        if not name:
+        settings = self.settings
+        folder = self.tokenizer_folder
+        if folder is None:
             return tokenizers.BytePairs(settings.text, settings.merges, settings.space_han)
-        if folder is None or not (folder / "tokenizer_config.json").is_file():
-            folder = hub.fetch_folder(name, "tokenizer_config.json")
         return tokenizers.FromFolder(settings.text, folder)
 
-    @cached_property
-    def _is_causal(self) -> bool:
-        """No position of the text tower looks ahead, and none behind the end of a text is read."""
-        tower = getattr(self.model, "text", self.model)
-        pool = getattr(tower, "pool_type", getattr(tower, "text_pool_type", None))
-        return (
-            getattr(tower, "attn_mask", None) is not None
-            and getattr(tower, "cls_emb", None) is None
-            and pool in ("argmax", "eos")
-        )
-
     @property
-    def _masks_padding(self) -> bool:
-        is_hugging_face = "hf_model_name" in self.settings.text
-        return is_hugging_face and self.settings.text.get("tokenizer_mode") != "clips"
+    def tokenizer_folder(self) -> Path | None:
+        """Where the files of a Hugging Face tokenizer lie; None for byte pairs. May download."""
+        name, folder = self.settings.text.get("hf_tokenizer_name"), self.settings.folder
+        if not name:
+            return None
+        if folder is not None and (folder / "tokenizer_config.json").is_file():
+            return folder
+        return hub.fetch_folder(name, "tokenizer_config.json")
 
     def _cut(self, rows: Sequence[tuple[torch.Tensor, int]]) -> torch.Tensor:
         tokens = torch.stack([row for row, _ in rows])  # (n, context)
-        if self._is_causal or self._masks_padding:
+        if self.ignores_padding:
             tokens = tokens[:, : max(length for _, length in rows)]
         return tokens
 
@@ -260,14 +269,14 @@ def _fitted(model: Any, state: dict[str, torch.Tensor]) -> dict[str, torch.Tenso
         state = {name.removeprefix("text."): value for name, value in state.items()}
     if "text.transformer.embeddings.position_ids" not in model.state_dict():
         state.pop("text.transformer.embeddings.position_ids", None)  # of an older transformers
-    for name in ("logit_scale", "logit_bias"):  # scalar in some files, (1,) in others; unused here
+    for name in ("logit_scale", "logit_bias"):  # scalar in some files, (1,) in others, or missing
         parameter = getattr(model, name, None)
         if parameter is None:
             state.pop(name, None)
         elif name in state:
             state[name] = state[name].reshape(parameter.shape)
         else:
-            state[name] = torch.zeros_like(parameter)
+            state[name] = parameter.detach()
     return state
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from imgsearch.encoders.cn_clip import ChineseClip
 
 CONFIG = "open_clip_config.json"
+OURS = "imgsearch.json"  # beside the weights of a Chinese-CLIP, whose package has no such file
 WEIGHTS = (  # as open_clip prefers them, then what people name theirs
     *OPEN_CLIP_FILES,
     "open_clip_pytorch_model.safetensors",
@@ -40,12 +41,7 @@ WEIGHTS = (  # as open_clip prefers them, then what people name theirs
 def open_clip_named(name: str, *, device: str) -> OpenClip:
     """`open_clip/ARCHITECTURE/WEIGHTS`: a tag, a path, or a tag and then the path of its file."""
     _, architecture, *rest = name.split("/", 2)
-    model = open_clip.get_model_config(architecture)
-    if model is None:
-        raise NoEncoderError(
-            f"open_clip has no architecture {architecture!r}; "
-            + _nearest(architecture, open_clip.list_models())
-        )
+    model = architecture_config(architecture)
     tag, _, path = rest[0].partition("/") if rest else ("", "", "")
     published = open_clip.get_pretrained_cfg(architecture, tag)
     if published:
@@ -62,7 +58,7 @@ def open_clip_named(name: str, *, device: str) -> OpenClip:
         raise NoEncoderError(f"{name!r} names no weights of {architecture}: {near}")
     checkpoint = checkpoints.read(_existing(Path(rest[0])))
     model["quick_gelu"] = bool(model.get("quick_gelu") or checkpoint.is_openai)
-    settings = Settings(model, _usual_preprocess(architecture), languages_of(model))
+    settings = Settings(model, usual_preprocess(architecture), languages_of(model))
     return OpenClip(
         checkpoint,
         settings,
@@ -70,6 +66,17 @@ def open_clip_named(name: str, *, device: str) -> OpenClip:
         source=f"open_clip/{architecture}/{checkpoint.path}",
         device=device,
     )
+
+
+def architecture_config(architecture: str) -> dict[str, Any]:
+    """open_clip's own `model_cfg` of an architecture. Raises NoEncoderError where it has none."""
+    model: dict[str, Any] | None = open_clip.get_model_config(architecture)
+    if model is None:
+        raise NoEncoderError(
+            f"open_clip has no architecture {architecture!r}; "
+            + _nearest(architecture, open_clip.list_models())
+        )
+    return model
 
 
 def cn_clip_named(name: str, *, device: str) -> ChineseClip:
@@ -112,7 +119,8 @@ def from_path(
     file = _weights_in(path) if path.is_dir() else path
     checkpoint = checkpoints.read(file)
     if checkpoint.family == "cn_clip":
-        return _chinese_clip(checkpoint, name=name, source=source, device=device)
+        ours, config = _beside(path / OURS) if (path / OURS).is_file() else (None, None)
+        return _chinese_clip(checkpoint, config, name=name or ours, source=source, device=device)
     return _open_clip_file(checkpoint, name=name, source=source, device=device)
 
 
@@ -139,9 +147,21 @@ def _from_folder(folder: Path, *, name: str | None, source: str, device: str) ->
             f"the byte-pair file {settings.merges}, which {CONFIG} names, is not there; copy the "
             "whole folder"
         )
-    name = ours.get("name") or name or f"open_clip/{folder.name}"
+    name = name or ours.get("name") or f"open_clip/{folder.name}"
     checkpoint = checkpoints.read(_weights_in(folder))
     return OpenClip(checkpoint, settings, name=name, source=source, device=device)
+
+
+def _beside(path: Path) -> tuple[str, dict[str, Any]]:
+    """The name and the configuration that training wrote beside the weights of a Chinese-CLIP."""
+    try:
+        ours = json.loads(path.read_text("utf-8"))
+        return str(ours["name"]), dict(ours["config"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{path} is not what imgsearch finetune writes ({error!r}); save the encoder anew, or "
+            "name its weights file"
+        ) from error
 
 
 def _open_clip_file(
@@ -167,17 +187,22 @@ def _open_clip_file(
             f"{checkpoint.path} has {model['text_cfg']['vocab_size']} tokens, CLIP's tokenizer "
             f"{DEFAULT_VOCABULARY}; put it in a folder with an {CONFIG} that names its tokenizer"
         )
-    settings = Settings(model, _usual_preprocess(architecture), ("en",))
+    settings = Settings(model, usual_preprocess(architecture), ("en",))
     name = name or f"open_clip/{architecture}/{checkpoint.path.stem}"
     return OpenClip(checkpoint, settings, name=name, source=source, device=device)
 
 
 def _chinese_clip(
-    checkpoint: checkpoints.Checkpoint, *, name: str | None, source: str, device: str
+    checkpoint: checkpoints.Checkpoint,
+    config: Mapping[str, Any] | None = None,
+    *,
+    name: str | None,
+    source: str,
+    device: str,
 ) -> ChineseClip:
     from imgsearch.encoders.cn_clip import ChineseClip
 
-    encoder = ChineseClip(checkpoint, name=name or "", source=source, device=device)
+    encoder = ChineseClip(checkpoint, config, name=name or "", source=source, device=device)
     encoder.name = name or f"cn_clip/{encoder.architecture}/{checkpoint.path.stem}"
     return encoder
 
@@ -211,7 +236,7 @@ def _preprocess(published: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _usual_preprocess(architecture: str) -> dict[str, Any]:
+def usual_preprocess(architecture: str) -> dict[str, Any]:
     """What all published weights of an architecture agree on; CLIP's own where they differ or are
     none."""
     tags = open_clip.list_pretrained_tags_by_model(architecture)

@@ -9,7 +9,7 @@ without a word, and the end of a query is often its point.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,12 +28,18 @@ REMEMBERED = 8192  # texts: a prompt is shortened, measured and tokenized, and s
 class Tokenizer(Protocol):
     """Texts -> (n, context) int64 token ids, and the number of real tokens in each row.
 
-    Raises QueryError for a text longer than the context.
+    Raises QueryError for a text longer than the context. `padding` is the id behind the real ones.
     """
 
     context: int
 
+    @property
+    def padding(self) -> int: ...
     def __call__(self, texts: list[str]) -> tuple[torch.Tensor, list[int]]: ...
+    def ids(self, text: str) -> list[int]:
+        """The tokens of a text of any length, those that begin and end it included."""
+        ...
+
     def length(self, text: str) -> int:
         """How many tokens a text has, those that begin and end it included."""
         ...
@@ -41,6 +47,8 @@ class Tokenizer(Protocol):
 
 class BytePairs:
     """CLIP's own tokenizer, with its published merges or those of a file."""
+
+    padding = 0
 
     def __init__(
         self, text_config: Mapping[str, Any], merges: Path | None = None, han: bool = False
@@ -71,6 +79,11 @@ class BytePairs:
         tokens: torch.Tensor = self._tokenizer([self._prepare(text) for text in texts])
         return tokens, lengths
 
+    def ids(self, text: str) -> list[int]:
+        """The tokens of a text of any length, start and end included."""
+        inner = self._tokenizer.encode(self._prepare(text))
+        return [self._tokenizer.sot_token_id, *inner, self._tokenizer.eot_token_id]
+
     def length(self, text: str) -> int:
         """How many tokens a text has, start and end included."""
         return len(self._tokenizer.encode(self._prepare(text))) + 2
@@ -97,6 +110,17 @@ class FromFolder:
         tokens: torch.Tensor = self._tokenizer(texts)
         return tokens, lengths
 
+    @property
+    def padding(self) -> int:
+        """The id that fills a row behind its text."""
+        return int(self._tokenizer.tokenizer.pad_token_id or 0)
+
+    def ids(self, text: str) -> list[int]:
+        """The tokens of a text of any length; a whole row where a class token ends each row."""
+        width = self.context if self._extra else self.length(text)
+        ids: list[int] = self._tokenizer([text], context_length=width)[0].tolist()
+        return ids
+
     def length(self, text: str) -> int:
         """How many tokens a text has, special ones included."""
         ids = self._tokenizer.tokenizer(self._tokenizer.clean_fn(text))["input_ids"]
@@ -112,6 +136,14 @@ def check_lengths(texts: list[str], lengths: list[int], limit: int) -> None:
                 f"the text {start!r} has {length} tokens and this encoder reads at most {limit}; "
                 "shorten it"
             )
+
+
+def padded(rows: Sequence[Sequence[int]], length: int, padding: int = 0) -> torch.Tensor:
+    """Rows of at most `length` ids -> (n, length) int64."""
+    tokens = torch.full((len(rows), length), padding, dtype=torch.long)
+    for row, ids in zip(tokens, rows, strict=True):
+        row[: len(ids)] = torch.tensor(ids)
+    return tokens
 
 
 def longest_beginning(text: str, length: Callable[[str], int], limit: int) -> str:
