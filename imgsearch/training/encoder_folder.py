@@ -1,90 +1,122 @@
-"""What training makes: a folder that open_clip itself can load.
+"""What training makes: a folder that imgsearch loads, and the package its towers come from.
 
-In: a model, its configuration, its merges. Out: `open_clip_config.json`,
-`open_clip_model.safetensors` (half precision: the loss is below what search can see, the size is
-half) and `bpe.txt.gz`, so that `open_clip.create_model("local-dir:FOLDER")` and `imgsearch index
---encoder FOLDER` both read it.
+In: an encoder. Out, for the open_clip family: `open_clip_config.json`,
+`open_clip_model.safetensors` and the files of its tokenizer, for `open_clip.create_model(
+"local-dir:FOLDER")`. For Chinese-CLIP: `model.safetensors` under the package's own names, for
+`create_model("ViT-B-16@RoBERTa-wwm-ext-base-chinese", {"state_dict": load_file(...)})`, and beside
+it `imgsearch.json` with the sizes that no tensor tells. `imgsearch --encoder FOLDER` reads both.
+Half precision halves the size, and what it loses is below what search can see.
 """
 
+from __future__ import annotations
+
 import json
+import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
-from open_clip.model import CustomTextCLIP
 from safetensors.torch import save_file
-from torch import nn
 
-BPE = "bpe.txt.gz"
-CONTEXT = 48
+from imgsearch.encoders.cn_clip import ChineseClip
+from imgsearch.encoders.hub import TEXT_TOWER_FILES
+from imgsearch.encoders.open_clip import OpenClip
+from imgsearch.encoders.sources import CONFIG, OURS
+from imgsearch.errors import UsageError
+
+OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
+CHINESE_CLIP_WEIGHTS = "model.safetensors"
 
 
-def small_clip(
-    name: str, image_size: int, vocabulary_size: int, languages: Sequence[str]
-) -> dict[str, Any]:
-    """The configuration of the bundled encoder's architecture, as open_clip writes it.
+def save_encoder(
+    encoder: OpenClip | ChineseClip,
+    folder: Path,
+    *,
+    name: str,
+    base: str | None,
+    half: bool = False,
+) -> None:
+    """Write the folder of an encoder as it stands, under a name of its own.
 
-    A ResNet-10 with a deep stem (timm's resnet10t, 4.9 M parameters) and a causal text tower of
-    three layers, 192 wide. Pictures are squashed to a square: nothing at the edge is lost.
+    `base` is what it was trained from, None for nothing. What is there is replaced once all of it
+    is written. Raises UsageError where that is no encoder's folder.
     """
-    return {
-        "model_cfg": {
-            "embed_dim": 256,
-            "vision_cfg": {
-                "timm_model_name": "resnet10t",
-                "timm_model_pretrained": False,
-                "timm_pool": "avg",
-                "timm_proj": "linear",
-                "timm_drop_path": 0.05,
-                "image_size": image_size,
-            },
-            "text_cfg": {
-                "context_length": CONTEXT,
-                "vocab_size": vocabulary_size,
-                "width": 192,
-                "heads": 3,
-                "layers": 3,
-            },
-            "custom_text": True,
-        },
-        "preprocess_cfg": {
-            "mean": list(OPENAI_DATASET_MEAN),
-            "std": list(OPENAI_DATASET_STD),
-            "interpolation": "bicubic",
-            "resize_mode": "squash",
-        },
-        "imgsearch": {
-            "name": name,
-            "languages": list(languages),
-            "space_han": True,
-            "bpe": BPE,
-        },
-    }
-
-
-def build(model_config: Mapping[str, Any]) -> nn.Module:
-    """A freshly initialised open_clip model from the `model_cfg` part of an open_clip
-    configuration.
-    """
-    fields = {key: value for key, value in model_config.items() if key != "custom_text"}
-    model: nn.Module = CustomTextCLIP(**fields)
-    return model
-
-
-def save_encoder(model: nn.Module, config: Mapping[str, Any], bpe: Path, folder: Path) -> None:
-    """Write the folder, replacing what is there only once all of it is written."""
+    _check_replaceable(folder)
     unfinished = folder.with_name(folder.name + ".tmp")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
-    half = {
-        key: value.to(torch.float16).contiguous() if value.is_floating_point() else value
+    state = _tensors(encoder.model, half)
+    if isinstance(encoder, OpenClip):
+        save_file(state, unfinished / OPEN_CLIP_WEIGHTS)
+        _write(unfinished / CONFIG, open_clip_config(encoder, name, base))
+        for file in _tokenizer_files(encoder):
+            shutil.copyfile(file, unfinished / file.name)
+    else:
+        state.pop("logit_bias", None)  # the package's class has none
+        save_file(state, unfinished / CHINESE_CLIP_WEIGHTS)
+        ours = {"name": name, "base": base, "architecture": encoder.architecture}
+        _write(unfinished / OURS, {**ours, "config": encoder.config})
+    if folder.exists():
+        replaced = folder.with_name(folder.name + ".old")
+        shutil.rmtree(replaced, ignore_errors=True)
+        folder.rename(replaced)
+        unfinished.rename(folder)
+        shutil.rmtree(replaced)
+    else:
+        unfinished.rename(folder)
+
+
+def open_clip_config(encoder: OpenClip, name: str, base: str | None) -> dict[str, Any]:
+    """What `open_clip_config.json` says of an encoder: its model, its pictures, and our part."""
+    model = dict(encoder.settings.model)
+    bias = encoder.model.logit_bias
+    if bias is not None:
+        model["init_logit_bias"] = float(bias)  # open_clip then makes a place for it
+    merges = encoder.settings.merges
+    return {
+        "model_cfg": model,
+        "preprocess_cfg": encoder.preprocess,
+        "imgsearch": {
+            "name": name,
+            "languages": list(encoder.languages),
+            "space_han": encoder.settings.space_han,
+            "bpe": merges.name if merges else None,
+            "base": base,
+        },
+    }
+
+
+def _check_replaceable(folder: Path) -> None:
+    is_ours = any((folder / name).is_file() for name in (CONFIG, OURS))
+    if (
+        os.path.lexists(folder)
+        and not is_ours
+        and not (folder.is_dir() and not any(folder.iterdir()))
+    ):
+        raise UsageError(
+            f"{folder} is there and is no encoder's folder, so it is not replaced; give another "
+            "name, or remove it"
+        )
+
+
+def _tensors(model: torch.nn.Module, half: bool) -> dict[str, torch.Tensor]:
+    return {
+        key: (value.half() if half and value.is_floating_point() else value).cpu().contiguous()
         for key, value in model.state_dict().items()
     }
-    save_file(half, unfinished / "open_clip_model.safetensors")
-    (unfinished / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n", "utf-8")
-    shutil.copyfile(bpe, unfinished / BPE)
-    shutil.rmtree(folder, ignore_errors=True)
-    unfinished.rename(folder)
+
+
+def _tokenizer_files(encoder: OpenClip) -> list[Path]:
+    if encoder.settings.merges:
+        return [encoder.settings.merges]
+    folder = encoder.tokenizer_folder
+    if folder is None:
+        return []
+    found = {file for pattern in TEXT_TOWER_FILES for file in folder.glob(pattern)}
+    return sorted(file for file in found if file.name != CONFIG)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", "utf-8")

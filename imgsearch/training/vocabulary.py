@@ -7,9 +7,13 @@ seen in training is found again inside any sentence.
 """
 
 import gzip
+import hashlib
+import heapq
+import os
 import re
+import zlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,7 +22,11 @@ from open_clip.tokenizer import SimpleTokenizer, bytes_to_unicode
 from imgsearch import prompts
 
 Merge = tuple[str, str]
+FIRST_LINE = "#version: 0.2"
 WORDS = re.compile(r"[^\W\d_]+")
+MERGELESS = (
+    514  # the ids before any merge: 256 bytes, each inside and at the end of a word, and two
+)
 
 
 class Vocabulary:
@@ -38,10 +46,17 @@ class Vocabulary:
 def learn_vocabulary(texts: Iterable[str], path: Path, most: int = 6000) -> Vocabulary:
     """Learn merges from texts, write them to `path`, and read them as a vocabulary.
 
-    A pair that occurs fewer than three times is left as it is.
+    A pair that occurs fewer than three times is left as it is. A file that was learnt from these
+    very texts is kept as it is: learning again would take a while and give the same.
     """
-    spaced = (prompts.space_han(text) for text in texts)
-    save_merges(learn_merges(spaced, most, least_count=3), path)
+    texts = list(texts)
+    digest = hashlib.sha256(f"{most}".encode())
+    for text in texts:
+        digest.update(hashlib.sha256(text.encode()).digest())
+    origin = digest.hexdigest()
+    if not path.exists() or _origin(path) != origin:
+        spaced = (prompts.space_han(text) for text in texts)
+        save_merges(learn_merges(spaced, most, least_count=3), path, origin)
     return Vocabulary(path)
 
 
@@ -65,32 +80,59 @@ def learn_merges(texts: Iterable[str], most: int, least_count: int = 2) -> list[
         for pair in pairwise(symbols):
             pairs[pair] += count
             holders[pair].add(index)
+    queue = [(-count, pair) for pair, count in pairs.items()]
+    heapq.heapify(queue)
     merges: list[Merge] = []
-    while pairs and len(merges) < most:
-        best = min(pairs, key=lambda pair: (-pairs[pair], pair))
-        if pairs[best] < least_count:
+    while len(merges) < most:
+        best = _most_frequent(queue, pairs)
+        if best is None or pairs[best] < least_count:
             break
         merges.append(best)
+        touched = set()
         for index in list(holders[best]):
             symbols, count = words[index]
             for pair in pairwise(symbols):
                 pairs[pair] -= count
                 holders[pair].discard(index)
+                touched.add(pair)
             symbols[:] = _merged(symbols, best)
             for pair in pairwise(symbols):
                 pairs[pair] += count
                 holders[pair].add(index)
-        del pairs[best]
-        pairs += Counter()  # drops what fell to zero
+                touched.add(pair)
+        for pair in touched - {best}:
+            heapq.heappush(queue, (-pairs[pair], pair))
     return merges
 
 
-def save_merges(merges: Iterable[Merge], path: Path) -> None:
+def _most_frequent(queue: list[tuple[int, Merge]], pairs: Mapping[Merge, int]) -> Merge | None:
+    """The pair at the head of the queue, past those that were counted again since."""
+    while queue:
+        count, pair = heapq.heappop(queue)
+        if -count == pairs[pair]:
+            return pair
+    return None
+
+
+def save_merges(merges: Iterable[Merge], path: Path, origin: str = "") -> None:
     """Write the gzip file that `open_clip.SimpleTokenizer(bpe_path=path)` reads; same merges, same
     bytes.
+
+    `origin` goes into its first line, which no tokenizer reads. The file is whole at any moment, as
+    several processes of a run may write it at once.
     """
-    lines = ["#version: 0.2", *(" ".join(merge) for merge in merges)]
-    path.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
+    lines = [f"{FIRST_LINE} {origin}".rstrip(), *(" ".join(merge) for merge in merges)]
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}")
+    unfinished.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))
+    unfinished.replace(path)
+
+
+def _origin(path: Path) -> str:
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            return file.readline().strip().removeprefix(FIRST_LINE).strip()
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError):
+        return ""  # no vocabulary at all: it is learnt anew
 
 
 def _merged(symbols: list[str], pair: Merge) -> list[str]:
