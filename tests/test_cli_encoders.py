@@ -1,10 +1,8 @@
-"""`imgsearch encoders` and `eval` as they are typed: the tables and their JSON."""
+"""`imgsearch encoders` as it is typed: the table and its JSON."""
 
 import json
-from pathlib import Path
 
 from commands import Run
-from conftest import draw
 
 pytest_plugins = ["commands"]
 
@@ -34,16 +32,3 @@ def test_encoders_lists_what_there_is_and_what_this_library_has(indexed: Run) ->
 
 def test_encoders_needs_no_library(run: Run) -> None:
     assert "open_clip/ViT-B-32/laion2b_s34b_b79k" in run("encoders").stdout
-
-
-def test_eval_measures_an_encoder_on_class_folders(run: Run, tmp_path: Path, encoder: Path) -> None:
-    for colour in ("red", "blue"):
-        for number in range(2):
-            draw(tmp_path / "classes" / colour / f"{number}.png", colour)
-    result = run("eval", tmp_path / "classes", "--encoder", encoder, "--prompt", "raw", "--json")
-    assert result.exit_code == 0, result.stderr
-    (row,) = (json.loads(line) for line in result.stdout.splitlines())
-    assert (row["task"], row["language"], row["prompt"]) == ("zero-shot", "en", "raw")
-    assert (row["photos"], row["metrics"]["top_5"]) == (4, 1.0)
-    assert "top-5" in run("eval", tmp_path / "classes", "--encoder", encoder).stdout
-    assert run("eval", "nowhere", "--encoder", encoder).exit_code == 2

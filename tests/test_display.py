@@ -13,10 +13,9 @@ from rich.console import Console, RenderableType
 from conftest import draw
 from imgsearch.display import hits as forms
 from imgsearch.display.contact_sheet import CELL, GAP, MISSING, contact_sheet, drawable
-from imgsearch.display.encoders import LibraryEncoder, encoders_table, measurements_table
+from imgsearch.display.encoders import LibraryEncoder, encoders_table
 from imgsearch.display.text import as_json, shown
 from imgsearch.encoders import KnownEncoder
-from imgsearch.evaluating import Measurement
 from imgsearch.searching import Hit
 
 
@@ -159,17 +158,3 @@ def test_the_names_of_encoders_have_room_on_a_small_terminal(width: int) -> None
     assert [line[:2] for line in lines].count("op") == 1
     assert "…" not in "".join(lines)
     assert max(len(line.split("  ")[0]) for line in lines[2:]) >= 14 + (width - 60)
-
-
-def test_all_shares_of_a_measurement_and_its_encoder_fit_a_terminal_of_80_letters() -> None:
-    recalls = ("recall@1", "recall@5", "recall@10", "mean_recall")
-    names = [f"{way}_{each}" for way in ("text_to_image", "image_to_text") for each in recalls]
-    metrics = {name: number / 100 for number, name in enumerate(names, 93)}
-    name = "open_clip/ViT-B-32/laion2b_s34b_b79k"
-    row = Measurement(name, "retrieval", "en", "auto", 1000, 5000, metrics)
-    lines = rendered(measurements_table([row]), width=80).splitlines()
-    assert lines[0] == "retrieval, en: 1,000 photos, 5,000 texts"
-    assert lines[1].split() == ["t2i"] * 4 + ["i2t"] * 4
-    assert lines[2].split() == ["encoder", *["R@1", "R@5", "R@10", "mean"] * 2]
-    assert lines[3].split()[1:] == [f"{number}.0%" for number in range(93, 101)]
-    assert lines[3].split()[0] + lines[4].strip() == f"{name}, en, auto"

@@ -7,7 +7,7 @@ turns errors into a red line and an exit code is `Commands`.
     frame.py      the group of commands: errors, exit codes, the options of every command
     index.py      index        search.py      search
     upkeep.py     status, doctor, rebuild, switch
-    encoders.py   encoders, eval
+    encoders.py   encoders       evaluating.py   eval, score
 """
 
 import os
@@ -15,7 +15,7 @@ import sys
 import traceback
 import warnings
 
-from imgsearch.cli import encoders, index, search, upkeep
+from imgsearch.cli import encoders, evaluating, index, search, upkeep
 from imgsearch.cli.frame import app
 
 __all__ = ["app", "main"]
@@ -27,7 +27,8 @@ app.command("search")(search.search)
 app.command("status")(upkeep.status)
 app.command("doctor")(upkeep.doctor)
 app.command("encoders")(encoders.encoders)
-app.command("eval")(encoders.evaluate)
+app.command("eval")(evaluating.evaluate)
+app.command("score")(evaluating.score)
 app.command("rebuild")(upkeep.rebuild)
 app.command("switch")(upkeep.switch)
 

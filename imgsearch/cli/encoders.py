@@ -1,9 +1,9 @@
-"""`imgsearch encoders` lists what can be used; `imgsearch eval` measures how good it is."""
+"""`imgsearch encoders` lists what can be used."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,7 +11,6 @@ from imgsearch.cli import frame
 
 if TYPE_CHECKING:
     from imgsearch.display.encoders import LibraryEncoder
-    from imgsearch.prompts import Policy
 
 
 def encoders(
@@ -59,56 +58,3 @@ def _of_library(context: typer.Context, given: Path | None) -> list[LibraryEncod
             )
             for row in catalog.encoders()
         ]
-
-
-def evaluate(
-    context: typer.Context,
-    pairs: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="DATA",
-            parser=frame.expanded,
-            help="Tars or folders of photos with sentences, or of class folders.",
-        ),
-    ],
-    encoder: frame.EncodersOption = None,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--prompt",
-            metavar="POLICY",
-            help="auto, raw, photo, seven or ensemble; repeatable.",
-            show_default="auto",
-        ),
-    ] = None,
-    language: Annotated[
-        list[str] | None,
-        typer.Option("--language", metavar="LANG", help="Measure this language alone; repeatable."),
-    ] = None,
-    device: frame.DeviceOption = "auto",
-    json: frame.JsonOption = False,
-) -> None:
-    """Measure encoders: recall on photos with sentences, zero-shot accuracy on class folders.
-
-    \b
-    imgsearch eval flickr8k/val.tar --encoder builtin
-    imgsearch eval tiny-imagenet/val.tar --encoder builtin --prompt raw --prompt ensemble
-    imgsearch eval my-photos/ --encoder builtin --encoder cn_clip/ViT-B-16 --language zh --json
-    """
-    from imgsearch.display import encoders as forms
-    from imgsearch.encoders import load
-    from imgsearch.evaluating import evaluate as measure
-    from imgsearch.pairs import read_pairs
-
-    read = read_pairs(pairs)
-    found = []
-    for name in encoder or ["builtin"]:
-        policies = [cast("Policy", each) for each in prompt or ["auto"]]
-        for measurement in measure(
-            read, load(name, device=device), languages=language, policies=policies
-        ):
-            if json:
-                frame.write(forms.measurement_json(measurement))  # as it comes: this may take long
-            found.append(measurement)
-    if not json:
-        frame.show(forms.measurements_table(found))

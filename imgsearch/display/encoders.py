@@ -1,4 +1,4 @@
-"""What encoders there are and how good they were measured to be, as tables and JSON lines."""
+"""What encoders there are, as a table and as JSON lines."""
 
 from __future__ import annotations
 
@@ -7,15 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from imgsearch.display.text import as_json, shown
 
 if TYPE_CHECKING:
     from imgsearch.encoders import KnownEncoder
-    from imgsearch.evaluating import Measurement
 
 MEGABYTE = 1_000_000
 
@@ -63,28 +60,6 @@ def encoders_json(known: Sequence[KnownEncoder], here: Sequence[LibraryEncoder])
     return "".join(as_json(row) + "\n" for row in rows)
 
 
-def measurements_table(measurements: Sequence[Measurement]) -> RenderableType:
-    """A row for each encoder, language and prompt policy; shares in percent. Above, on what.
-
-    Eight shares leave room for one column more on a terminal of 80 letters.
-    """
-    names = list(dict.fromkeys(name for each in measurements for name in each.metrics))
-    measured = dict.fromkeys(
-        f"{each.task}, {each.language}: {each.photos:,} photos, {each.texts:,} texts"
-        for each in measurements
-    )
-    grid = _grid("encoder", *map(_short, names))
-    for each in measurements:
-        shares = [f"{each.metrics[name]:.1%}" if name in each.metrics else "" for name in names]
-        grid.add_row(f"{shown(each.encoder)}, {each.language}, {each.prompt}", *shares)
-    return Group(*(Text(line, style="dim") for line in measured), grid)
-
-
-def measurement_json(measurement: Measurement) -> str:
-    """One line of JSON; shares in [0, 1]."""
-    return as_json(dataclasses.asdict(measurement)) + "\n"
-
-
 def _download(known: KnownEncoder | None) -> str:
     """What is to be fetched; weights that are a person's own are here, like those fetched."""
     if known is None or known.is_cached:
@@ -98,18 +73,3 @@ def _grid(first: str, *others: str) -> Table:
     for name in others:
         grid.add_column(name, no_wrap=True)
     return grid
-
-
-def _short(metric: str) -> str:
-    """`text_to_image_recall@10` as a narrow heading of two lines: `t2i` over `R@10`."""
-    for long, short in (
-        ("text_to_image_", "t2i\n"),
-        ("image_to_text_", "i2t\n"),
-        ("mean_recall", "mean"),
-        ("recall@", "R@"),
-        ("mean_per_class_top_1", "top-1 by\nclass"),
-        ("search_map", "mAP"),
-        ("top_", "top-"),
-    ):
-        metric = metric.replace(long, short)
-    return metric

@@ -1,9 +1,28 @@
 """Measure encoders: recall on photos with sentences, zero-shot accuracy on photos with classes.
 
-In: pairs as `imgsearch.pairs` reads them and an encoder. Out: `Measurement`s.
+In: pairs as `imgsearch.pairs` reads them and an encoder. Out: `Measurement`s, and Chinese-CLIP's
+evaluation files, which are read as well.
+
+    measuring.py   evaluate, recall_of_vectors: a Measurement a language and prompt policy
+    embedding.py   the pictures and queries of a set as vectors
+    truth.py       which text tells of which photo
+    ranking.py     who ranks where
+    predictions.py what was ranked as Chinese-CLIP's prediction files
+    scoring.py     the score of prediction files, as Chinese-CLIP's evaluation gives it
 """
 
 from imgsearch.evaluating.embedding import embed_pictures, embed_queries
 from imgsearch.evaluating.measuring import Measurement, evaluate, recall_of_vectors
+from imgsearch.evaluating.scoring import Score, failure_report, score_predictions, write_report
 
-__all__ = ["Measurement", "embed_pictures", "embed_queries", "evaluate", "recall_of_vectors"]
+__all__ = [
+    "Measurement",
+    "Score",
+    "embed_pictures",
+    "embed_queries",
+    "evaluate",
+    "failure_report",
+    "recall_of_vectors",
+    "score_predictions",
+    "write_report",
+]

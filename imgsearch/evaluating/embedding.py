@@ -4,7 +4,7 @@ In: encoded pictures or texts, an encoder. Out: (n, d) vectors. A query is embed
 embeds it, so that what is measured is what a person gets.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,10 +19,15 @@ from imgsearch.vectors import Vectors, ensemble
 PROMPTS = 4096  # prompts embedded at once: 15,000 sentences in 179 templates are 2.7 million
 
 
-def embed_pictures(pictures: Sequence[bytes | Path], encoder: Encoder) -> Vectors:
+def embed_pictures(
+    pictures: Sequence[bytes | Path],
+    encoder: Encoder,
+    progress: Callable[[int], None] | None = None,
+) -> Vectors:
     """Decode and embed, (n, d) unit float32; pictures are decoded in parallel, one batch ahead.
 
-    Raises PictureError, saying which picture it is, for one that cannot be decoded.
+    `progress` is told after each batch how many are embedded. Raises PictureError, saying which
+    picture it is, for one that cannot be decoded.
     """
 
     def decode(index: int) -> Image.Image:
@@ -41,6 +46,8 @@ def embed_pictures(pictures: Sequence[bytes | Path], encoder: Encoder) -> Vector
             following = indices[start + encoder.batch_size :][: encoder.batch_size]
             ahead = [pool.submit(decode, index) for index in following]
             rows.append(encoder.embed_images([future.result() for future in current]))
+            if progress is not None:
+                progress(start + len(current))
     return np.concatenate(rows)
 
 
