@@ -11,7 +11,7 @@ import pytest
 
 from conftest import draw
 from imgsearch.errors import UsageError
-from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, read_pairs
+from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, Unpaired, content, read_pairs
 
 
 def tar_of(path: Path, members: dict[str, bytes]) -> Path:
@@ -32,7 +32,8 @@ def test_a_webdataset_tar_gives_photos_with_sentences_per_language(tmp_path: Pat
     )
     pairs = read_pairs([tar])
     assert isinstance(pairs, CaptionedPhotos)
-    assert pairs.pictures == (picture,), "a photo without text is left out"
+    assert [content(each) for each in pairs.pictures] == [picture], "one has no text"
+    assert pairs.unpaired == Unpaired(pictures=1)
     assert pairs.captions == ({"en": ("a red field", "all red"), "zh": ("一片红色",)},)
     assert pairs.languages == ("en", "zh")
 

@@ -6,7 +6,6 @@ embeds it, so that what is measured is what a person gets.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -14,13 +13,14 @@ from PIL import Image
 from imgsearch import images, prompts
 from imgsearch.encoders import Encoder
 from imgsearch.errors import PictureError
+from imgsearch.pairs import Picture, content
 from imgsearch.vectors import Vectors, ensemble
 
 PROMPTS = 4096  # prompts embedded at once: 15,000 sentences in 179 templates are 2.7 million
 
 
 def embed_pictures(
-    pictures: Sequence[bytes | Path],
+    pictures: Sequence[Picture],
     encoder: Encoder,
     progress: Callable[[int], None] | None = None,
 ) -> Vectors:
@@ -32,7 +32,7 @@ def embed_pictures(
 
     def decode(index: int) -> Image.Image:
         try:
-            return images.decode(pictures[index])
+            return images.decode(content(pictures[index]))
         except PictureError as error:
             place = f"picture {index + 1} of {len(pictures)}"
             raise PictureError(f"{place}: {error}; leave it out of the set") from error

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from imgsearch import images, prompts
-from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
+from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, Picture, content
 
 Tokenize = Callable[[str], list[int]]
 Token = tuple[int, ...]
@@ -128,11 +127,11 @@ def texts_of(photos: CaptionedPhotos | LabelledPhotos, languages: Sequence[str])
                 yield from prompts.expand(name, prompts.templates("ensemble", name, language))
 
 
-def decode_all(pictures: Sequence[bytes | Path], side: int) -> Tensor:
+def decode_all(pictures: Sequence[Picture], side: int) -> Tensor:
     """Decode as search does, then squash to (n, 3, side, side) uint8."""
 
-    def pixels(picture: bytes | Path) -> Tensor:
-        square = images.decode(picture).resize((side, side), Image.Resampling.BICUBIC)
+    def pixels(picture: Picture) -> Tensor:
+        square = images.decode(content(picture)).resize((side, side), Image.Resampling.BICUBIC)
         return torch.from_numpy(np.array(square)).permute(2, 0, 1)  # (3, side, side)
 
     with ThreadPoolExecutor() as pool:

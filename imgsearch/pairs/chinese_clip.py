@@ -1,0 +1,93 @@
+"""Chinese-CLIP's files: `{split}_imgs.tsv`, a picture's id and its base64, and
+`{split}_texts.jsonl`, a text and the ids of the pictures it is about.
+
+A split goes in, captioned photos come out. The pictures stay in the file: the pass over it keeps an
+id and a place for each.
+"""
+
+from pathlib import Path
+
+from imgsearch.errors import UsageError
+from imgsearch.pairs.photos import Described, Found, Unpaired
+from imgsearch.pairs.pictures import Base64Text, Picture
+from imgsearch.pairs.texts import by_language, json_object, numbered_lines
+
+IMAGES, TEXTS = "_imgs.tsv", "_texts.jsonl"
+TEXT_SHAPE = '{"text_id": 1, "text": "...", "image_ids": [1, 2]}'
+
+
+def split_of(path: Path) -> Path | None:
+    """The stem two files of a split share (`folder/train`), None for a file of another name."""
+    for end in (IMAGES, TEXTS):
+        if path.name.endswith(end):
+            return path.with_name(path.name.removesuffix(end))
+    return None
+
+
+def splits_in(folder: Path) -> list[Path]:
+    """The splits of which a folder has both files."""
+    stems = (found for file in sorted(folder.glob(f"*{TEXTS}")) if (found := split_of(file)))
+    return [stem for stem in stems if _beside(stem, IMAGES).is_file()]
+
+
+def read_split(stem: Path) -> Found:
+    """The photos of a split. Raises UsageError naming file and line for what is no such line."""
+    images, texts = _beside(stem, IMAGES), _beside(stem, TEXTS)
+    for file, other in ((images, texts), (texts, images)):
+        if not file.is_file():
+            raise UsageError(f"{file} does not exist: it belongs to {other}; put them side by side")
+    pictures = _pictures(images)
+    sentences: dict[str, list[str]] = {}
+    lonely = 0
+    for place, line in numbered_lines(texts):
+        text, image_ids = _text(line, f"{texts}, line {place}")
+        known = [each for each in image_ids if each in pictures]
+        lonely += not text.strip() or not known
+        for each in known:
+            sentences.setdefault(each, []).append(text)
+    return captioned(str(texts), pictures, sentences, lonely)
+
+
+def captioned(
+    source: str, pictures: dict[str, Picture], sentences: dict[str, list[str]], lonely: int
+) -> Found:
+    """Photos of the pictures that have sentences; `lonely` texts have no picture."""
+    photos = tuple(
+        Described(picture, captions)
+        for key, picture in pictures.items()
+        if (captions := by_language(sentences.get(key, [])))
+    )
+    return Found(source, photos, Unpaired(len(pictures) - len(photos), lonely))
+
+
+def _beside(stem: Path, end: str) -> Path:
+    return stem.with_name(stem.name + end)
+
+
+def _pictures(path: Path) -> dict[str, Picture]:
+    pictures: dict[str, Picture] = {}
+    offset = 0
+    with open(path, "rb") as lines:
+        for place, line in enumerate(lines, start=1):
+            key, tab, text = line.rstrip(b"\r\n").partition(b"\t")
+            if line.strip():
+                if not tab or not text or b"\t" in text:
+                    raise UsageError(
+                        f"{path}, line {place} is no id, a tab and a picture in base64"
+                    )
+                name = key.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+                pictures[name] = Base64Text(path, offset + len(key) + 1, len(text))
+            offset += len(line)
+    return pictures
+
+
+def _text(line: str, where: str) -> tuple[str, list[str]]:
+    row = json_object(line, where, TEXT_SHAPE)
+    text, image_ids = row.get("text"), row.get("image_ids")
+    if (
+        not isinstance(text, str)
+        or not isinstance(image_ids, list)
+        or not all(isinstance(each, str | int) for each in image_ids)
+    ):
+        raise UsageError(f"{where} has no text and image_ids: expected {TEXT_SHAPE}")
+    return text, list(dict.fromkeys(map(str, image_ids)))

@@ -1,0 +1,175 @@
+"""Pictures with text beside them, in tars and folders; without text, folders named after a class.
+
+In: a folder, a tar (compressed or not), or several of either. Out: one `Found` each. A picture and
+its sidecars share folder and stem. Of an uncompressed tar only the index is read and the sidecars
+that belong to a picture; a compressed one cannot be read from the middle, so its pictures are held
+in memory.
+"""
+
+import lzma
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from imgsearch.errors import UsageError
+from imgsearch.pairs.class_names import CLASSES
+from imgsearch.pairs.photos import Described, Found, Unpaired
+from imgsearch.pairs.pictures import Picture, TarMember
+from imgsearch.pairs.sidecars import ENDINGS, described_by, ending, stem
+
+PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+
+Sidecars = dict[str, tuple[str, bytes | Path | TarMember]]  # ending -> name and content
+
+
+@dataclass
+class Members:
+    """The pictures of one tar or folder by name, and the sidecars by stem, none of them parsed."""
+
+    source: Path
+    pictures: dict[str, Picture] = field(default_factory=dict)
+    sidecars: dict[str, Sidecars] = field(default_factory=dict)
+
+    def add(self, name: str, content: bytes | Path | TarMember) -> None:
+        """Keep a picture or a sidecar."""
+        if ending(name) in PICTURES:
+            self.pictures[name] = content
+        elif PurePosixPath(name).name != CLASSES:
+            self.sidecars.setdefault(stem(name), {})[ending(name)] = (name, content)
+
+    @property
+    def has_sidecars(self) -> bool:
+        """Whether any picture has one."""
+        return any(stem(name) in self.sidecars for name in self.pictures)
+
+    @property
+    def classes(self) -> set[str]:
+        """The names of the folders that hold pictures, but the outermost."""
+        return {PurePosixPath(name).parent.name for name in self.pictures} - {""}
+
+
+def list_members(path: Path) -> Members:
+    """The pictures and sidecars of a tar or a folder. Raises UsageError for what is no tar."""
+    members = Members(path)
+    for name, content in _of_tar(path) if path.is_file() else _of_folder(path):
+        if ending(name) in PICTURES or ending(name) in ENDINGS:
+            members.add(name, content)
+    return members
+
+
+def describe(sets: Sequence[Members]) -> list[Found]:
+    """Each set's pictures with what the text beside them says, or else with their folder's name.
+
+    A picture without a sidecar in its own set takes one of the same name from another: photos may
+    be in one folder and captions in the next. A set without any sidecar is labelled by its folders.
+    Raises UsageError naming a sidecar that does not read.
+    """
+    spare: dict[str, Sidecars] = {}
+    for members in sets:
+        own = {stem(name) for name in members.pictures}
+        spare |= {name: each for name, each in members.sidecars.items() if name not in own}
+    used: set[str] = set()
+    found = []
+    for members in sets:
+        beside = {
+            name: members.sidecars.get(stem(name)) or spare.get(stem(name))
+            for name in members.pictures
+        }
+        pairs = {name: sidecars for name, sidecars in beside.items() if sidecars}
+        used |= {stem(name) for name in pairs}
+        found.append(_captioned(members, pairs) if pairs else _labelled(members))
+    if any(each.photos and not each.has_captions for each in found):
+        return found  # beside class folders a .txt may be anything: a licence, a list of classes
+    return [*found, Found("", (), Unpaired(texts=len(spare.keys() - used)))]
+
+
+def _captioned(members: Members, pairs: Mapping[str, Sidecars]) -> Found:
+    photos, empty = [], 0
+    for name, sidecars in _read_in_order(pairs):
+        captions, label = described_by(sidecars)
+        if captions or label:
+            photos.append(Described(members.pictures[name], captions, label))
+        else:
+            empty += 1
+    without = len(members.pictures) - len(photos)
+    return Found(str(members.source), tuple(photos), Unpaired(without, empty))
+
+
+def _labelled(members: Members) -> Found:
+    photos = tuple(
+        Described(picture, {}, label)
+        for name, picture in members.pictures.items()
+        if (label := PurePosixPath(name).parent.name)
+    )
+    without = len(members.pictures) - len(photos)
+    return Found(str(members.source), photos, Unpaired(without))
+
+
+def _read_in_order(
+    pairs: Mapping[str, Sidecars],
+) -> Iterator[tuple[str, dict[str, tuple[str, bytes]]]]:
+    """Pictures' names and their sidecars' bytes; a tar is opened once for all of its sidecars."""
+    tar: BinaryIO | None = None
+    opened: Path | None = None
+    try:
+        for name, sidecars in pairs.items():
+            contents = {}
+            for kind, (sidecar, content) in sidecars.items():
+                if isinstance(content, TarMember):
+                    if tar is None or opened != content.path:
+                        if tar is not None:
+                            tar.close()
+                        tar, opened = open(content.path, "rb"), content.path  # noqa: SIM115
+                    tar.seek(content.offset)
+                    contents[kind] = (sidecar, tar.read(content.size))
+                else:
+                    is_path = isinstance(content, Path)
+                    contents[kind] = (sidecar, content.read_bytes() if is_path else content)
+            yield name, contents
+    finally:
+        if tar is not None:
+            tar.close()
+
+
+def _of_tar(path: Path) -> Iterator[tuple[str, bytes | TarMember]]:
+    try:
+        try:
+            tar = tarfile.open(path, "r:")  # noqa: SIM115  closed by the generator below
+        except tarfile.ReadError:
+            tar = tarfile.open(path)  # noqa: SIM115
+            yield from _unpacked(tar)
+        else:
+            yield from _indexed(path, tar)
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+        reason = str(error).partition("\n")[0].rstrip(":") or type(error).__name__
+        raise UsageError(
+            f"{path} is no tar that can be read ({reason}): give a whole one, or the folder it "
+            "was made of"
+        ) from error
+
+
+def _unpacked(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
+    with tar:
+        for member in tar:
+            file = tar.extractfile(member) if member.isfile() else None
+            if file is not None:
+                yield member.name, file.read()
+
+
+def _indexed(path: Path, tar: tarfile.TarFile) -> Iterator[tuple[str, bytes | TarMember]]:
+    with tar:
+        while (member := tar.next()) is not None:
+            tar.members.clear()  # it would keep a record of every member
+            if member.isfile() and not member.issparse():
+                yield member.name, TarMember(path, member.offset_data, member.size)
+            elif member.isfile() and (file := tar.extractfile(member)) is not None:
+                yield member.name, file.read()
+
+
+def _of_folder(path: Path) -> Iterable[tuple[str, Path]]:
+    for file in sorted(path.rglob("*")):
+        if ending(file.name) in PICTURES | set(ENDINGS) and file.is_file():
+            yield file.relative_to(path).as_posix(), file

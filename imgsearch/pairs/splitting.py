@@ -1,0 +1,110 @@
+"""A set in two: what is trained on and what is held back, by picture.
+
+Photos and a share go in, two sets of the same kind come out. Which side a picture falls on depends
+on the seed and on the picture alone, not on its place in the set: the same picture twice, under two
+names or with captions in two rows, is never on both sides, and adding photos moves few others.
+"""
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from imgsearch.errors import UsageError
+from imgsearch.pairs.photos import CaptionedPhotos, LabelledPhotos, Unpaired
+from imgsearch.pairs.pictures import Picture, content
+
+Photos = TypeVar("Photos", CaptionedPhotos, LabelledPhotos)
+
+
+def split(photos: Photos, share_or_count: float | int, seed: int = 0) -> tuple[Photos, Photos]:
+    """The photos to train on and those held back, each in the order of the set.
+
+    A float in (0, 1) is the share of pictures held back, a whole number how many. Entries whose
+    pictures have the same bytes (for paths: are the same file) are one picture. Labelled photos are
+    divided within each class, in proportion; a class keeps at least one picture to train on.
+
+    Raises UsageError for a share outside (0, 1) and where one side would be empty.
+    """
+    if isinstance(share_or_count, float) and not 0 < share_or_count < 1:
+        raise UsageError(f"a share of {share_or_count} cannot be held back: give one in (0, 1)")
+    keys = _keys(photos.pictures)
+    classes = _classes(keys, photos.labels if isinstance(photos, LabelledPhotos) else ())
+    count = len(set(keys))
+    is_share = isinstance(share_or_count, float)
+    wanted = round(share_or_count * count) if is_share else int(share_or_count)
+    kept_of_each = isinstance(photos, LabelledPhotos)
+    quotas = _quotas({name: len(each) for name, each in classes.items()}, wanted, kept_of_each)
+    held: set[str] = set()
+    for name, members in classes.items():
+        held.update(sorted(members, key=lambda key: _rank(seed, key))[: quotas[name]])
+    if not held or len(held) == count:
+        what = f"a share of {share_or_count}" if is_share else f"{share_or_count}"
+        raise UsageError(
+            f"{what} of {count} different pictures leaves one side of the split empty: hold back "
+            "more, or fewer"
+        )
+    return (
+        _subset(photos, [row for row, key in enumerate(keys) if key not in held]),
+        _subset(photos, [row for row, key in enumerate(keys) if key in held]),
+    )
+
+
+def _keys(pictures: Sequence[Picture]) -> list[str]:
+    """What tells pictures apart: a hash of the content, for a path the file it leads to."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(_key, pictures))
+
+
+def _key(picture: Picture) -> str:
+    if isinstance(picture, Path):
+        return f"file {picture.resolve()}"
+    found = content(picture)
+    assert isinstance(found, bytes)  # paths were dealt with above
+    return hashlib.sha256(found).hexdigest()
+
+
+def _classes(keys: Sequence[str], labels: Sequence[str]) -> Mapping[str, set[str]]:
+    """Label -> pictures. A picture under two labels belongs to the first by name."""
+    if not labels:
+        return {"": set(keys)}
+    label_of: dict[str, str] = {}
+    for key, label in zip(keys, labels, strict=True):
+        label_of[key] = min(label, label_of.get(key, label))
+    classes: defaultdict[str, set[str]] = defaultdict(set)
+    for key, label in label_of.items():
+        classes[label].add(key)
+    return {label: classes[label] for label in sorted(classes)}
+
+
+def _quotas(sizes: Mapping[str, int], wanted: int, keeps_one: bool) -> dict[str, int]:
+    """How many of each class are held back: in proportion, the largest remainders rounded up."""
+    total = sum(sizes.values())
+    exact = {name: wanted * size / max(total, 1) for name, size in sizes.items()}
+    most = {name: max(size - keeps_one, 0) for name, size in sizes.items()}
+    quotas = {name: min(int(exact[name]), most[name]) for name in sizes}
+    left = wanted - sum(int(each) for each in exact.values())
+    for name in sorted(sizes, key=lambda name: int(exact[name]) - exact[name]):
+        if left > 0 and quotas[name] < most[name]:
+            quotas[name] += 1
+            left -= 1
+    return quotas
+
+
+def _rank(seed: int, key: str) -> bytes:
+    return hashlib.sha256(f"{seed} {key}".encode("utf-8", "surrogateescape")).digest()
+
+
+def _subset(photos: Photos, rows: Sequence[int]) -> Photos:
+    part = replace(
+        photos,
+        pictures=tuple(photos.pictures[row] for row in rows),
+        labels=tuple(photos.labels[row] for row in rows) if photos.labels else (),
+        unpaired=Unpaired(),
+    )
+    if isinstance(part, CaptionedPhotos) and isinstance(photos, CaptionedPhotos):
+        return replace(part, captions=tuple(photos.captions[row] for row in rows))
+    return part
