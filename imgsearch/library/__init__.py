@@ -5,10 +5,20 @@ argument; what is here is only what two of them share.
 
     place.py        Library, open_library, default_path
     lock.py         one writer at a time, across processes
+    captions.py     the text that lies beside its photos
     generations.py  a new index from stored embeddings, and the switch to it
 """
 
+from imgsearch.library.captions import captions_of
 from imgsearch.library.lock import Lock
 from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
 
-__all__ = ["CATALOG_FILE", "MARKER", "Library", "Lock", "default_path", "open_library"]
+__all__ = [
+    "CATALOG_FILE",
+    "MARKER",
+    "Library",
+    "Lock",
+    "captions_of",
+    "default_path",
+    "open_library",
+]

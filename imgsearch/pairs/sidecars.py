@@ -44,9 +44,9 @@ def described_by(sidecars: Mapping[str, tuple[str, bytes]]) -> tuple[Captions, s
     return captions or others, label
 
 
-def read_beside(path: Path, names: Mapping[str, Path]) -> tuple[Captions, str | None]:
-    """As `described_by`, from files: `names` maps an ending to the sidecar's path."""
-    return described_by({ending: (str(name), bytes_of(name)) for ending, name in names.items()})
+def read_beside(paths: Mapping[str, Path]) -> tuple[Captions, str | None]:
+    """As `described_by`, from files: `paths` maps an ending to the sidecar's path."""
+    return described_by({ending: (str(path), bytes_of(path)) for ending, path in paths.items()})
 
 
 def ending(name: str) -> str:

@@ -1,0 +1,87 @@
+"""The captions a library has of its own: the text that lies beside its photos.
+
+An open library goes in; the ids of photos that have a `.txt` or `.json` of the same stem beside one
+of their live files come out, with the pictures and sentences as `read_pairs` reads them. The text
+is read where it lies and not kept: it belongs to the person, and may change any day. Nobody said
+that it was written as captions, so one that does not read is counted, where `read_pairs` refuses.
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imgsearch.errors import UsageError
+from imgsearch.library.place import Library
+from imgsearch.pairs import CaptionedPhotos, Unpaired, read_beside
+from imgsearch.pairs.photos import Described
+from imgsearch.pairs.sidecars import ENDINGS
+
+
+@dataclass
+class Folder:
+    """The names in one folder, and its sidecars by stem and ending."""
+
+    names: frozenset[str] = frozenset()
+    sidecars: dict[str, dict[str, Path]] = field(default_factory=dict)
+
+
+def captions_of(library: Library) -> tuple[tuple[int, ...], CaptionedPhotos]:
+    """The ids of the photos with captions, ascending, and those photos in the same order.
+
+    A photo with several files has the captions of the first that has any. `unpaired` counts live
+    photos without captions, and texts that say nothing, do not read, or whose photo is gone from
+    the disk. That no photo has captions is no error.
+    """
+    files_of: dict[int, list[tuple[int, str]]] = {}
+    for name, file in library.catalog.files_under(library.catalog.roots()).items():
+        if file.state == "live" and file.photo_id is not None:
+            files_of.setdefault(file.photo_id, []).append((file.id, name))
+    folders: dict[str, Folder] = {}
+    ids: list[int] = []
+    photos: list[Described] = []
+    texts = 0
+    for photo_id in sorted(files_of):
+        for _, name in sorted(files_of[photo_id]):
+            parent = os.path.dirname(name)
+            if parent not in folders:
+                folders[parent] = _listed(parent)
+            photo = _described(name, folders[parent])
+            if photo is not None and photo.captions:
+                ids.append(photo_id)
+                photos.append(photo)
+                break
+            texts += photo is not None
+    labels = tuple(photo.label for photo in photos)
+    return tuple(ids), CaptionedPhotos(
+        tuple(photo.picture for photo in photos),
+        tuple(photo.captions for photo in photos),
+        labels if any(labels) else (),
+        Unpaired(len(files_of) - len(ids), texts),
+    )
+
+
+def _described(name: str, folder: Folder) -> Described | None:
+    """A file with what lies beside it; without captions where that is of no use."""
+    path = Path(name)
+    beside = folder.sidecars.get(path.stem)
+    if beside is None:
+        return None
+    try:
+        captions, label = read_beside(beside) if path.name in folder.names else ({}, None)
+    except UsageError:
+        captions, label = {}, None
+    return Described(path, captions, label)
+
+
+def _listed(path: str) -> Folder:
+    """One listing instead of a look per photo."""
+    try:
+        names = sorted(os.listdir(path))
+    except OSError:  # unplugged or moved since the last run: its photos have no captions today
+        return Folder()
+    folder = Folder(frozenset(names))
+    for name in names:
+        file = Path(path, name)
+        if file.suffix.lower() in ENDINGS:
+            folder.sidecars.setdefault(file.stem, {})[file.suffix.lower()] = file
+    return folder
