@@ -1,26 +1,54 @@
-"""Training encoders: sets of photos with text, contrastive losses, the plain loop, and the folder
-that comes out.
+"""Training encoders on photos with text: one's own, or from nothing.
 
-`benchmarks/train_builtin.py` is the shortest complete use.
+`finetune` is the verb: pairs and an encoder become a better one in the library's `models/`. `train`
+is the plain loop under it, for any number of sets; `benchmarks/train_builtin.py` is its shortest
+complete use.
+
+    finetuning.py      the verb: material, what is proposed, the folder that comes out
+    recipe.py          everything that decides a run
+    loop.py            step, report, evaluate, save; go on where it was
+    steps.py           the gradient of a batch, in pieces and over processes
+    ranks.py           several processes as one
+    batches.py         the photos and texts of a step
+    sets.py            what may be said of which photo
+    squares.py         decoded pictures
+    views.py           crops, light, mixing
+    towers.py          an encoder that can learn
+    objective.py       which loss a recipe means
+    losses.py          contrastive losses: pure functions
+    collapse.py        noticing that all embeddings are alike
+    measuring.py       how good the towers are at this moment
+    events.py          what a run tells while it goes on
+    logs.py            metrics.jsonl and TensorBoard
+    curves.py          what they look like
+    model_card.py      what a person should know of the result
+    encoder_folder.py  the weights on disk
+    vocabulary.py      byte pairs of one's own
 """
 
-from imgsearch.training.encoder_folder import build, save_encoder, small_clip
-from imgsearch.training.loop import Progress, Recipe, Stage, train
-from imgsearch.training.photos import TrainingSet, captioned_set, labelled_set, texts_of
-from imgsearch.training.vocabulary import Vocabulary, learn_vocabulary
+from imgsearch.training.finetuning import FromScratch, Material, finetune
+from imgsearch.training.loop import train
+from imgsearch.training.recipe import Objective, Rates, Recipe, Stage, Variation
+from imgsearch.training.sets import TrainingSet, captioned_set, labelled_set, texts_of
+from imgsearch.training.squares import Squares
+from imgsearch.training.towers import Towers, fresh_towers, open_towers
 
 __all__ = [
-    "Progress",
+    "FromScratch",
+    "Material",
+    "Objective",
+    "Rates",
     "Recipe",
+    "Squares",
     "Stage",
+    "Towers",
     "TrainingSet",
-    "Vocabulary",
-    "build",
+    "Variation",
     "captioned_set",
+    "finetune",
+    "fresh_towers",
     "labelled_set",
-    "learn_vocabulary",
-    "save_encoder",
-    "small_clip",
+    "open_towers",
     "texts_of",
     "train",
 ]

@@ -16,7 +16,7 @@ from torch import Tensor
 from imgsearch.training.ranks import Ranks
 from imgsearch.training.recipe import Recipe
 from imgsearch.training.sets import Drawn, TrainingSet
-from imgsearch.training.views import cut_mix, random_views
+from imgsearch.training.views import CHANCES, cut_mix, random_views
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,9 @@ class Batches:
         self, part: Part, size: int, generator: torch.Generator, rng: random.Random
     ) -> tuple[Tensor, float]:
         variation = self.recipe.variation
-        views = random_views(part.squares, size, variation, generator)[part.is_decoded]
+        chance = torch.rand(CHANCES, len(part.photos), generator=generator)  # the same everywhere
+        mine = list(self.ranks.share(len(part.photos)))
+        views = random_views(part.squares, size, variation, chance[:, mine])[part.is_decoded]
         if variation.cut_mix and rng.random() < variation.cut_mix:
             return cut_mix(views, generator)
         return views, 1.0

@@ -26,6 +26,12 @@ SMALL = 20_000_000  # parameters: an encoder below it was trained on little, and
 GUARD_LOSS = 0.05
 
 
+def _check(name: str, value: str, choices: object) -> None:
+    known = get_args(choices)
+    if value not in known:
+        raise UsageError(f"{name} {value!r} is unknown; it is one of {', '.join(known)}")
+
+
 @dataclass(frozen=True)
 class Objective:
     """The loss and its switches.
@@ -161,9 +167,3 @@ class Recipe:
         if self.schedule == "linear":
             return max(0.0, min(rising, (1 - done) / self.decay if self.decay else 1.0))
         return rising
-
-
-def _check(name: str, value: str, choices: object) -> None:
-    known = get_args(choices)
-    if value not in known:
-        raise UsageError(f"{name} {value!r} is unknown; it is one of {', '.join(known)}")

@@ -118,6 +118,7 @@ class Towers:
             return
         scale = self.logit_scale
         bias = nn.Parameter(torch.full_like(scale, BIAS, requires_grad=True))
+        self.model.__dict__.pop("logit_bias", None)  # open_clip says None where it has none
         self.model.register_parameter("logit_bias", bias)
         if self.is_fresh:
             with torch.no_grad():

@@ -1,7 +1,7 @@
 """What differs between two looks at a photo: crops, mirrors, light, colours, and mixing.
 
 (b, 3, side, side) uint8 squares go in, (b, 3, size, size) floats in [0, 1] come out, for the whole
-batch at once: that costs less than one decode would. All chance is in the generator passed in.
+batch at once: that costs less than one decode would. All chance is passed in.
 """
 
 import math
@@ -13,18 +13,17 @@ from torch.nn import functional as F
 from imgsearch.training.recipe import Variation
 
 
-def random_views(
-    squares: Tensor, size: int, variation: Variation, generator: torch.Generator
-) -> Tensor:
+CHANCES = 8  # random numbers a picture
+
+
+def random_views(squares: Tensor, size: int, variation: Variation, chance: Tensor) -> Tensor:
     """A random crop of each picture, maybe mirrored, in other light and colours.
 
-    The crop keeps at least the share `smallest_crop` of the area, with an aspect ratio between 3:4
+    chance is (CHANCES, b) in [0, 1), and decides everything. The crop keeps at least the share `smallest_crop` of the area, with an aspect ratio between 3:4
     and 4:3 (Inception's crop), resampled bilinearly.
     """
     b = len(squares)
-    area, aspect, x, y, brightness, contrast, saturation, flip = torch.rand(
-        8, b, generator=generator
-    )
+    area, aspect, x, y, brightness, contrast, saturation, flip = chance
     area = variation.smallest_crop + (1 - variation.smallest_crop) * area
     aspect = torch.exp((aspect * 2 - 1) * math.log(4 / 3) / 2)
     if variation.smallest_crop == 1:
