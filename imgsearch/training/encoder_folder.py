@@ -73,7 +73,7 @@ def open_clip_config(encoder: OpenClip, name: str, base: str | None) -> dict[str
     model = dict(encoder.settings.model)
     bias = encoder.model.logit_bias
     if bias is not None:
-        model["init_logit_bias"] = float(bias)  # open_clip then makes a place for it
+        model["init_logit_bias"] = bias.item()  # open_clip then makes a place for it
     merges = encoder.settings.merges
     return {
         "model_cfg": model,
