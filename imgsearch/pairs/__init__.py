@@ -43,7 +43,7 @@ in a folder given together with it.
     texts.py              text files, line by line
 """
 
-from imgsearch.pairs.photos import CaptionedPhotos, LabelledPhotos, Unpaired
+from imgsearch.pairs.photos import CaptionedPhotos, Ids, LabelledPhotos, Unpaired
 from imgsearch.pairs.pictures import Picture, Stored, content
 from imgsearch.pairs.reading import read_pairs
 from imgsearch.pairs.sidecars import read_beside
@@ -51,6 +51,7 @@ from imgsearch.pairs.splitting import split
 
 __all__ = [
     "CaptionedPhotos",
+    "Ids",
     "LabelledPhotos",
     "Picture",
     "Stored",

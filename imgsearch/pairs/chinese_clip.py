@@ -2,17 +2,22 @@
 `{split}_texts.jsonl`, a text and the ids of the pictures it is about.
 
 A split goes in, captioned photos come out. The pictures stay in the file: the pass over it keeps an
-id and a place for each.
+id and a place for each. A split is also a benchmark: its ids are kept, and so are its pictures that
+no text is about, since recall is counted among all of them.
 """
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeAlias
 
 from imgsearch.errors import UsageError
-from imgsearch.pairs.photos import Described, Found, Unpaired
+from imgsearch.pairs.photos import Described, Found, Ids, Unpaired
 from imgsearch.pairs.pictures import Base64Text, Picture
 from imgsearch.pairs.texts import by_language, json_object, numbered_lines
+from imgsearch.prompts import language_of
 
 IMAGES, TEXTS = "_imgs.tsv", "_texts.jsonl"
+Sentences: TypeAlias = dict[str, list[tuple[str, str]]]  # picture -> (text id, text)
 TEXT_SHAPE = '{"text_id": 1, "text": "...", "image_ids": [1, 2]}'
 
 
@@ -37,27 +42,57 @@ def read_split(stem: Path) -> Found:
         if not file.is_file():
             raise UsageError(f"{file} does not exist: it belongs to {other}; put them side by side")
     pictures = _pictures(images)
-    sentences: dict[str, list[str]] = {}
+    sentences: Sentences = {}
     lonely = 0
     for place, line in numbered_lines(texts):
-        text, image_ids = _text(line, f"{texts}, line {place}")
+        text_id, text, image_ids = _text(line, f"{texts}, line {place}")
         known = [each for each in image_ids if each in pictures]
         lonely += not text.strip() or not known
         for each in known:
-            sentences.setdefault(each, []).append(text)
+            sentences.setdefault(each, []).append((text_id or f"line {place}", text))
     return captioned(str(texts), pictures, sentences, lonely)
 
 
 def captioned(
-    source: str, pictures: dict[str, Picture], sentences: dict[str, list[str]], lonely: int
+    source: str, pictures: Mapping[str, Picture], sentences: Sentences, lonely: int
 ) -> Found:
     """Photos of the pictures that have sentences; `lonely` texts have no picture."""
-    photos = tuple(
-        Described(picture, captions)
-        for key, picture in pictures.items()
-        if (captions := by_language(sentences.get(key, [])))
+    captions = {key: by_language([text for _, text in sentences.get(key, [])]) for key in pictures}
+    with_text = [key for key in pictures if captions[key]]
+    without = [key for key in pictures if not captions[key]]
+    photo_numbers = _numbers(pictures)
+    text_numbers = _numbers(text_id for each in sentences.values() for text_id, _ in each)
+    return Found(
+        source,
+        tuple(Described(pictures[key], captions[key]) for key in with_text),
+        Unpaired(len(without), lonely),
+        tuple(pictures[key] for key in without),
+        Ids(
+            tuple(photo_numbers[key] for key in [*with_text, *without]),
+            tuple(_text_ids(sentences[key], text_numbers) for key in with_text),
+        ),
     )
-    return Found(source, photos, Unpaired(len(pictures) - len(photos), lonely))
+
+
+def _text_ids(
+    sentences: Iterable[tuple[str, str]], numbers: Mapping[str, int]
+) -> dict[str, tuple[int, ...]]:
+    """The ids of one photo's sentences, where `by_language` puts the sentences."""
+    found: dict[str, list[int]] = {}
+    for text_id, text in sentences:
+        if stripped := text.strip():
+            found.setdefault(language_of(stripped), []).append(numbers[text_id])
+    return {language: tuple(each) for language, each in found.items()}
+
+
+def _numbers(ids: Iterable[str]) -> dict[str, int]:
+    """Each id as the integer it is; where one is none, all of them by their order, from 0."""
+    distinct = list(dict.fromkeys(ids))
+    if all(each.removeprefix("-").isdecimal() for each in distinct):
+        numbers = [int(each) for each in distinct]
+        if len(set(numbers)) == len(distinct):
+            return dict(zip(distinct, numbers, strict=True))
+    return {each: number for number, each in enumerate(distinct)}
 
 
 def _beside(stem: Path, end: str) -> Path:
@@ -81,7 +116,7 @@ def _pictures(path: Path) -> dict[str, Picture]:
     return pictures
 
 
-def _text(line: str, where: str) -> tuple[str, list[str]]:
+def _text(line: str, where: str) -> tuple[str, str, list[str]]:
     row = json_object(line, where, TEXT_SHAPE)
     text, image_ids = row.get("text"), row.get("image_ids")
     if (
@@ -90,4 +125,5 @@ def _text(line: str, where: str) -> tuple[str, list[str]]:
         or not all(isinstance(each, str | int) for each in image_ids)
     ):
         raise UsageError(f"{where} has no text and image_ids: expected {TEXT_SHAPE}")
-    return text, list(dict.fromkeys(map(str, image_ids)))
+    text_id = row.get("text_id", "")
+    return str(text_id), text, list(dict.fromkeys(map(str, image_ids)))

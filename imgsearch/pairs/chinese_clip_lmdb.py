@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch.errors import PictureError, UsageError
-from imgsearch.pairs.chinese_clip import captioned
+from imgsearch.pairs.chinese_clip import Sentences, captioned
 from imgsearch.pairs.photos import Found
 from imgsearch.pairs.pictures import Picture, from_base64
 
@@ -66,7 +66,7 @@ def read_lmdb(folder: Path) -> Found:
         for key in keys
         if key not in COUNTS
     }
-    sentences: dict[str, list[str]] = {}
+    sentences: Sentences = {}
     useful: set[object] = set()
     texts: set[object] = set()
     with _opened(folder / PAIRS) as transaction:
@@ -76,7 +76,8 @@ def read_lmdb(folder: Path) -> Found:
             image_id, text_id, text = _pair(value, f"{folder / PAIRS}, pair {number}")
             texts.add(text_id)
             if text.strip() and str(image_id) in pictures:
-                sentences.setdefault(str(image_id), []).append(text)
+                named = f"pair {number}" if text_id is None else str(text_id)
+                sentences.setdefault(str(image_id), []).append((named, text))
                 useful.add(text_id)
     return captioned(str(folder), pictures, sentences, len(texts - useful))
 

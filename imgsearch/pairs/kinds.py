@@ -18,7 +18,7 @@ from imgsearch.pairs.class_names import CLASSES
 from imgsearch.pairs.members import Members, list_members
 from imgsearch.pairs.sidecars import stem
 from imgsearch.pairs.tables import header_of
-from imgsearch.pairs.texts import text_head
+from imgsearch.pairs.texts import text_head, text_of
 
 T = TypeVar("T")
 Table: TypeAlias = Literal["header", "json lines", "caption list", "coco"]
@@ -88,6 +88,8 @@ def _of_file(path: Path) -> Source:
         return Source("table", path, table)
     if tarfile.is_tarfile(path):
         return Source("members", path, members=list_members(path))
+    if path.suffix.lower() in TABLE_ENDINGS:
+        text_of(path)  # a table in another encoding is told so
     raise UsageError(f"{path} is none of what is read as photos with text: give {EXPECTED}")
 
 

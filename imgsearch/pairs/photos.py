@@ -25,17 +25,33 @@ class Unpaired:
 
 
 @dataclass(frozen=True)
+class Ids:
+    """The numbers a set gives its photos and texts: prediction files speak of these.
+
+    `photos` are those of the pictures and, behind them, of the others; `texts[i]` has the shape of
+    `captions[i]`. A text about two photos is with both and has one id.
+    """
+
+    photos: tuple[int, ...]
+    texts: tuple[Mapping[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
 class CaptionedPhotos:
     """Photos with sentences: `captions[i]` maps a language (or a named set of sentences) to photo
     i's sentences.
 
-    `labels` is empty, or has one a photo, None where a photo has none.
+    `labels` is empty, or has one a photo, None where a photo has none. `others` are pictures that
+    no text is about and that a search is measured among all the same; `ids` is None where the set
+    numbers nothing.
     """
 
     pictures: tuple[Picture, ...]
     captions: tuple[Mapping[str, tuple[str, ...]], ...]
     labels: tuple[str | None, ...] = ()
     unpaired: Unpaired = Unpaired()
+    others: tuple[Picture, ...] = ()
+    ids: Ids | None = None
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -79,11 +95,16 @@ class Described:
 
 @dataclass(frozen=True)
 class Found:
-    """What one source holds; `source` is how a message calls it."""
+    """What one source holds; `source` is how a message calls it.
+
+    `others` and `ids` are those of `CaptionedPhotos`, of sources made for measuring.
+    """
 
     source: str
     photos: tuple[Described, ...]
     unpaired: Unpaired = Unpaired()
+    others: tuple[Picture, ...] = ()
+    ids: Ids | None = None
 
     @property
     def has_captions(self) -> bool:

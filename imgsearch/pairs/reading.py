@@ -86,6 +86,8 @@ def _captioned(found: Sequence[Found], unpaired: Unpaired) -> CaptionedPhotos:
         tuple(photo.captions for photo in kept),
         labels if any(labels) else (),
         unpaired + Unpaired(pictures=len(photos) - len(kept)),
+        tuple(picture for each in found for picture in each.others),
+        found[0].ids if len(found) == 1 else None,  # two sources number from 1 both
     )
 
 

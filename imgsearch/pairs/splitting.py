@@ -106,5 +106,6 @@ def _subset(photos: Photos, rows: Sequence[int]) -> Photos:
         unpaired=Unpaired(),
     )
     if isinstance(part, CaptionedPhotos) and isinstance(photos, CaptionedPhotos):
-        return replace(part, captions=tuple(photos.captions[row] for row in rows))
+        captions = tuple(photos.captions[row] for row in rows)
+        return replace(part, captions=captions, others=(), ids=None)  # a part is no benchmark
     return part
