@@ -28,10 +28,14 @@ if TYPE_CHECKING:
     from imgsearch.indexing import Moved as Moved
     from imgsearch.indexing import Notice as Notice
     from imgsearch.indexing import Outcome as Outcome
+    from imgsearch.indexing import Pruned as Pruned
+    from imgsearch.indexing import Rebuilt as Rebuilt
     from imgsearch.indexing import Skipped as Skipped
     from imgsearch.indexing import Unchanged as Unchanged
     from imgsearch.indexing import index as index
+    from imgsearch.indexing import prune as prune
     from imgsearch.indexing import rebuild as rebuild
+    from imgsearch.indexing import rollback as rollback
     from imgsearch.indexing import switch as switch
     from imgsearch.library import Library as Library
     from imgsearch.library import open_library as open_library
@@ -57,10 +61,14 @@ _HOMES = {
             "Moved",
             "Notice",
             "Outcome",
+            "Pruned",
+            "Rebuilt",
             "Skipped",
             "Unchanged",
             "index",
+            "prune",
             "rebuild",
+            "rollback",
             "switch",
         )
     },
@@ -88,6 +96,8 @@ __all__ = [
     "Notice",
     "Outcome",
     "Policy",
+    "Pruned",
+    "Rebuilt",
     "Skipped",
     "Status",
     "Unchanged",
@@ -97,8 +107,10 @@ __all__ = [
     "index",
     "load_encoder",
     "open_library",
+    "prune",
     "read_pairs",
     "rebuild",
+    "rollback",
     "search",
     "status",
     "switch",

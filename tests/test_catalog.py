@@ -274,7 +274,7 @@ def test_an_older_catalog_is_copied_aside_first_and_copies_are_bounded(tmp_path:
     catalog.close()
     copies = list((tmp_path / "backups").iterdir())
     assert len(copies) == COPIES_KEPT
-    assert "revision-0001" in copies[0].name
+    assert f"revision-{HEAD}" in copies[0].name
     for copy in copies:
         connection = sqlite3.connect(copy)
         assert connection.execute("SELECT count(*) FROM photos").fetchone() == (1,)
@@ -284,11 +284,11 @@ def test_an_older_catalog_is_copied_aside_first_and_copies_are_bounded(tmp_path:
 def next_revision(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A release with one revision more, as the program sees it."""
     shutil.copytree(find_migrations(), folder)
-    (folder / "versions" / "0002_next.py").write_text(
+    (folder / "versions" / "0003_next.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import op\n"
-        f"revision = '0002'\ndown_revision = '0001'\ndef upgrade():\n{body}"
+        f"revision = '0003'\ndown_revision = '0002'\ndef upgrade():\n{body}"
     )
-    monkeypatch.setattr("imgsearch.catalog.revisions.HEAD", "0002")
+    monkeypatch.setattr("imgsearch.catalog.revisions.HEAD", "0003")
     monkeypatch.setattr("imgsearch.catalog.revisions.find_migrations", lambda: folder)
 
 
@@ -324,7 +324,7 @@ def test_an_upgrade_that_fails_halfway_changes_nothing(
     next_revision(tmp_path / "migrations", body, monkeypatch)
     with pytest.raises(ZeroDivisionError):
         upgrade(path)
-    assert not is_up_to_date(path)  # still revision 0001
+    assert not is_up_to_date(path)  # still the revision before
     catalog = Catalog(path)
     assert catalog.last_run() is None  # and with all its tables
     catalog.close()

@@ -1,4 +1,6 @@
-"""`imgsearch doctor`, `rebuild` and `switch` as they are typed: what they say, how they end."""
+"""`imgsearch doctor`, `rebuild`, `switch`, `rollback` and `prune` as they are typed: what they say,
+how they end.
+"""
 
 import json
 from pathlib import Path
@@ -6,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from conftest import ColourEncoder
+from conftest import ColourEncoder, draw
 from imgsearch.cli import app
 from imgsearch.indexing import index
 from imgsearch.library import open_library
@@ -40,19 +42,78 @@ def test_a_fault_that_stays_ends_with_exit_code_4(folder: Path) -> None:
 
 
 def test_rebuild_makes_the_kind_of_index_asked_for(folder: Path) -> None:
-    said = imgsearch(folder, "rebuild", "--encoder", "toy/other", "--index-kind", "hnsw")
-    assert said == "toy/other: 3 photos, hnsw index 0003\n"
+    assert imgsearch(folder, "rebuild") == "toy/colour: 3 photos, flat index 0003\n"
+    said = imgsearch(folder, "rebuild", "--index-kind", "hnsw")
+    assert said == "toy/colour: 3 photos, hnsw index 0004\n"
+    plain = json.loads(imgsearch(folder, "rebuild", "--json"))
+    assert (plain["encoder"], plain["generation"]["kind"]) == ("toy/colour", "hnsw")
     assert "no kind of index is called" in imgsearch(folder, "rebuild", "--index-kind", "x", code=2)
 
 
-def test_switch_changes_who_answers(folder: Path) -> None:
+def test_rebuild_with_an_encoder_lets_it_answer_and_says_how_to_return(folder: Path) -> None:
+    said = imgsearch(folder, "rebuild", "--encoder", "toy/other").splitlines()
+    assert said[0].startswith("0 embedded in ")
+    assert said[1:4] == [
+        "toy/other: 3 photos, flat index 0003",
+        "not compared: no photo has a caption beside it",
+        "toy/other answers en and zh now, where toy/colour did",
+    ]
+    assert said[4] == f"take it back: imgsearch rollback --library {folder}"
+    assert imgsearch(folder, "rollback").splitlines() == [
+        "toy/colour answers en, where toy/other did",
+        "toy/colour answers zh, where toy/other did",
+    ]
+    assert "has no switch to take back" in imgsearch(folder, "rollback", code=2)
+
+
+def test_rebuild_that_does_not_switch_says_what_does(folder: Path) -> None:
+    said = imgsearch(folder, "rebuild", "--encoder", "toy/other", "--no-switch")
+    assert f"let it answer: imgsearch switch --library {folder} toy/other\n" in said
+    said = imgsearch(folder, "rebuild", "--encoder", "toy/other", "--add")
+    assert "every language it knows is answered already; let it answer: " in said
+    plain = json.loads(imgsearch(folder, "rebuild", "--encoder", "toy/other", "--json"))
+    assert [each["language"] for each in plain["switched"]] == ["en", "zh"]
+    assert plain["switched"][0]["previous"] == "toy/colour" and plain["missing"] == []
+    assert "not both" in imgsearch(
+        folder, "rebuild", "--encoder", "toy/other", "--add", "--no-switch", code=2
+    )
+    assert "--encoder NAME" in imgsearch(folder, "rebuild", "--add", code=2)
+
+
+def test_prune_says_what_it_frees_and_asks_first(folder: Path) -> None:
+    listed = imgsearch(folder, "prune", "--dry-run")
+    assert "to drop" in listed and "toy/other" in listed and "toy/colour" not in listed
+    result = CliRunner().invoke(app, ["prune", "--library", str(folder)], input="n\n")
+    assert result.exit_code == 0 and "nothing was dropped" in result.output
+    result = CliRunner().invoke(app, ["prune", "--library", str(folder)], input="")
+    assert result.exit_code == 2 and "--yes" in result.output
+    assert "toy/other" in imgsearch(folder, "status")
+    result = CliRunner().invoke(app, ["prune", "--library", str(folder)], input="y\n")
+    assert result.exit_code == 0 and result.output.endswith(" freed\n")
+    assert "toy/other" not in imgsearch(folder, "status")
+    assert imgsearch(folder, "prune", "--yes").startswith("nothing to drop")
+    assert json.loads(imgsearch(folder, "prune", "--dry-run", "--json"))["encoders"] == []
+
+
+def test_switch_changes_who_answers(folder: Path, photos: Path) -> None:
     said = imgsearch(folder, "switch", "toy/other")
     assert said == "toy/other answers en and zh now: 3 photos\n"
     assert "toy/other" in imgsearch(folder, "status")
+    draw(photos / "new.png", "white")
+    with open_library(folder) as library:
+        list(index(library, photos, encoder=ColourEncoder("toy/other")))
+    said = imgsearch(folder, "rollback")
+    assert "toy/colour has not embedded 1 of the photos" in said and "imgsearch index" in said
     assert "it has toy/colour, toy/other" in imgsearch(folder, "switch", "nobody", code=3)
 
 
 def test_upkeep_is_refused_beside_a_writer(folder: Path) -> None:
     with open_library(folder) as other, other.lock():
-        for words in (("doctor",), ("rebuild",), ("switch", "toy/other")):
+        for words in (
+            ("doctor",),
+            ("rebuild",),
+            ("switch", "toy/other"),
+            ("rollback",),
+            ("prune",),
+        ):
             assert "is being written to" in imgsearch(folder, *words, code=4)

@@ -178,7 +178,7 @@ def test_an_index_is_mapped_once_and_followed_to_the_next_generation(
         first = library.catalog.current_generation(encoder_id)
         assert first is not None
         assert library.index_of(first) is library.index_of(first)
-        second = rebuild(library)
+        second = rebuild(library).generation
         assert library.index_of(second) is not library.index_of(first)
         shutil.rmtree(library.generations_folder / second.folder)
     with open_library(tmp_path / "library") as library, pytest.raises(LibraryDamagedError):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from conftest import ColourEncoder, draw
+from imgsearch.catalog import HEAD
 from imgsearch.errors import LibraryLockedError
 from imgsearch.indexing import index
 from imgsearch.library import Library, open_library
@@ -50,7 +51,7 @@ def test_status_counts_photos_files_encoders_and_bytes(library: Library, photos:
     found = status(library)
     assert found.photos == {"live": 3, "missing": 1}
     assert found.files == {"live": 4, "missing": 1, "skipped": 1}
-    assert found.roots == (photos,) and found.revision == "0001"
+    assert found.roots == (photos,) and found.revision == HEAD
     (encoder,) = found.encoders
     assert (encoder.name, encoder.photos, encoder.active_for) == ("toy/colour", 4, ("en", "zh"))
     assert encoder.generation is not None

@@ -14,9 +14,10 @@ transaction, which is what makes a killed run harmless.
     comparing.py   known files by name, known photos by content
     writing.py     Writer
     audit.py       counts and checks for status and doctor
+    footprint.py   what an encoder takes up, and giving space back
 """
 
-from imgsearch.catalog import audit
+from imgsearch.catalog import audit, footprint
 from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.revisions import HEAD, is_up_to_date, upgrade
 from imgsearch.catalog.rows import (
@@ -25,6 +26,7 @@ from imgsearch.catalog.rows import (
     FileRow,
     GenerationRow,
     PhotoFacts,
+    PhotoRow,
     RunRow,
 )
 from imgsearch.catalog.writing import Writer
@@ -37,9 +39,11 @@ __all__ = [
     "FileRow",
     "GenerationRow",
     "PhotoFacts",
+    "PhotoRow",
     "RunRow",
     "Writer",
     "audit",
+    "footprint",
     "is_up_to_date",
     "upgrade",
 ]

@@ -11,8 +11,8 @@ from sqlalchemy import ColumnElement, Engine, and_, or_, select
 
 from imgsearch.catalog.connection import pieces
 from imgsearch.catalog.paths import bounds_under, columns_of, name_of
-from imgsearch.catalog.rows import FileRow
-from imgsearch.catalog.tables import File, Photo, Root
+from imgsearch.catalog.rows import FileRow, PhotoRow
+from imgsearch.catalog.tables import Embedding, File, Photo, Root
 
 PATHS_AT_ONCE = 200  # three constants each
 COLUMNS = (
@@ -65,6 +65,19 @@ def photos_with_hashes(engine: Engine, hashes: Sequence[str]) -> dict[str, int]:
                 (content_hash, photo_id) for content_hash, photo_id in connection.execute(statement)
             )
     return found
+
+
+def photos_lacking(engine: Engine, encoder_id: int) -> list[PhotoRow]:
+    """The photos an encoder has not embedded, with a live file or without, ascending."""
+    is_embedded = (
+        select(Embedding.id)
+        .where(Embedding.encoder_id == encoder_id, Embedding.photo_id == Photo.id)
+        .exists()
+    )
+    columns = (Photo.id, Photo.content_hash, Photo.width * Photo.height)
+    with engine.connect() as connection:
+        rows = connection.execute(select(*columns).where(~is_embedded).order_by(Photo.id))
+        return [PhotoRow(*row) for row in rows]
 
 
 def roots(engine: Engine) -> list[Path]:

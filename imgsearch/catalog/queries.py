@@ -18,7 +18,7 @@ from imgsearch.catalog import comparing
 from imgsearch.catalog.comparing import at_or_under
 from imgsearch.catalog.connection import IMMEDIATE, open_engine, pieces
 from imgsearch.catalog.paths import name_of
-from imgsearch.catalog.rows import EncoderRow, FileRow, GenerationRow, RunRow
+from imgsearch.catalog.rows import EncoderRow, FileRow, GenerationRow, PhotoRow, RunRow
 from imgsearch.catalog.tables import (
     ActiveEncoder,
     Embedding,
@@ -29,7 +29,7 @@ from imgsearch.catalog.tables import (
     TextEmbedding,
 )
 from imgsearch.catalog.writing import Writer
-from imgsearch.errors import LibraryError
+from imgsearch.errors import LibraryError, NoEncoderError
 from imgsearch.vectors import Vectors, from_bytes, to_bytes
 
 Ids = npt.NDArray[np.int64]
@@ -195,10 +195,12 @@ class Catalog:
             return set(rows.scalars())
 
     def _dim(self, encoder_id: int) -> int:
+        statement = select(EncoderEntry.dim).where(EncoderEntry.id == encoder_id)
         with self.engine.connect() as connection:
-            return connection.execute(
-                select(EncoderEntry.dim).where(EncoderEntry.id == encoder_id)
-            ).scalar_one()
+            dim = connection.execute(statement).scalar()
+        if dim is None:
+            raise NoEncoderError("The encoder was just dropped from the library: ask again.")
+        return dim
 
     # Files and photos
 
@@ -249,6 +251,10 @@ class Catalog:
         """Photo id -> its files in any state, by name, lowest file id first."""
         return comparing.files_of_photos(self.engine, photo_ids)
 
+    def photos_lacking(self, encoder_id: int) -> list[PhotoRow]:
+        """The photos an encoder has not embedded, with a live file or without, ascending."""
+        return comparing.photos_lacking(self.engine, encoder_id)
+
     def photos_with_hashes(self, hashes: Sequence[str]) -> dict[str, int]:
         """Content hash -> photo id, for those that are known."""
         return comparing.photos_with_hashes(self.engine, hashes)
@@ -277,7 +283,9 @@ class Catalog:
         }
         # A search must work in a library on a read-only disk, and while another process writes.
         with contextlib.suppress(LibraryError), self.write() as writer:
-            writer.connection.execute(insert(TextEmbedding).on_conflict_do_nothing(), row)
+            is_known = select(EncoderEntry.id).where(EncoderEntry.id == encoder_id)
+            if writer.connection.execute(is_known).scalar() is not None:  # else dropped just now
+                writer.connection.execute(insert(TextEmbedding).on_conflict_do_nothing(), row)
 
     def last_run(self) -> RunRow | None:
         """The newest run of any verb."""

@@ -43,6 +43,14 @@ class FileRow(NamedTuple):
     state: str
 
 
+class PhotoRow(NamedTuple):
+    """A photo: the hash of its bytes, and how many pixels they decode to."""
+
+    id: int
+    content_hash: str
+    pixels: int
+
+
 @dataclass(frozen=True)
 class PhotoFacts:
     """What is kept about a photo's content. `width` and `height` in pixels, upright."""
@@ -60,7 +68,7 @@ class PhotoFacts:
 
 @dataclass(frozen=True)
 class RunRow:
-    """One run of `index`; `finished_at` is None while it runs, or when it was killed."""
+    """One run; `finished_at` is None while it runs, or when it was killed."""
 
     verb: str
     pid: int

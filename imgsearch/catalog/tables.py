@@ -155,6 +155,27 @@ class ActiveEncoder(Base):
     encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
 
 
+class Switch(Base):
+    """A change of which encoders answer; the last one can be taken back."""
+
+    __tablename__ = "switches"
+    __table_args__ = ({"sqlite_autoincrement": True},)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    verb: Mapped[str]
+    at: Mapped[datetime]
+
+
+class AnswerBefore(Base):
+    """Which encoder answered a language before a switch; null: none did, until that switch."""
+
+    __tablename__ = "answers_before"
+
+    switch_id: Mapped[int] = mapped_column(ForeignKey("switches.id"), primary_key=True)
+    language: Mapped[str] = mapped_column(String(8), primary_key=True)
+    encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoders.id"))
+
+
 class Embedding(Base):
     """One photo seen by one encoder; ids rise in the order of arrival."""
 
@@ -199,7 +220,7 @@ class TextEmbedding(Base):
 
 
 class Run(Base):
-    """One run of `index`. `finished_at` stays null when it was killed."""
+    """One run of `index` or `rebuild`. `finished_at` stays null when it was killed."""
 
     __tablename__ = "runs"
     __table_args__ = ({"sqlite_autoincrement": True},)

@@ -17,6 +17,7 @@ from imgsearch.catalog.paths import columns_of
 from imgsearch.catalog.rows import EncoderRow, FilePlace, GenerationRow, PhotoFacts
 from imgsearch.catalog.tables import (
     ActiveEncoder,
+    AnswerBefore,
     Base,
     Embedding,
     EncoderEntry,
@@ -25,6 +26,8 @@ from imgsearch.catalog.tables import (
     Photo,
     Root,
     Run,
+    Switch,
+    TextEmbedding,
 )
 from imgsearch.vectors import Vectors, to_bytes
 
@@ -117,8 +120,54 @@ class Writer:
             added_at=self._now,
         )
 
+    def switch_answers(self, verb: str, answers: Mapping[str, int]) -> None:
+        """Let encoders answer languages, by their ids, and note who did: `undo_switch` returns.
+
+        What nobody answered at all before is a beginning, and nothing to return to.
+        """
+        before = self._answers()
+        changed = {name: each for name, each in answers.items() if before.get(name) != each}
+        if before and changed:
+            switch_id = self._insert(Switch, verb=verb, at=self._now)
+            rows = [
+                {"switch_id": switch_id, "language": name, "encoder_id": before.get(name)}
+                for name in sorted(before | changed)
+            ]
+            self.connection.execute(insert(AnswerBefore), rows)
+        for language, encoder_id in changed.items():
+            self.activate(language, encoder_id)
+
+    def undo_switch(self) -> bool:
+        """Let those answer who did before the last switch, and forget it; False without any.
+
+        A language that somebody has come to answer since, which nobody did then, is left alone.
+        """
+        newest = select(Switch.id).order_by(Switch.id.desc()).limit(1)
+        while (switch_id := self.connection.execute(newest).scalar()) is not None:
+            of_switch = AnswerBefore.switch_id == switch_id
+            rows = self.connection.execute(
+                select(AnswerBefore.language, AnswerBefore.encoder_id).where(of_switch)
+            ).all()
+            self.connection.execute(delete(AnswerBefore).where(of_switch))
+            self.connection.execute(delete(Switch).where(Switch.id == switch_id))
+            now = self._answers()
+            changed = [row for row in rows if now.get(row.language) != row.encoder_id]
+            for language, encoder_id in changed:
+                if encoder_id is None:
+                    of_language = ActiveEncoder.language == language
+                    self.connection.execute(delete(ActiveEncoder).where(of_language))
+                else:
+                    self.activate(language, encoder_id)
+            if changed:
+                return True
+        return False
+
+    def _answers(self) -> dict[str, int]:
+        columns = select(ActiveEncoder.language, ActiveEncoder.encoder_id)
+        return {row.language: row.encoder_id for row in self.connection.execute(columns)}
+
     def activate(self, language: str, encoder_id: int) -> None:
-        """From this commit on, queries of the language go to that encoder."""
+        """Queries of the language go to that encoder; `switch_answers` notes who did before."""
         statement = insert_or(ActiveEncoder).values(language=language, encoder_id=encoder_id)
         self.connection.execute(
             statement.on_conflict_do_update(
@@ -132,13 +181,9 @@ class Writer:
         It becomes the active one of each of its languages that has none, so a first run can be
         searched from its first batch on, and no encoder is active before it has any embedding.
         """
-        rows = [
-            {"photo_id": photo_id, "encoder_id": encoder_id, "vector": to_bytes(vector)}
-            for photo_id, vector in zip(photo_ids, vectors, strict=True)
-        ]
-        if not rows:
+        if not photo_ids:
             return
-        self.connection.execute(insert(Embedding), rows)
+        self.add_waiting_embeddings(encoder_id, photo_ids, vectors)
         languages = self.connection.execute(
             select(EncoderEntry.languages).where(EncoderEntry.id == encoder_id)
         ).scalar_one()
@@ -147,10 +192,36 @@ class Writer:
             [{"language": language, "encoder_id": encoder_id} for language in languages],
         )
 
+    def add_waiting_embeddings(
+        self, encoder_id: int, photo_ids: Sequence[int], vectors: Vectors
+    ) -> None:
+        """The same, of an encoder that is to answer nothing before it is switched to."""
+        rows = [
+            {"photo_id": photo_id, "encoder_id": encoder_id, "vector": to_bytes(vector)}
+            for photo_id, vector in zip(photo_ids, vectors, strict=True)
+        ]
+        if rows:
+            self.connection.execute(insert(Embedding), rows)
+
     def delete_embeddings(self, embedding_ids: Sequence[int]) -> None:
         """Drop embeddings that cannot be used; the next run makes them again."""
         for piece in pieces(embedding_ids):
             self.connection.execute(delete(Embedding).where(Embedding.id.in_(piece)))
+
+    def forget_encoders(self, encoder_ids: Sequence[int]) -> None:
+        """Drop encoders that answer nothing, with all that was made with them and every switch that
+        would lead back to them.
+        """
+        for encoder_id in encoder_ids:
+            leads_back = select(AnswerBefore.switch_id).where(AnswerBefore.encoder_id == encoder_id)
+            switch_ids = list(self.connection.execute(leads_back).scalars())
+            for piece in pieces(switch_ids):
+                of_switches = AnswerBefore.switch_id.in_(piece)
+                self.connection.execute(delete(AnswerBefore).where(of_switches))
+                self.connection.execute(delete(Switch).where(Switch.id.in_(piece)))
+            for each in (TextEmbedding, Generation, Embedding):
+                self.connection.execute(delete(each).where(each.encoder_id == encoder_id))
+            self.connection.execute(delete(EncoderEntry).where(EncoderEntry.id == encoder_id))
 
     # Generations and runs
 

@@ -6,7 +6,8 @@ turns errors into a red line and an exit code is `Commands`.
 
     frame.py      the group of commands: errors, exit codes, the options of every command
     index.py      index        search.py      search
-    upkeep.py     status, doctor, rebuild, switch
+    upkeep.py     status, doctor, switch, rollback, prune
+    rebuilding.py rebuild
     encoders.py   encoders       evaluating.py   eval, score
 """
 
@@ -15,7 +16,7 @@ import sys
 import traceback
 import warnings
 
-from imgsearch.cli import encoders, evaluating, index, search, upkeep
+from imgsearch.cli import encoders, evaluating, index, rebuilding, search, upkeep
 from imgsearch.cli.frame import app
 
 __all__ = ["app", "main"]
@@ -29,8 +30,10 @@ app.command("doctor")(upkeep.doctor)
 app.command("encoders")(encoders.encoders)
 app.command("eval")(evaluating.evaluate)
 app.command("score")(evaluating.score)
-app.command("rebuild")(upkeep.rebuild)
+app.command("rebuild")(rebuilding.rebuild)
 app.command("switch")(upkeep.switch)
+app.command("rollback")(upkeep.rollback)
+app.command("prune")(upkeep.prune)
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from imgsearch.cli import frame
 from imgsearch.display.text import shown
 from imgsearch.indexing import (
     BuildingGeneration,
+    Embedded,
     Embedding,
     FellBack,
     Missing,
@@ -24,12 +25,13 @@ from imgsearch.indexing import (
     Outcome,
     Scanned,
     Skipped,
+    Weighing,
     Withheld,
 )
 
 
 class Progress:
-    """A context manager; `notice` and `outcome` draw what `index` tells.
+    """A context manager; `notice` and `outcome` draw what `index` and `rebuild` tell.
 
     Rate and time left are those of the files that need work: a stat of an unchanged one says
     nothing of how long an encoder takes.
@@ -72,6 +74,14 @@ class Progress:
                 self._restart(total)
             case Embedding(encoder=name):
                 self._bar.update(self._task, description=f"indexing with {shown(name)}")
+            case Embedded(done=done, total=total, skipped=skipped):
+                if self._started is None:
+                    self._restart(total)
+                self._done, self._skipped = done, skipped
+                self._draw()
+            case Weighing(photos=photos):
+                what = f"comparing encoders on {photos:,} photos"
+                self._bar.update(self._task, description=what)
             case BuildingGeneration(count=count):
                 self._bar.update(self._task, description=f"building an index of {count:,}")
             case Withheld() | FellBack():
@@ -83,6 +93,9 @@ class Progress:
             return
         self._done += 1
         self._skipped += isinstance(outcome, Skipped)
+        self._draw()
+
+    def _draw(self) -> None:
         seconds = 0.0 if self._started is None else time.perf_counter() - self._started
         rate = (self._done - self._unchanged) / seconds if seconds > 1 else 0.0
         self._bar.update(

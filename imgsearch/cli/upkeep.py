@@ -1,12 +1,17 @@
-"""`imgsearch status`, `doctor`, `rebuild`, `switch`: what a library holds, and keeping it well."""
+"""`imgsearch status`, `doctor`, `switch`, `rollback`, `prune`: what a library holds, who answers in
+it, and what it may lose."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from imgsearch.cli import frame
+
+if TYPE_CHECKING:
+    from imgsearch.library import Library
 
 DAMAGED = 4
 
@@ -70,40 +75,6 @@ def doctor(
         frame.write("nothing wrong: catalog, indexes and files agree\n")
 
 
-def rebuild(
-    context: typer.Context,
-    encoder: frame.EncodersOption = None,
-    index_kind: Annotated[
-        str | None,
-        typer.Option(
-            "--index-kind",
-            metavar="KIND",
-            help="flat (exact), sq8, hnsw, ivf or ivf-sq8; as before unless given.",
-            show_default=False,
-        ),
-    ] = None,
-    wait: WaitOption = False,
-    library: frame.LibraryOption = None,
-) -> None:
-    """Build the search index again from the stored embeddings; searching goes on meanwhile.
-
-    \b
-    imgsearch rebuild
-    imgsearch rebuild --encoder cn_clip/ViT-B-16 --index-kind hnsw
-    """
-    from imgsearch.indexing import rebuild as build
-
-    with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
-        catalog = opened.catalog
-        rows = catalog.encoders()
-        names = [row.name for row in rows if catalog.photo_count(row.id)]
-        if not (encoder or names):
-            build(opened, kind=index_kind)  # raises, saying what is missing
-        for name in encoder or names:
-            built = build(opened, encoder=name, kind=index_kind)
-            frame.write(f"{name}: {built.count:,} photos, {built.kind} index {built.folder}\n")
-
-
 def switch(
     context: typer.Context,
     encoder: Annotated[
@@ -123,4 +94,104 @@ def switch(
     with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
         row = activate(opened, encoder)
         photos = opened.catalog.live_photo_count(row.id)
-    frame.write(f"{row.name} answers {' and '.join(row.languages)} now: {photos:,} photos\n")
+        frame.write(f"{row.name} answers {' and '.join(row.languages)} now: {photos:,} photos\n")
+        _say_what_is_lacking(opened)
+
+
+def rollback(
+    context: typer.Context, wait: WaitOption = False, library: frame.LibraryOption = None
+) -> None:
+    """Take back the last switch: who answered before answers again, at once.
+
+    Undoes `switch`, `rebuild --encoder`, and an encoder that took over at the end of `index`.
+    Again, it goes one further back.
+
+    \b
+    imgsearch rebuild --encoder flowers-v2
+    imgsearch rollback                              as if it had never been
+    """
+    from imgsearch.display.rebuilding import answers_lines
+    from imgsearch.indexing import rollback as take_back
+
+    with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
+        before = opened.catalog.active_encoders()
+        answers = take_back(opened)
+        frame.write("".join(f"{line}\n" for line in answers_lines(answers, before)))
+        _say_what_is_lacking(opened)
+
+
+def prune(
+    context: typer.Context,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="Drop this model of your own from models/ as well; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Drop it without asking.")] = False,
+    wait: WaitOption = False,
+    json: frame.JsonOption = False,
+    library: frame.LibraryOption = None,
+) -> None:
+    """Drop what was made with encoders that answer nothing, after saying what it frees.
+
+    Embeddings, indexes and copies of bundled weights go, and rollback can return to them no more.
+    Photos and what answers are never touched, your own models only where you name them.
+
+    \b
+    imgsearch prune --dry-run
+    imgsearch prune
+    imgsearch prune --model flowers-v1 --yes
+    """
+    from imgsearch.display.rebuilding import pruned_json, pruned_page
+    from imgsearch.display.text import readable_size
+    from imgsearch.indexing import prune as drop
+
+    with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
+        pruned = drop(opened, dry_run=True, models=model or ())
+        is_asked = bool(pruned) and not (dry_run or yes)
+        if is_asked:
+            show = frame.stderr().print if json else frame.show
+            show(pruned_page(pruned, is_done=False))
+            if not _is_wanted():
+                frame.complain("nothing was dropped", style="yellow")
+                return
+        if not dry_run:
+            pruned = drop(opened, dry_run=False, models=model or ())
+    if json:
+        frame.write(pruned_json(pruned))
+    elif is_asked:
+        frame.write(f"{readable_size(pruned.freed_bytes)} freed\n")
+    else:
+        frame.show(pruned_page(pruned, is_done=not dry_run))
+
+
+def _is_wanted() -> bool:
+    from imgsearch.errors import UsageError
+
+    try:
+        return typer.confirm("Drop this for good?", err=True)
+    except typer.Abort as error:  # Ctrl-C, or the end of a stdin where nobody types
+        if sys.stdin.isatty():
+            raise KeyboardInterrupt from error
+        raise UsageError("nobody is there to ask: --yes drops it, --dry-run only says") from error
+
+
+def _say_what_is_lacking(library: Library) -> None:
+    """Photos that came while an encoder answered nothing are not among what it finds."""
+    from imgsearch.catalog import audit
+
+    live = audit.counts(library.catalog).live_photos
+    rows = {row.id: row for row in library.catalog.active_encoders().values()}
+    for row in rows.values():
+        lacking = live - library.catalog.live_photo_count(row.id)
+        if lacking > 0:
+            frame.complain(
+                f"{row.name} has not embedded {lacking:,} of the photos and does not find them; "
+                f"this embeds them: {library.command('index')}",
+                style="yellow",
+            )

@@ -11,12 +11,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from imgsearch.display.text import as_json, shown
+from imgsearch.display.text import as_json, readable_size, shown
 
 if TYPE_CHECKING:
     from imgsearch.upkeep import EncoderStatus, Finding, LastRun, Status
-
-UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def status_page(status: Status) -> RenderableType:
@@ -30,8 +28,8 @@ def status_page(status: Status) -> RenderableType:
     grid.add_row("files", _listed(status.files))
     for number, root in enumerate(status.roots):
         grid.add_row("" if number else "folders", Text(shown(root)))
-    parts = ", ".join(f"{part} {_size(size)}" for part, size in sizes.items())
-    grid.add_row("size", f"{_size(sum(sizes.values()))} ({parts})" if sizes else "")
+    parts = ", ".join(f"{part} {readable_size(size)}" for part, size in sizes.items())
+    grid.add_row("size", f"{readable_size(sum(sizes.values()))} ({parts})" if sizes else "")
     grid.add_row("last run", "none" if status.last_run is None else _run(status.last_run))
     return Group(grid, Text(), _encoders(status.encoders))
 
@@ -85,10 +83,3 @@ def _run(run: LastRun) -> Text:
 
 def _when(moment: datetime) -> str:
     return f"{moment.astimezone():%Y-%m-%d %H:%M}"
-
-
-def _size(size_bytes: int) -> str:
-    size, unit = float(size_bytes), 0
-    while size >= 1000 and unit < len(UNITS) - 1:
-        size, unit = size / 1000, unit + 1
-    return f"{size:.1f} {UNITS[unit]}" if unit else f"{size_bytes} bytes"

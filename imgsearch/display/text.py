@@ -4,6 +4,8 @@ import json
 import os
 from pathlib import Path
 
+UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
 
 def shown(value: object) -> str:
     """Text a terminal shows as it is: control codes, and bytes that are no text, escaped."""
@@ -32,6 +34,14 @@ def as_json(value: object) -> str:
     except UnicodeEncodeError:
         return json.dumps(value)
     return readable
+
+
+def readable_size(size_bytes: int) -> str:
+    """Bytes as a person reads them: 1.2 MB."""
+    size, unit = float(size_bytes), 0
+    while size >= 1000 and unit < len(UNITS) - 1:
+        size, unit = size / 1000, unit + 1
+    return f"{size:.1f} {UNITS[unit]}" if unit else f"{size_bytes} bytes"
 
 
 def path_bytes(path: Path) -> bytes:

@@ -1,26 +1,32 @@
-"""index(): files become rows and embeddings. rebuild(): embeddings become a generation.
-switch(): another encoder answers.
+"""index(): files become rows and embeddings. rebuild(): another encoder takes over, or a new index
+is built. switch(), rollback(): who answers. prune(): what answers nothing goes.
 
 Paths go in, one `Outcome` a file comes out, after it is committed. The stages (walk, compare, hash,
 match, decode, embed, commit) are generators pulled by the caller, so a caller that stops, by Ctrl-C
 or by closing, stops them all; nothing runs behind its back but a few threads that hash and decode.
 
     outcomes.py   what happens to a file, what a caller is told besides
-    running.py    index and rebuild
+    running.py    index
+    rebuilding.py rebuild
     roots.py      the paths of a run
     choosing.py   which encoders a run uses
-    answering.py  which encoder answers a language; switch
+    answering.py  which encoder answers a language; switch, rollback
+    pruning.py    prune
     comparing.py  files on disk against files in the catalog
     ahead.py      hashing and decoding a few photos ahead
     embedding.py  a batch of pictures through one encoder
     batches.py    commit a batch
     gone.py       what is no longer on disk
+    lacking.py    photos that an encoder has not seen
+    weighing.py   the encoder that answers against the one that is to follow
+    recording.py  a run in the library's book
 """
 
-from imgsearch.indexing.answering import switch
+from imgsearch.indexing.answering import rollback, switch
 from imgsearch.indexing.outcomes import (
     Added,
     BuildingGeneration,
+    Embedded,
     Embedding,
     FellBack,
     Intake,
@@ -31,25 +37,37 @@ from imgsearch.indexing.outcomes import (
     Scanned,
     Skipped,
     Unchanged,
+    Weighing,
     Withheld,
 )
-from imgsearch.indexing.running import index, rebuild
+from imgsearch.indexing.pruning import Model, Pruned, Unused, prune
+from imgsearch.indexing.rebuilding import Rebuilt, Switched, rebuild
+from imgsearch.indexing.running import index
 
 __all__ = [
     "Added",
     "BuildingGeneration",
+    "Embedded",
     "Embedding",
     "FellBack",
     "Intake",
     "Missing",
+    "Model",
     "Moved",
     "Notice",
     "Outcome",
+    "Pruned",
+    "Rebuilt",
     "Scanned",
     "Skipped",
+    "Switched",
     "Unchanged",
+    "Unused",
+    "Weighing",
     "Withheld",
     "index",
+    "prune",
     "rebuild",
+    "rollback",
     "switch",
 ]

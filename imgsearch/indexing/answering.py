@@ -2,7 +2,8 @@
 
 The encoders a caller named go in. One that covers more photos than the active one takes its place;
 one that covers as many does so only if the active one is bundled, which is a start and not a
-choice. Between two real encoders of equal reach a person chooses: that is `switch`.
+choice. Between two real encoders of equal reach a person chooses: that is `switch`. Every change is
+noted in the commit that makes it, so that `rollback` can take it back.
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from collections.abc import Iterable
 from imgsearch.catalog import EncoderRow
 from imgsearch.encoders import Encoder
 from imgsearch.encoders.families import builtin_version
-from imgsearch.errors import NoEncoderError
+from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.indexing.choosing import ChosenEncoder
 from imgsearch.library import Library
 
@@ -21,15 +22,18 @@ def take_over(library: Library, chosen: Iterable[ChosenEncoder]) -> None:
     Photos without a live file do not count: no search finds them.
     """
     catalog = library.catalog
+    active = catalog.active_encoders()
+    answers: dict[str, EncoderRow] = {}
     for each in chosen:
         for language in each.row.languages:
-            active = catalog.active_encoder(language)
-            if active is None or active.id == each.row.id:
+            now = answers.get(language) or active.get(language)
+            if now is None or now.id == each.row.id:
                 continue
-            more = catalog.live_photo_count(each.row.id) - catalog.live_photo_count(active.id)
-            if more > 0 or (more == 0 and builtin_version(active.name) is not None):
-                with catalog.write() as writer:
-                    writer.activate(language, each.row.id)
+            more = catalog.live_photo_count(each.row.id) - catalog.live_photo_count(now.id)
+            if more > 0 or (more == 0 and builtin_version(now.name) is not None):
+                answers[language] = each.row
+    with catalog.write() as writer:
+        writer.switch_answers("index", {name: row.id for name, row in answers.items()})
 
 
 def switch(library: Library, encoder: str | Encoder) -> EncoderRow:
@@ -44,9 +48,32 @@ def switch(library: Library, encoder: str | Encoder) -> EncoderRow:
         if row is None or not library.catalog.photo_count(row.id):
             raise unknown_encoder(library, encoder)
         with library.catalog.write() as writer:
-            for language in row.languages:
-                writer.activate(language, row.id)
+            writer.switch_answers("switch", dict.fromkeys(row.languages, row.id))
         return row
+
+
+def rollback(library: Library) -> dict[str, EncoderRow]:
+    """Take back the last change of who answers: by `switch`, `rebuild`, or an encoder that `index`
+    let take over. Language -> encoder, as it is now.
+
+    A second one takes back the change before. Every encoder kept its embeddings and its index, so
+    nothing is computed; photos that came since are found once `index` has shown them to it.
+
+    Raises UsageError when there is nothing to take back, and LibraryLockedError when another
+    process is writing.
+    """
+    with library.lock():
+        with library.catalog.write() as writer:
+            is_undone = writer.undo_switch()
+        now = library.catalog.active_encoders()
+        if not is_undone:
+            names = ", ".join(f"{row.name} for {language}" for language, row in now.items())
+            raise UsageError(
+                f"{library.path} has no switch to take back: {names or 'nobody'} answered from the "
+                f"start, or `prune` dropped what was before. To let another encoder answer: "
+                f"{library.command('switch', 'NAME')}"
+            )
+        return now
 
 
 def unknown_encoder(library: Library, wanted: str | Encoder | None) -> NoEncoderError:

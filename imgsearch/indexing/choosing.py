@@ -5,6 +5,7 @@ encoders are loaded only when a photo needs them: a run that finds nothing new m
 weights. Those named by the caller are loaded at once, since a name alone tells no identity.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TypeAlias
 from imgsearch import encoders
 from imgsearch.catalog import EncoderRow
 from imgsearch.encoders import Encoder
-from imgsearch.errors import DownloadError, UsageError
+from imgsearch.errors import DownloadError, NoEncoderError, UsageError
 from imgsearch.indexing.outcomes import FellBack, Notice
 from imgsearch.library import Library
 
@@ -59,6 +60,23 @@ def choose(
     if not chosen:
         raise UsageError("No encoder is named; leave `encoder` out for the library's own.")
     return list(chosen.values())
+
+
+def choose_one(library: Library, wanted: str | Encoder, device: str) -> ChosenEncoder:
+    """The encoder of that name, path or object, known to the catalog from now on.
+
+    One that the library has and that cannot be loaded here is still itself: what is stored of it
+    will do, unless a photo lacks it; then loading says what is wrong. Raises what `encoders.load`
+    raises for any other.
+    """
+    row = library.find_encoder(wanted) if isinstance(wanted, str) else None
+    if row is None:
+        return _add(library, wanted, device)
+    # By the name first: its weights may be other ones by now, or there is a newer of that family.
+    for name in dict.fromkeys((str(wanted), row.source)) if row.source is not None else ():
+        with contextlib.suppress(NoEncoderError, DownloadError):
+            return _add(library, name, device)
+    return _chosen(library, row, device)
 
 
 def _newest(library: Library) -> dict[str, EncoderRow]:

@@ -1,22 +1,31 @@
 """A batch of pictures through one encoder; a photo it stumbles over is left out, with a reason.
 
-Decoded tasks go in, those that got a vector and their vectors come out. A batch that fails is tried
-again photo by photo. If none of them passes, a plain picture tells whose fault it is: an encoder
-that fails on that one too is broken, and its error ends the run.
+Decoded photos go in, those that got a vector and their vectors come out. A batch that fails is
+tried again photo by photo. If none of them passes, a plain picture tells whose fault it is: an
+encoder that fails on that one too is broken, and its error ends the run.
 """
 
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from PIL import Image
 
 from imgsearch.encoders import Encoder
 from imgsearch.indexing.choosing import ChosenEncoder
-from imgsearch.indexing.comparing import Task
 from imgsearch.vectors import Vectors
 
 Pictures: TypeAlias = dict[int, Image.Image]  # short side asked for -> the photo at that size
 LENGTH_TOLERANCE = 1e-2
+
+
+class Photo(Protocol):
+    """What is embedded; `photo_id` is None for bytes that are new, `reason` is filled in here."""
+
+    photo_id: int | None
+    reason: str | None
+
+
+Shown = TypeVar("Shown", bound=Photo)
 
 
 def short_side(encoder: Encoder) -> int:
@@ -28,37 +37,37 @@ def short_side(encoder: Encoder) -> int:
     return 2 * encoder.image_size
 
 
-def embed(chosen: ChosenEncoder, pictures: dict[Task, Pictures]) -> tuple[list[Task], Vectors]:
-    """The tasks whose photo this encoder lacked, and their vectors (n, d), unit rows.
+def embed(chosen: ChosenEncoder, pictures: dict[Shown, Pictures]) -> tuple[list[Shown], Vectors]:
+    """The photos that this encoder lacked, and their vectors (n, d), unit rows.
 
-    A task that is left out has its `reason`.
+    One that is left out has its `reason`.
     """
     encoder, side = chosen.encoder, short_side(chosen.encoder)
-    lacking = [task for task in pictures if task.photo_id not in chosen.photo_ids]
-    owners: list[Task] = []
+    lacking = [photo for photo in pictures if photo.photo_id not in chosen.photo_ids]
+    owners: list[Shown] = []
     parts = [np.empty((0, chosen.row.dim), np.float32)]
     for start in range(0, len(lacking), encoder.batch_size):
-        tasks = lacking[start : start + encoder.batch_size]
+        batch = lacking[start : start + encoder.batch_size]
         try:
-            parts.append(_vectors(encoder, [pictures[task][side] for task in tasks]))
-            owners += tasks
+            parts.append(_vectors(encoder, [pictures[photo][side] for photo in batch]))
+            owners += batch
         except Exception:  # a model may raise anything, and one photo must not end a long run
-            for task in tasks:
-                vectors = _embed_alone(encoder, task, pictures[task][side])
+            for photo in batch:
+                vectors = _embed_alone(encoder, photo, pictures[photo][side])
                 if vectors is not None:
                     parts.append(vectors)
-                    owners.append(task)
-            if not set(owners) & set(tasks):
+                    owners.append(photo)
+            if not set(owners) & set(batch):
                 _vectors(encoder, [Image.new("RGB", (side, side), "grey")])
     return owners, np.concatenate(parts)
 
 
-def _embed_alone(encoder: Encoder, task: Task, picture: Image.Image) -> Vectors | None:
+def _embed_alone(encoder: Encoder, photo: Photo, picture: Image.Image) -> Vectors | None:
     try:
         return _vectors(encoder, [picture])
     except Exception as error:  # as above; the reason is what a person gets to see of it
         why = str(error).partition("\n")[0] or type(error).__name__
-        task.reason = f"{encoder.name} cannot embed it: {why}"
+        photo.reason = f"{encoder.name} cannot embed it: {why}"
         return None
 
 

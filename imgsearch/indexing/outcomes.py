@@ -71,6 +71,26 @@ class Embedding:
 
 
 @dataclass(frozen=True)
+class Embedded:
+    """Of the `total` photos that an encoder had not seen, `done` are through, `skipped` of them
+    without an embedding.
+    """
+
+    done: int
+    total: int
+    skipped: int
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """Two encoders are being compared on `photos` photos with captions."""
+
+    encoder: str
+    previous: str
+    photos: int
+
+
+@dataclass(frozen=True)
 class Withheld:
     """`gone` of the `known` files of a root are not on disk: an unmounted drive, it seems.
 
@@ -116,7 +136,9 @@ class FellBack:
         )
 
 
-Notice: TypeAlias = Scanned | Embedding | Withheld | BuildingGeneration | FellBack
+Notice: TypeAlias = (
+    Scanned | Embedding | Embedded | Weighing | Withheld | BuildingGeneration | FellBack
+)
 
 
 @dataclass(frozen=True)

@@ -1,26 +1,21 @@
-"""index and rebuild: the stages put together, under the library's lock.
+"""index: the stages put together, under the library's lock.
 
 Paths go in, outcomes come out as they are committed; at the end stands a generation where one is
 due. Everything hangs on the generator: when its caller stops, threads end, the lock is given back
 and the run is noted as interrupted. A process that is killed leaves the same, but for the note.
 """
 
-import contextlib
 import itertools
 import os
-import time
 import warnings
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from imgsearch import images
-from imgsearch.catalog import GenerationRow
-from imgsearch.encoders import Encoder
-from imgsearch.errors import LibraryError, PictureError
+from imgsearch.errors import PictureError
 from imgsearch.indexing.ahead import ahead
-from imgsearch.indexing.answering import take_over, unknown_encoder
+from imgsearch.indexing.answering import take_over
 from imgsearch.indexing.batches import batch_size, commit_in_batches
 from imgsearch.indexing.choosing import ChosenEncoder, Wanted, choose
 from imgsearch.indexing.comparing import Comparison, Task, storable
@@ -36,6 +31,7 @@ from imgsearch.indexing.outcomes import (
     Scanned,
     Withheld,
 )
+from imgsearch.indexing.recording import recorded
 from imgsearch.indexing.roots import find_roots
 from imgsearch.library import Library, generations
 
@@ -75,7 +71,7 @@ def index(
         findings = itertools.chain(roots.closed, images.find(roots.there, intake.exclude))
         chosen = choose(library, encoder, device, notify, roots.there)
         comparison = Comparison(library.catalog, roots.compared, chosen)
-        with _recorded(library) as counts:
+        with recorded(library, "index") as counts:
             for outcome in itertools.chain(
                 comparison.walk(findings),
                 _take_in(library, comparison, chosen, intake, notify),
@@ -86,29 +82,6 @@ def index(
             _finish(library, chosen, notify)
             if encoder is not None:
                 take_over(library, chosen)
-
-
-def rebuild(
-    library: Library, *, encoder: str | Encoder | None = None, kind: str | None = None
-) -> GenerationRow:
-    """Build a generation from the stored embeddings alone, and switch to it.
-
-    Of the encoder named or given; without one, of the encoder that answers English, else of any
-    active one. `kind` is one of flat, sq8, hnsw, ivf and ivf-sq8; as before unless given. Searches
-    go on meanwhile, on the old generation.
-
-    Raises NoEncoderError when the library has no such encoder or no embeddings of it, UsageError
-    for an unknown kind and LibraryLockedError when another process is writing.
-    """
-    with library.lock():
-        if encoder is None:
-            active = library.catalog.active_encoders()
-            row = active.get("en") or next(iter(active.values()), None)
-        else:
-            row = library.find_encoder(encoder)
-        if row is None:
-            raise unknown_encoder(library, encoder)
-        return generations.build(library, row, kind)
 
 
 def _take_in(
@@ -184,27 +157,6 @@ def _finish(
         if generations.is_due(library, each.row.id):
             notify(BuildingGeneration(len(each.photo_ids)))
             generations.build(library, each.row)
-
-
-@contextlib.contextmanager
-def _recorded(library: Library) -> Iterator[Counter[str]]:
-    """Note the run and how it ended; a killed one stays without an end."""
-    counts: Counter[str] = Counter()
-    started = time.monotonic()
-    with library.catalog.write() as writer:
-        run_id = writer.start_run("index")
-    ended = "failed"
-    try:
-        yield counts
-        ended = "done"
-    except (KeyboardInterrupt, GeneratorExit):
-        ended = "interrupted"
-        raise
-    finally:
-        seconds = round(time.monotonic() - started, 3)
-        # A full disk must not hide what went wrong first.
-        with contextlib.suppress(LibraryError), library.catalog.write() as writer:
-            writer.finish_run(run_id, {"ended": ended, "seconds": seconds, **counts})
 
 
 def _warn(notice: Notice) -> None:

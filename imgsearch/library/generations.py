@@ -25,8 +25,21 @@ GENERATIONS_KEPT = 2  # the current one, and the one before: a search may just b
 def build(library: Library, encoder: EncoderRow, kind: str | None = None) -> GenerationRow:
     """Build, write and switch to a generation of all stored embeddings of an encoder.
 
-    `kind` as in `vector_index`; that of the current generation unless given, else flat. The caller
-    holds the library's lock. Raises NoEncoderError when the encoder has no embeddings.
+    As `write`; the catalog knows the row that comes out.
+    """
+    row = write(library, encoder, kind)
+    with library.catalog.write() as writer:
+        writer.switch_generation(row)
+    return settle(library, encoder.id)
+
+
+def write(library: Library, encoder: EncoderRow, kind: str | None = None) -> GenerationRow:
+    """Build a generation of all stored embeddings of an encoder, and write its folder.
+
+    No search uses it before `Writer.switch_generation` is given the row that comes out, and
+    `settle` then tidies up. `kind` as in `vector_index`; that of the current generation unless
+    given, else flat. The caller holds the library's lock. Raises NoEncoderError when the encoder
+    has no embeddings.
     """
     from imgsearch.vector_index import VectorIndex
 
@@ -50,13 +63,18 @@ def build(library: Library, encoder: EncoderRow, kind: str | None = None) -> Gen
     }
     index.save(partial, about=about)
     partial.rename(folder)
-    row = GenerationRow(0, encoder.id, folder.name, index.kind, index.count, last)
-    with catalog.write() as writer:
-        writer.switch_generation(row)
-    _drop_old(library, encoder.id)
-    switched = catalog.current_generation(encoder.id)
-    assert switched is not None  # committed above, under the lock
-    return switched
+    return GenerationRow(0, encoder.id, folder.name, index.kind, index.count, last)
+
+
+def settle(library: Library, encoder_id: int) -> GenerationRow:
+    """Drop an encoder's generations that are too old by now; the row of the current one."""
+    rows = library.catalog.generations(encoder_id)
+    old = rows[:-GENERATIONS_KEPT]
+    with library.catalog.write() as writer:
+        writer.forget_generations([row.id for row in old])
+    for row in old:  # Windows keeps a mapped file: a later run sweeps it up
+        shutil.rmtree(library.generations_folder / row.folder, ignore_errors=True)
+    return rows[-1]
 
 
 def is_due(library: Library, encoder_id: int) -> bool:
@@ -97,11 +115,3 @@ def _next_folder(library: Library) -> Path:
     names += [path.name.split(".")[0] for path in library.generations_folder.iterdir()]
     last = max((int(name) for name in names if name.isdigit()), default=0)
     return library.generations_folder / f"{last + 1:04}"
-
-
-def _drop_old(library: Library, encoder_id: int) -> None:
-    old = library.catalog.generations(encoder_id)[:-GENERATIONS_KEPT]
-    with library.catalog.write() as writer:
-        writer.forget_generations([row.id for row in old])
-    for row in old:  # Windows keeps a mapped file: a later run sweeps it up
-        shutil.rmtree(library.generations_folder / row.folder, ignore_errors=True)

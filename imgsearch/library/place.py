@@ -168,6 +168,7 @@ class Library:
         """The row of an encoder by its name here, by the path it was added from, or by itself."""
         if not isinstance(wanted, str):
             return self.catalog.encoder_with_identity(wanted.identity)
+        wanted = self._short(wanted)
         named = self.catalog.encoder_named(wanted)
         if named is not None:
             return named
@@ -178,7 +179,19 @@ class Library:
     def _load(self, name: str, device: str) -> Encoder:
         from imgsearch import encoders
 
-        return encoders.load(name, device=device, models=self.models_folder)
+        return encoders.load(self._short(name), device=device, models=self.models_folder)
+
+    def _short(self, name: str) -> str:
+        """A path of this library's folder of models (`models/NAME` is one too) as its plain name.
+
+        So that the library still loads it when it is moved as a whole.
+        """
+        ours = os.path.realpath(self.models_folder)
+        for path in (os.path.join(self.path, name), os.path.expanduser(name)):
+            folder, plain = os.path.split(path.rstrip("/\\"))
+            if plain and os.path.exists(path) and os.path.realpath(folder) == ours:
+                return plain
+        return name
 
 
 def open_library(path: Path | str, *, create: bool = True) -> Library:

@@ -1,0 +1,166 @@
+"""What a rebuild, a rollback and a prune came to: tables for a person, JSON for a script."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from imgsearch.display.text import as_json, readable_size, shown
+
+if TYPE_CHECKING:
+    from imgsearch.catalog import EncoderRow
+    from imgsearch.evaluating import Measurement
+    from imgsearch.indexing import Pruned, Rebuilt, Switched
+
+SHARES = {f"text_to_image_recall@{k}": f"R@{k}" for k in (1, 5, 10)}
+SHARES["text_to_image_mean_recall"] = "mean"
+
+
+def index_line(rebuilt: Rebuilt) -> str:
+    """The index that was built."""
+    built = rebuilt.generation
+    return f"{shown(rebuilt.encoder)}: {built.count:,} photos, {built.kind} index {built.folder}"
+
+
+def rebuilt_page(rebuilt: Rebuilt, following: str) -> RenderableType:
+    """Pace, what was left out, old against new, who answers, and what may follow."""
+    pace = f", {rebuilt.embedded / rebuilt.seconds:,.1f} photos/s" if rebuilt.embedded else ""
+    parts: list[RenderableType] = [
+        Text(f"{rebuilt.embedded:,} embedded in {rebuilt.seconds:.1f} s{pace}"),
+        *_left_out(rebuilt),
+        Text(index_line(rebuilt)),
+    ]
+    if rebuilt.after:
+        parts.append(weighed_table(rebuilt.before, rebuilt.after))
+    if rebuilt.why_not:
+        parts.append(Text(f"not compared: {shown(rebuilt.why_not)}", style="dim"))
+    if rebuilt.withheld:
+        parts.append(Text(shown(rebuilt.withheld), style="bold yellow"))
+    parts += [Text(line) for line in switched_lines(rebuilt.switched)]
+    if following:
+        parts.append(Text(following, style="dim"))
+    return Group(*parts)
+
+
+def rebuilt_json(rebuilt: Rebuilt) -> str:
+    """One JSON object; shares in [0, 1], paths as text."""
+    return as_json(_plain(dataclasses.asdict(rebuilt))) + "\n"
+
+
+def weighed_table(before: Sequence[Measurement], after: Sequence[Measurement]) -> Table:
+    """Text to image by language: the old encoder, the new one, and the difference in points."""
+    grid = Table(box=None, pad_edge=False, header_style="dim")
+    grid.add_column("text to image")
+    grid.add_column("encoder", overflow="fold")
+    for name in SHARES.values():
+        grid.add_column(name, justify="right", no_wrap=True)
+    old = {each.language: each for each in before}
+    for new in after:
+        what = f"{new.language}, {new.photos:,} photos, {new.texts:,} texts"
+        rows = [old[new.language], new] if new.language in old else [new]
+        for number, each in enumerate(rows):
+            shares = [f"{each.metrics[name]:.1%}" for name in SHARES]
+            grid.add_row("" if number else what, shown(each.encoder), *shares)
+        if len(rows) == 2:
+            points = [100 * (new.metrics[name] - rows[0].metrics[name]) for name in SHARES]
+            grid.add_row("", "points", *(_signed(each) for each in points), style="bold")
+    return grid
+
+
+def switched_lines(switched: Sequence[Switched]) -> list[str]:
+    """Who answers which languages now, and who did."""
+    groups: dict[tuple[str, str | None], list[str]] = {}
+    for each in switched:
+        groups.setdefault((each.encoder, each.previous), []).append(each.language)
+    return [
+        f"{shown(encoder)} answers {' and '.join(languages)} now, "
+        f"where {shown(previous) if previous else 'nobody'} did"
+        for (encoder, previous), languages in groups.items()
+    ]
+
+
+def answers_lines(answers: Mapping[str, EncoderRow], before: Mapping[str, EncoderRow]) -> list[str]:
+    """Who answers each language, and who did a moment ago where that was another."""
+    lines = []
+    for language in sorted({*answers, *before}):
+        now, then = answers.get(language), before.get(language)
+        was = "" if now == then else f", where {shown(then.name) if then else 'nobody'} did"
+        lines.append(f"{shown(now.name) if now else 'nobody'} answers {language}{was}")
+    return lines
+
+
+def pruned_page(pruned: Pruned, *, is_done: bool) -> RenderableType:
+    """What goes and what it weighs; what stays although nothing needs it; what rollback loses."""
+    if not pruned:
+        return Group(Text("nothing to drop: every encoder answers a language"), *_kept(pruned))
+    grid = Table(box=None, pad_edge=False, header_style="dim")
+    grid.add_column("dropped" if is_done else "to drop", overflow="fold")
+    for name in ("photos", "texts", "indexes", "size"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for each in pruned.encoders:
+        counts = [f"{count:,}" for count in (each.photos, each.texts, each.generations)]
+        grid.add_row(shown(each.encoder), *counts, readable_size(each.size_bytes))
+    for model in pruned.models:
+        grid.add_row(f"models/{shown(model.name)}", "", "", "", readable_size(model.size_bytes))
+    lines = [
+        f"{each.fileless:,} of the photos {shown(each.encoder)} embedded have no file: they can be "
+        "embedded again once it is back"
+        for each in pruned.encoders
+        if each.fileless
+    ]
+    if pruned.steps_lost:
+        lines.append(f"rollback loses {pruned.steps_lost} of its steps, {pruned.steps_left} stay")
+    freed = f"{readable_size(pruned.freed_bytes)} freed" if is_done else ""
+    total = freed or f"about {readable_size(pruned.size_bytes)} in all"
+    return Group(grid, *(Text(line, style="yellow") for line in lines), *_kept(pruned), Text(total))
+
+
+def pruned_json(pruned: Pruned) -> str:
+    """One JSON object; sizes in bytes."""
+    return as_json({**dataclasses.asdict(pruned), "size_bytes": pruned.size_bytes}) + "\n"
+
+
+def _kept(pruned: Pruned) -> list[Text]:
+    return [
+        Text(
+            f"models/{shown(each.name)} stays, {readable_size(each.size_bytes)} of your own: "
+            f"--model {shown(each.name)} drops it as well",
+            style="dim",
+        )
+        for each in pruned.kept
+    ]
+
+
+def _left_out(rebuilt: Rebuilt) -> list[Text]:
+    lines = [
+        Text(f"  skipped: {shown(each.path)}: {shown(each.reason)}", style="yellow")
+        for each in rebuilt.skipped
+    ]
+    if rebuilt.missing:
+        lines.append(
+            Text(
+                f"  {len(rebuilt.missing):,} have no file now and keep the embedding they have; "
+                "`imgsearch index` embeds them when they are back:",
+                style="yellow",
+            )
+        )
+    lines += [Text(f"    {shown(path)}", style="dim") for path in rebuilt.missing]
+    return lines
+
+
+def _signed(points: float) -> Text:
+    return Text(f"{points:+.1f}", style="green" if points >= 0 else "red")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,175 @@
+"""prune(): drop what was made with encoders that answer nothing.
+
+A library goes in, what goes and what it weighs comes out, the same whether it is only asked or
+done. One commit forgets the encoders, and the switches that would lead back to them; folders go
+after it, so a kill in between leaves folders that nothing names. A model in models/ that a person
+trained or put there is a person's work: it goes only when it is named.
+"""
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgsearch.catalog import EncoderRow, footprint
+from imgsearch.encoders.families import builtin_version
+from imgsearch.errors import UsageError
+from imgsearch.library import Library, generations
+
+BUNDLED_COPY = re.compile(r"builtin-\d+(\.tmp)?")
+
+
+@dataclass(frozen=True)
+class Unused:
+    """An encoder that answers nothing: photos it embedded, how many of those have no file now (none
+    can be embedded again before it returns), texts, indexes; `size_bytes` with its bundled copy.
+    """
+
+    encoder: str
+    photos: int
+    fileless: int
+    texts: int
+    generations: int
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A folder or file in models/ and its size."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What goes: encoders, models (copies of bundled ones, and those named), steps of `rollback`.
+
+    `kept` are a person's own models that nothing in use needs; `steps_left` how often `rollback`
+    still can. `freed_bytes` is by how much the folder shrank, 0 when it was only asked.
+    """
+
+    encoders: tuple[Unused, ...]
+    models: tuple[Model, ...]
+    kept: tuple[Model, ...]
+    steps_lost: int
+    steps_left: int
+    freed_bytes: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        """What it all takes up, without the catalog's own bookkeeping."""
+        return sum(each.size_bytes for each in (*self.encoders, *self.models))
+
+    def __bool__(self) -> bool:
+        return bool(self.encoders or self.models)
+
+
+def prune(library: Library, *, dry_run: bool, models: Sequence[str] = ()) -> Pruned:
+    """Drop the encoders that answer no language: embeddings, kept texts, indexes, bundled copies.
+
+    `models` names what else goes from the library's models/. With `dry_run` nothing is changed and
+    the same is told. Photos, their files, and what answers are never touched; while nobody answers
+    at all, no encoder goes.
+
+    Raises UsageError for a model that is not there or that answers, and LibraryLockedError when
+    another process is writing: it may be embedding with an encoder that is to answer.
+    """
+    with library.lock():
+        active = {row.id for row in library.catalog.active_encoders().values()}
+        rows = library.catalog.encoders()
+        unused = [row for row in rows if active and row.id not in active]
+        staying = [row for row in rows if row not in unused]
+        named = _named(library, models, staying)
+        copies = _copies(library, staying)
+        ids = [row.id for row in unused]
+        lost = footprint.switches_back_to(library.catalog, ids)
+        pruned = Pruned(
+            encoders=tuple(_look(library, row) for row in unused),
+            models=_weighed([*copies, *named]),
+            kept=_weighed(_own(library, staying, named)),
+            steps_lost=lost,
+            steps_left=footprint.switches(library.catalog) - lost,
+        )
+        if dry_run or not pruned:
+            return pruned
+        before = _size_bytes(library.path)
+        with library.catalog.write() as writer:
+            writer.forget_encoders(ids)
+        generations.sweep(library)
+        for path in (*copies, *named):
+            _delete(path)
+        footprint.shrink(library.catalog)
+        freed = max(0, before - _size_bytes(library.path))
+        return Pruned(**{**vars(pruned), "freed_bytes": freed})
+
+
+def _look(library: Library, row: EncoderRow) -> Unused:
+    found = footprint.footprint(library.catalog, row.id)
+    folders = [library.generations_folder / g.folder for g in library.catalog.generations(row.id)]
+    size_bytes = found.size_bytes + sum(map(_size_bytes, folders))
+    return Unused(row.name, found.photos, found.fileless, found.texts, len(folders), size_bytes)
+
+
+def _named(library: Library, models: Sequence[str], staying: Sequence[EncoderRow]) -> list[Path]:
+    found = []
+    for name in dict.fromkeys(models):
+        path = library.models_folder / Path(name).name
+        there = [each.name for each in _entries(library)]
+        if path.name not in there or name not in (path.name, f"models/{path.name}"):
+            raise UsageError(
+                f"{library.models_folder} has no model {name!r}; it has "
+                f"{', '.join(there) or 'none'}"
+            )
+        if path in _needed(library, staying):
+            raise UsageError(
+                f"the model {path.name!r} is in use; let another encoder answer first: "
+                f"{library.command('switch', 'NAME')}"
+            )
+        found.append(path)
+    return found
+
+
+def _copies(library: Library, staying: Sequence[EncoderRow]) -> list[Path]:
+    """Copies of bundled weights that no encoder of the library needs."""
+    needed = _needed(library, staying)
+    return [each for each in _entries(library) if _is_copy(each) and each not in needed]
+
+
+def _own(library: Library, staying: Sequence[EncoderRow], named: Sequence[Path]) -> list[Path]:
+    """A person's own models that no encoder of the library needs and that nobody named."""
+    apart = {*_needed(library, staying), *named}
+    return [each for each in _entries(library) if not _is_copy(each) and each not in apart]
+
+
+def _needed(library: Library, staying: Sequence[EncoderRow]) -> set[Path]:
+    names = {row.source for row in staying}
+    names |= {f"builtin-{builtin_version(row.name)}" for row in staying}
+    return {path for path in _entries(library) if path.name in names or str(path) in names}
+
+
+def _entries(library: Library) -> list[Path]:
+    there = library.models_folder.iterdir() if library.models_folder.is_dir() else ()
+    return sorted(path for path in there if not path.name.startswith("."))
+
+
+def _is_copy(path: Path) -> bool:
+    return BUNDLED_COPY.fullmatch(path.name) is not None
+
+
+def _weighed(paths: Sequence[Path]) -> tuple[Model, ...]:
+    return tuple(Model(path.name, _size_bytes(path)) for path in dict.fromkeys(paths))
+
+
+def _size_bytes(path: Path) -> int:
+    if path.is_file():
+        return path.stat().st_size
+    return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
