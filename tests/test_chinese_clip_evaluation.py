@@ -3,6 +3,7 @@
 The oracle is the reference's own scripts, run as a person runs them.
 """
 
+import base64
 import json
 import random
 import subprocess
@@ -18,7 +19,7 @@ import pytest
 from conftest import ColourEncoder, draw
 from imgsearch.errors import UsageError
 from imgsearch.evaluating import evaluate, failure_report, score_predictions, write_report
-from imgsearch.pairs import CaptionedPhotos
+from imgsearch.pairs import CaptionedPhotos, read_pairs
 from imgsearch.vectors import Vectors, normalise
 
 PHOTOS, TEXTS = 30, 50
@@ -232,3 +233,62 @@ def test_their_scripts_score_our_predictions_as_we_measure_the_encoder(
         for k in (1, 5, 10):
             assert recalls[f"r{k}"] == row.metrics[f"{direction}_recall@{k}"] * 100
         assert 0 < recalls["r1"] < recalls["r10"] < 100
+
+
+def as_benchmark(folder: Path, pairs: CaptionedPhotos) -> Path:
+    """The pairs as Chinese-CLIP's files, with ids of their own; each text is about equal photos."""
+    pictures = [path for path in pairs.pictures if isinstance(path, Path)]
+    contents = [path.read_bytes() for path in pictures]
+    ids = [500 + 3 * number for number in range(len(pictures))]
+    lines = (
+        f"{photo_id}\t{base64.urlsafe_b64encode(content).decode()}\n"
+        for photo_id, content in zip(ids, contents, strict=True)
+    )
+    (folder / "valid_imgs.tsv").write_text("".join(lines))
+    rows = [
+        {"text_id": 7000 - n, "text": f"{text} 猫", "image_ids": same}
+        for n, (content, text) in enumerate(
+            (content, text)
+            for content, captions in zip(contents, pairs.captions, strict=True)
+            for text in captions.get("zh", ())
+        )
+        if (same := [each for each, other in zip(ids, contents, strict=True) if other == content])
+    ]
+    return write_lines(folder / "valid_texts.jsonl", rows)
+
+
+class CatEncoder(NumberEncoder):
+    """The same where every text ends with a cat, which makes it Chinese."""
+
+    def embed_texts(self, texts: list[str]) -> Vectors:
+        return super().embed_texts([text.removesuffix(" 猫") for text in texts])
+
+
+def test_a_benchmark_keeps_its_ids_its_several_right_photos_and_those_without_a_text(
+    pairs: CaptionedPhotos, tmp_path: Path
+) -> None:
+    truth, out = as_benchmark(tmp_path, pairs), tmp_path / "out"
+    rows = [json.loads(line) for line in truth.read_text("utf-8").splitlines()]
+    assert max(len(row["image_ids"]) for row in rows) > 1
+    (row,) = evaluate(read_pairs([truth]), CatEncoder(), policies=["raw"], predictions=out)
+    assert (row.photos, row.texts) == (24, 50), "photos without a text are in the gallery"
+    written = [
+        json.loads(line) for line in (out / "zh_texts.jsonl").read_text("utf-8").splitlines()
+    ]
+    for each in rows:
+        assert {**each, "image_ids": sorted(each["image_ids"])} in [
+            {**other, "image_ids": sorted(other["image_ids"])} for other in written
+        ]
+    # the reference scores our predictions against its own file, not against ours
+    recalls = json.loads(their_report(truth, out / "zh_raw_predictions.jsonl"))["scoreJson"]
+    for k in (1, 5, 10):
+        assert recalls[f"r{k}"] == row.metrics[f"text_to_image_recall@{k}"] * 100
+    their("transform_ir_annotation_to_tr", "--input", truth)
+    turned = their_report(
+        truth.with_name("valid_texts.tr.jsonl"),
+        out / "zh_raw_tr_predictions.jsonl",
+        script="evaluation_tr",
+    )
+    for k in (1, 5, 10):
+        measured = row.metrics[f"image_to_text_recall@{k}"]
+        assert json.loads(turned)["scoreJson"][f"r{k}"] == measured * 100

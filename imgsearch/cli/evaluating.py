@@ -90,7 +90,7 @@ def evaluate(
         label = name if loaded.name in labels else loaded.name  # two folders may hold one name
         labels.add(label)
         folder = predictions / _file_name(label) if predictions and names[1:] else predictions
-        with _progress(len(read), label, is_quiet=is_quiet) as progress:
+        with _progress(label, is_quiet=is_quiet) as progress:
             for measurement in measure(
                 read,
                 loaded,
@@ -178,7 +178,7 @@ def _file_name(label: str) -> str:
 
 
 @contextlib.contextmanager
-def _progress(total: int, label: str, *, is_quiet: bool) -> Iterator[Callable[[int], None]]:
+def _progress(label: str, *, is_quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr while pictures are embedded; it is gone when the last one is."""
     from rich import progress as drawing
 
@@ -193,10 +193,10 @@ def _progress(total: int, label: str, *, is_quiet: bool) -> Iterator[Callable[[i
         transient=True,
         disable=is_quiet or not sys.stderr.isatty(),
     )
-    task = bar.add_task(f"embedding with {shown(label)}", total=total)
+    task = bar.add_task(f"embedding with {shown(label)}", total=None)
 
-    def progress(done: int) -> None:
-        bar.update(task, completed=done)
+    def progress(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
         if done == total:
             bar.stop()
 

@@ -22,12 +22,12 @@ PROMPTS = 4096  # prompts embedded at once: 15,000 sentences in 179 templates ar
 def embed_pictures(
     pictures: Sequence[Picture],
     encoder: Encoder,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Vectors:
     """Decode and embed, (n, d) unit float32; pictures are decoded in parallel, one batch ahead.
 
-    `progress` is told after each batch how many are embedded. Raises PictureError, saying which
-    picture it is, for one that cannot be decoded.
+    `progress` is told after each batch how many are embedded, and how many there are. Raises
+    PictureError, saying which picture it is, for one that cannot be decoded.
     """
 
     def decode(index: int) -> Image.Image:
@@ -47,7 +47,7 @@ def embed_pictures(
             ahead = [pool.submit(decode, index) for index in following]
             rows.append(encoder.embed_images([future.result() for future in current]))
             if progress is not None:
-                progress(start + len(current))
+                progress(start + len(current), len(pictures))
     return np.concatenate(rows)
 
 

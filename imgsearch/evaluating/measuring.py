@@ -53,14 +53,14 @@ def evaluate(
     languages: Sequence[str] | None = None,
     policies: Sequence[prompts.Policy] = ("auto",),
     predictions: Path | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[Measurement]:
     """Measure an encoder on pairs, in each of their languages that it knows, under each prompt
     policy.
 
     `languages` narrows the choice; a set called `zh_translated` is in the language before the
     underscore. `predictions` is a folder to write Chinese-CLIP's prediction files into, `progress`
-    is told how many pictures are embedded.
+    is told how many pictures are embedded, and how many there are.
 
     Raises, before any picture is embedded, UsageError for a language the pairs have no text in, for
     an unknown policy and for predictions that cannot be, NoEncoderError when the encoder knows none
@@ -69,12 +69,13 @@ def evaluate(
     chosen = _languages(pairs, encoder, languages)
     _check_policies(policies, chosen)
     if isinstance(pairs, CaptionedPhotos):
-        truths = [truth_of(pairs.captions, language) for language in chosen]
+        captions = [*pairs.captions, *({} for _ in pairs.others)]
+        truths = [truth_of(captions, language, pairs.ids) for language in chosen]
         if predictions is not None:
             for truth in truths:
                 check_predictable(truth)
                 write_truth(truth, predictions)
-        vectors = embed_pictures(pairs.pictures, encoder, progress)
+        vectors = embed_pictures([*pairs.pictures, *pairs.others], encoder, progress)
         for truth in truths:
             for policy in policies:
                 yield _retrieval(truth, vectors, encoder, policy, predictions)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from imgsearch.errors import UsageError
+from imgsearch.pairs import Ids
 
 Captions: TypeAlias = Sequence[Mapping[str, Sequence[str]]]
 
@@ -37,14 +38,8 @@ class Truth:
         return dict(sorted(texts.items()))
 
 
-def truth_of(
-    captions: Captions,
-    language: str,
-    photo_ids: Sequence[int] = (),
-    text_ids: Sequence[Mapping[str, Sequence[int]]] = (),
-) -> Truth:
-    """The truth of one language. `captions[i]` maps a language to photo i's sentences; ids, where
-    there are any, have the same shape.
+def truth_of(captions: Captions, language: str, ids: Ids | None = None) -> Truth:
+    """The truth of one language. `captions[i]` maps a language to photo i's sentences.
 
     Raises UsageError when there is no sentence in the language.
     """
@@ -56,9 +51,10 @@ def truth_of(
         for place, text in enumerate(each.get(language, ()))
     )
     for number, (photo, place, text) in enumerate(sentences):
-        text_id = text_ids[photo][language][place] if text_ids else number
+        text_id = ids.texts[photo][language][place] if ids else number
         texts.setdefault(text_id, text)
-        photos.setdefault(text_id, []).append(photo)
+        if photo not in photos.setdefault(text_id, []):
+            photos[text_id].append(photo)
     if not texts:
         raise UsageError(f"none of these {len(captions)} photos has a sentence in {language!r}")
     return Truth(
@@ -66,5 +62,5 @@ def truth_of(
         tuple(texts.values()),
         tuple(map(tuple, photos.values())),
         tuple(texts),
-        tuple(photo_ids or range(len(captions))),
+        ids.photos if ids else tuple(range(len(captions))),
     )
