@@ -40,7 +40,7 @@ class LmdbValue:
 
     def read(self) -> bytes:
         """The decoded bytes."""
-        with _opened(self.path) as transaction:
+        with _opened(self.path, PictureError) as transaction:
             value = transaction.get(self.key)
         if value is None:
             raise PictureError(f"{self.path} no longer has the picture {self.key.decode()!r}")
@@ -83,11 +83,11 @@ def read_lmdb(folder: Path) -> Found:
 
 
 @contextmanager
-def _opened(path: Path) -> "Iterator[lmdb.Transaction]":
+def _opened(path: Path, kind: type[UsageError] = UsageError) -> "Iterator[lmdb.Transaction]":
     try:
         import lmdb
     except ImportError as error:
-        raise UsageError(f"{path} is an LMDB; to read it: pip install lmdb") from error
+        raise kind(f"{path} is an LMDB; to read it: pip install lmdb") from error
     try:
         with (
             _one_at_a_time,
@@ -96,7 +96,7 @@ def _opened(path: Path) -> "Iterator[lmdb.Transaction]":
         ):
             yield transaction
     except lmdb.Error as error:
-        raise UsageError(f"{path} is no LMDB that can be read ({error})") from error
+        raise kind(f"{path} is no LMDB that can be read ({error})") from error
 
 
 def _count(value: bytes | None, folder: Path) -> int:

@@ -35,13 +35,13 @@ def split(photos: Photos, share_or_count: float | int, seed: int = 0) -> tuple[P
     classes = _classes(keys, photos.labels if isinstance(photos, LabelledPhotos) else ())
     count = len(set(keys))
     is_share = isinstance(share_or_count, float)
-    wanted = round(share_or_count * count) if is_share else int(share_or_count)
+    wanted = max(0, round(share_or_count * count) if is_share else int(share_or_count))
     kept_of_each = isinstance(photos, LabelledPhotos)
     quotas = _quotas({name: len(each) for name, each in classes.items()}, wanted, kept_of_each)
     held: set[str] = set()
     for name, members in classes.items():
         held.update(sorted(members, key=lambda key: _rank(seed, key))[: quotas[name]])
-    if not held or len(held) == count:
+    if not held or not 0 < wanted < count:
         what = f"a share of {share_or_count}" if is_share else f"{share_or_count}"
         raise UsageError(
             f"{what} of {count} different pictures leaves one side of the split empty: hold back "
