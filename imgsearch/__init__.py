@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from imgsearch.encoders import load as load_encoder
     from imgsearch.errors import ImgsearchError as ImgsearchError
     from imgsearch.evaluating import Measurement as Measurement
+    from imgsearch.evaluating import Score as Score
     from imgsearch.evaluating import evaluate as evaluate
+    from imgsearch.evaluating import score_predictions as score_predictions
     from imgsearch.indexing import Added as Added
     from imgsearch.indexing import Intake as Intake
     from imgsearch.indexing import Missing as Missing
@@ -51,7 +53,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "encoders": {"Encoder": "Encoder", "load_encoder": "load"},
     "errors": {"ImgsearchError": "ImgsearchError"},
-    "evaluating": {"Measurement": "Measurement", "evaluate": "evaluate"},
+    "evaluating": {
+        name: name for name in ("Measurement", "Score", "evaluate", "score_predictions")
+    },
     "indexing": {
         name: name
         for name in (

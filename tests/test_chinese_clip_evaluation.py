@@ -5,6 +5,7 @@ The oracle is the reference's own scripts, run as a person runs them.
 
 import base64
 import json
+import pickle
 import random
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import lmdb
 import numpy as np
 import pytest
 
@@ -292,3 +294,49 @@ def test_a_benchmark_keeps_its_ids_its_several_right_photos_and_those_without_a_
     for k in (1, 5, 10):
         measured = row.metrics[f"image_to_text_recall@{k}"]
         assert json.loads(turned)["scoreJson"][f"r{k}"] == measured * 100
+
+
+def as_lmdb(folder: Path, truth: Path) -> Path:
+    """What Chinese-CLIP's own conversion makes of a split."""
+    images = [
+        line.split("\t") for line in truth.with_name("valid_imgs.tsv").read_text().splitlines()
+    ]
+    rows = [json.loads(line) for line in truth.read_text("utf-8").splitlines()]
+    triples = [(each, row["text_id"], row["text"]) for row in rows for each in row["image_ids"]]
+    contents = {
+        "pairs": {str(n): pickle.dumps(triple) for n, triple in enumerate(triples)},
+        "imgs": {image_id: content.encode() for image_id, content in images},
+    }
+    contents["pairs"]["num_samples"] = str(len(triples)).encode()
+    contents["imgs"]["num_images"] = str(len(images)).encode()
+    for name, entries in contents.items():
+        (folder / name).mkdir(parents=True)
+        with lmdb.open(str(folder / name)) as environment, environment.begin(write=True) as writing:
+            for key, value in entries.items():
+                writing.put(key.encode(), value)
+    return folder
+
+
+def test_an_lmdb_has_the_ids_of_the_files_it_was_made_of(
+    pairs: CaptionedPhotos, tmp_path: Path
+) -> None:
+    truth = as_benchmark(tmp_path, pairs)
+    from_files = read_pairs([truth])
+    from_lmdb = read_pairs([as_lmdb(tmp_path / "lmdb" / "valid", truth)])
+    assert isinstance(from_files, CaptionedPhotos) and isinstance(from_lmdb, CaptionedPhotos)
+    assert from_files.ids is not None
+    assert set(from_files.ids.photos) == {500 + 3 * number for number in range(24)}
+    assert from_lmdb.ids == from_files.ids
+    assert len(from_lmdb.others) == len(from_files.others) == 24 - len(from_files)
+
+
+def test_ids_that_are_no_integers_become_places(pairs: CaptionedPhotos, tmp_path: Path) -> None:
+    truth = as_benchmark(tmp_path, pairs)
+    rows = [json.loads(line) for line in truth.read_text("utf-8").splitlines()]
+    for number, row in enumerate(rows):
+        row["text_id"] = f"t{number}"
+    write_lines(truth, rows)
+    read = read_pairs([truth])
+    assert isinstance(read, CaptionedPhotos) and read.ids is not None
+    assert {each for texts in read.ids.texts for each in texts["zh"]} == set(range(50))
+    assert set(read.ids.photos) == {500 + 3 * number for number in range(24)}

@@ -11,7 +11,7 @@ from conftest import ColourEncoder, draw
 from imgsearch import prompts
 from imgsearch.errors import NoEncoderError, PictureError, UsageError
 from imgsearch.evaluating import embed_queries, evaluate, recall_of_vectors
-from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
+from imgsearch.pairs import CaptionedPhotos, Ids, LabelledPhotos
 from imgsearch.vectors import Vectors, ensemble
 
 
@@ -44,6 +44,54 @@ def test_recall_of_stored_vectors_is_recall_of_their_pictures(
     assert recall_of_vectors(pairs.captions, vectors, colour_encoder, "en", "raw") == row
     with pytest.raises(UsageError, match="none of these 3 photos has a sentence in 'fr'"):
         recall_of_vectors(pairs.captions, vectors, colour_encoder, "fr", "raw")
+
+
+def test_every_metric_of_retrieval_is_what_the_cosines_worked_out_by_hand_give() -> None:
+    vectors = np.array([[1, 0, 0], [0, 1, 0], [0.6, 0, 0.8]], np.float32)
+    captions = [
+        {"en": ["red", "red red red green", "red green green blue blue"]},  # third: 1/3 2/3 11/15
+        {"en": ["green"]},
+        {"en": ["red red green green green"]},  # 0.55 0.83 0.33
+    ]
+    row = recall_of_vectors(captions, vectors, ColourEncoder(), "en", "raw")
+    assert row.metrics == pytest.approx(
+        {
+            "text_to_image_recall@1": 3 / 5,  # places 1 1 3 1 3
+            "text_to_image_recall@5": 1,
+            "text_to_image_recall@10": 1,
+            "text_to_image_mean_recall": 13 / 15,
+            "text_to_image_median_rank": 1,
+            "text_to_image_map": (3 + 2 / 3) / 5,
+            "image_to_text_recall@1": 2 / 3,  # places 1 2 4 of the first photo; 1; 4
+            "image_to_text_recall@5": 1,
+            "image_to_text_recall@10": 1,
+            "image_to_text_mean_recall": 8 / 9,
+            "image_to_text_median_rank": 1,
+            "image_to_text_map": ((1 + 1 + 3 / 4) / 3 + 1 + 1 / 4) / 3,
+        }
+    )
+
+
+def test_a_text_about_two_photos_is_one_query_and_others_are_in_the_gallery(
+    tmp_path: Path, colour_encoder: ColourEncoder
+) -> None:
+    red, green, again = (
+        draw(tmp_path / f"{n}.png", c) for n, c in enumerate(("red", "lime", "red"))
+    )
+    others = tuple(draw(tmp_path / f"other-{n}.png", "red") for n in range(4))
+    captions = ({"en": ("red",)}, {"en": ("red", "green")}, {"en": ("red",)})
+    ids = Ids((4, 5, 6, 7, 8, 9, 10), ({"en": (30,)}, {"en": (31, 32)}, {"en": (30,)}))
+    pairs = CaptionedPhotos((red, green, again), captions, others=others, ids=ids)
+    told: list[tuple[int, int]] = []
+    (row,) = evaluate(
+        pairs, colour_encoder, policies=["raw"], progress=lambda *each: told.append(each)
+    )
+    assert (row.photos, row.texts) == (7, 3)
+    assert told == [(4, 7), (7, 7)]
+    # 30 finds both its photos first; the photo of 31 comes after all six red ones
+    assert row.metrics["text_to_image_recall@1"] == 2 / 3
+    assert row.metrics["text_to_image_recall@5"] == 2 / 3
+    assert row.metrics["text_to_image_map"] == pytest.approx((1 + 1 / 7 + 1) / 3)
 
 
 def test_each_language_the_encoder_knows_is_a_row(tmp_path: Path) -> None:
