@@ -217,58 +217,6 @@ def test_evaluation_between_steps_measures_the_weights_as_they_stand(towers: Tow
     assert np.array_equal(after, towers.encoder.embed_images(photo))
 
 
-# Gradient checkpointing
-
-
-def gradients(towers: Towers) -> dict[str, torch.Tensor]:
-    towers.model.zero_grad(set_to_none=True)
-    torch.manual_seed(11)  # dropout
-    loss_of(towers).backward()
-    return {
-        name: each.grad.clone()
-        for name, each in towers.model.named_parameters()
-        if each.grad is not None
-    }
-
-
-@pytest.mark.parametrize("kind", ["vit", "timm", "chinese"])
-def test_towers_that_forget_their_activations_have_the_same_gradients(kind: str) -> None:
-    towers = towers_of(kind)
-    towers.train()
-    expected = gradients(towers)
-    saved = saved_bytes(towers)
-    towers.checkpoint_activations(True)
-    found = gradients(towers)
-    assert found.keys() == expected.keys()
-    for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, rtol=1e-5, atol=1e-6)
-    assert saved_bytes(towers) < 0.8 * saved
-    towers.checkpoint_activations(False)
-    assert saved_bytes(towers) == saved
-
-
-def saved_bytes(towers: Towers) -> int:
-    """What the forward pass keeps for the way back."""
-    kept = 0
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        nonlocal kept
-        kept += tensor.numel() * tensor.element_size()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss_of(towers)
-    return kept
-
-
-@pytest.mark.parametrize("kind", ["resnet", "chinese_resnet"])
-def test_a_tower_that_cannot_forget_is_named(kind: str) -> None:
-    towers = towers_of(kind)
-    with pytest.raises(UsageError, match=r"image tower \(ModifiedResNet\) cannot"):
-        towers.checkpoint_activations(True)
-    towers.checkpoint_activations(False)
-
-
 # Opening
 
 
@@ -285,6 +233,36 @@ def test_any_encoder_can_be_opened_to_learn(tmp_path: Path) -> None:
     for towers in (english, translated, bundled):
         assert not towers.is_fresh and not towers.model.training
         assert all(each.requires_grad for each in towers.model.parameters())
+
+
+def test_towers_that_see_no_squares_cannot_be_opened(tmp_path: Path) -> None:
+    vision = {**MODEL["vision_cfg"], "image_size": [64, 32]}
+    folder = write_folder(tmp_path / "wide", model_cfg={**MODEL, "vision_cfg": vision})
+    with pytest.raises(UsageError, match="sees pictures of 32 x 64 pixels"):
+        open_towers(str(folder), device="cpu")
+
+
+def test_a_caption_decoder_is_left_as_it_is(tmp_path: Path) -> None:
+    sizes = {"width": 64, "heads": 1, "layers": 1, "context_length": 12}
+    text = {**sizes, "vocab_size": 49408, "embed_cls": True, "output_tokens": True}
+    vision = {**MODEL["vision_cfg"], "attentional_pool": True, "output_tokens": True}
+    model = {"embed_dim": 64, "vision_cfg": vision, "text_cfg": text, "multimodal_cfg": sizes}
+    folder = write_folder(tmp_path / "coca", model_cfg={**model, "custom_text": True})
+    towers = open_towers(str(folder), device="cpu")
+    towers.train()
+    loss_of(towers).backward()
+    for name, parameter in towers.model.named_parameters():
+        assert (parameter.grad is None) == name.startswith("text_decoder."), name
+    towers.eval()
+    vectors = towers.text_vectors([towers.tokens(text) for text in TEXTS]).detach()
+    assert vectors.norm(dim=-1).sub(1).abs().max() > 0.01
+    shortened = [towers.encoder.shorten(text) for text in TEXTS]
+    assert furthest(unit(vectors)[[0, 2]], towers.encoder.embed_texts(shortened)[[0, 2]]) < 1e-6
+    towers.save(tmp_path / "made", "made")
+    again = open_towers(str(tmp_path / "made"), device="cpu")
+    assert (
+        furthest(again.encoder.embed_texts(shortened), towers.encoder.embed_texts(shortened)) == 0
+    )
 
 
 def test_a_scale_the_file_lacks_starts_where_clips_does(tmp_path: Path) -> None:

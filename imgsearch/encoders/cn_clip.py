@@ -122,7 +122,8 @@ class ChineseClip:
     def preprocess(self) -> dict[str, Any]:
         """What is done to a picture, in open_clip's words."""
         scaling = self._transform.transforms[-1]
-        return {"resize_mode": "squash", "mean": scaling.mean, "std": scaling.std}
+        size = (self.image_size, self.image_size)
+        return {"size": size, "resize_mode": "squash", "mean": scaling.mean, "std": scaling.std}
 
     def image_vectors(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, 3, s, s) as `pixels` makes them -> (n, dim), of any length."""

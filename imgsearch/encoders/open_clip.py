@@ -67,11 +67,9 @@ class Settings:
 
 
 class OpenClip:
-    """An Encoder over an open_clip model. `source` is what `encoders.load` takes to get it
-    again.
+    """An Encoder over an open_clip model. `source` is what `encoders.load` takes to get it again.
 
-    Without a checkpoint its weights are random and no vectors of it are worth keeping: what
-    training from scratch starts with.
+    Without a checkpoint its weights are random: what training from scratch starts with.
     """
 
     def __init__(
@@ -102,13 +100,14 @@ class OpenClip:
         self.batch_size = devices.batch_size(self.device)
         self.preprocess, self._transform = _preprocessing(settings, self.model.visual.image_size)
         self._size = _pair(self.preprocess["size"])
+        self.preprocess["size"] = self._size
         self.image_size = max(self._size)
         self.dim = int(settings.model["embed_dim"])
         self.identity = weights.identity(
             weights.file_hash(checkpoint.path) if checkpoint else "random",
             family="open_clip",
             model=_essence(settings.model),
-            preprocess={**self.preprocess, "size": self._size},
+            preprocess=self.preprocess,
             merges=weights.file_hash(settings.merges) if settings.merges else None,
             space_han=settings.space_han,
         )

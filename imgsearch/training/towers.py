@@ -65,6 +65,12 @@ class Towers:
     """
 
     def __init__(self, encoder: OpenClip | ChineseClip, *, is_fresh: bool = False) -> None:
+        height, width = encoder.preprocess["size"]
+        if height != width:
+            raise UsageError(
+                f"{encoder.name} sees pictures of {width} x {height} pixels, and only towers that "
+                "see squares can be trained; start from another encoder"
+            )
         self.encoder = encoder
         self.model: nn.Module = encoder.model
         self.is_fresh = is_fresh
@@ -76,9 +82,10 @@ class Towers:
             torch.tensor(encoder.preprocess[name], device=encoder.device).view(1, 3, 1, 1)
             for name in ("mean", "std")
         )
+        self._classifier = _classifier(self.model)
         self._tokens = lru_cache(REMEMBERED)(self._cut_tokens)
         self._is_checkpointed = False
-        self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model.to(memory_format=torch.channels_last)
         self.lock("none")
 
     @property
@@ -247,15 +254,6 @@ class Towers:
             return ids
         return (*ids[: self.encoder.context - 1], ids[-1])
 
-    @property
-    def _classifier(self) -> frozenset[str]:
-        """Names of a timm trunk's own classifier, where that is the projection."""
-        trunk = getattr(self.model.visual, "trunk", None)
-        if trunk is None:
-            return frozenset()
-        own = {id(parameter) for parameter in trunk.get_classifier().parameters()}
-        return frozenset(name for name, each in self.model.named_parameters() if id(each) in own)
-
 
 def open_towers(start: str, *, device: str = "auto", models: Path | None = None) -> Towers:
     """The towers of an encoder, by any name that `encoders.load` takes, ready to learn.
@@ -282,3 +280,11 @@ def fresh_towers(
     return Towers(
         fresh_encoder(architecture, texts=texts, folder=folder, device=device), is_fresh=True
     )
+
+
+def _classifier(model: Any) -> frozenset[str]:
+    """Names of a timm trunk's own classifier, where that is the projection."""
+    if not hasattr(model.visual, "trunk"):
+        return frozenset()
+    own = {id(parameter) for parameter in model.visual.trunk.get_classifier().parameters()}
+    return frozenset(name for name, each in model.named_parameters() if id(each) in own)
