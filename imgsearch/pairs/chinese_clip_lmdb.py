@@ -119,8 +119,7 @@ def _pair(value: bytes | None, where: str) -> tuple[object, object, str]:
         pair = _NoNames(io.BytesIO(value)).load()
     except Exception as error:  # a broken pickle raises anything: IndexError, struct.error ...
         raise UsageError(f"{where} is no pickle of plain values ({error})") from error
-    image_id, text_id, text = pair if isinstance(pair, tuple) and len(pair) == 3 else (None,) * 3
-    is_text = isinstance(text, str) and isinstance(text_id, str | int | None)
-    if is_text and isinstance(image_id, str | int):
-        return image_id, text_id, text
+    match pair:
+        case (int() | str() as image_id, int() | str() | None as text_id, str() as text):
+            return image_id, text_id, text
     raise UsageError(f"{where} holds {pair!r:.80}: expected (image id, text id, text)")

@@ -10,6 +10,7 @@ import lzma
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from imgsearch.pairs.class_names import CLASSES
 from imgsearch.pairs.photos import Described, Found, Unpaired
 from imgsearch.pairs.pictures import Picture, TarMember
 from imgsearch.pairs.sidecars import ENDINGS, described_by, ending, stem
+from imgsearch.pairs.texts import bytes_of
 
 PICTURES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
@@ -112,26 +114,20 @@ def _read_in_order(
     pairs: Mapping[str, Sidecars],
 ) -> Iterator[tuple[str, dict[str, tuple[str, bytes]]]]:
     """Pictures' names and their sidecars' bytes; a tar is opened once for all of its sidecars."""
-    tar: BinaryIO | None = None
-    opened: Path | None = None
-    try:
+    with ExitStack() as stack:
+        tars: dict[Path, BinaryIO] = {}
         for name, sidecars in pairs.items():
             contents = {}
             for kind, (sidecar, content) in sidecars.items():
                 if isinstance(content, TarMember):
-                    if tar is None or opened != content.path:
-                        if tar is not None:
-                            tar.close()
-                        tar, opened = open(content.path, "rb"), content.path  # noqa: SIM115
-                    tar.seek(content.offset)
-                    contents[kind] = (sidecar, tar.read(content.size))
-                else:
-                    is_path = isinstance(content, Path)
-                    contents[kind] = (sidecar, content.read_bytes() if is_path else content)
+                    if content.path not in tars:
+                        tars[content.path] = stack.enter_context(open(content.path, "rb"))
+                    tars[content.path].seek(content.offset)
+                    content = tars[content.path].read(content.size)
+                elif isinstance(content, Path):
+                    content = bytes_of(content)
+                contents[kind] = (sidecar, content)
             yield name, contents
-    finally:
-        if tar is not None:
-            tar.close()
 
 
 def _of_tar(path: Path) -> Iterator[tuple[str, bytes | TarMember]]:
@@ -162,7 +158,7 @@ def _unpacked(tar: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
 def _indexed(path: Path, tar: tarfile.TarFile) -> Iterator[tuple[str, bytes | TarMember]]:
     with tar:
         while (member := tar.next()) is not None:
-            tar.members.clear()  # it would keep a record of every member
+            tar.members = []  # type: ignore[attr-defined]  # it would keep a record of each
             if member.isfile() and not member.issparse():
                 yield member.name, TarMember(path, member.offset_data, member.size)
             elif member.isfile() and (file := tar.extractfile(member)) is not None:

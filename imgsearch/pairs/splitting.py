@@ -105,7 +105,7 @@ def _subset(photos: Photos, rows: Sequence[int]) -> Photos:
         labels=tuple(photos.labels[row] for row in rows) if photos.labels else (),
         unpaired=Unpaired(),
     )
-    if isinstance(part, CaptionedPhotos) and isinstance(photos, CaptionedPhotos):
-        captions = tuple(photos.captions[row] for row in rows)
-        return replace(part, captions=captions, others=(), ids=None)  # a part is no benchmark
-    return part
+    if isinstance(part, LabelledPhotos):
+        return part
+    captions = tuple(part.captions[row] for row in rows)
+    return replace(part, captions=captions, others=(), ids=None)  # a part is no benchmark

@@ -78,7 +78,7 @@ def json_rows(path: Path) -> list[Row]:
             for place, item in enumerate(items, start=1)
             for row in _described(item, f"{path}, item {place}", place)
         ]
-    rows = []
+    rows: list[Row] = []
     for place, line in numbered_lines(path):
         where = f"{path}, line {place}"
         rows += _described(parsed_json(line, where, ROW_SHAPE), where, place)
