@@ -51,7 +51,7 @@ def shapes(folder: Path, copies: int = 2) -> CaptionedPhotos:
     for copy, colour, shape in product(range(copies), COLOURS, SHAPES):
         image = Image.new("RGB", (48, 48), (200 - 20 * copy, 200, 200))
         draw, at = ImageDraw.Draw(image), 4 + 3 * (copy % 5)
-        box = (at, at + (12 if shape == "bar" else 0), 44 - copy % 4, 24 if shape == "bar" else 42)
+        box = (at, at + (12 if shape == "bar" else 0), 44 - copy % 4, 30 if shape == "bar" else 42)
         if shape == "disc":
             draw.ellipse(box, fill=colour)
         else:

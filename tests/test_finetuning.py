@@ -1,0 +1,205 @@
+"""finetune(): from pairs and an encoder to a better one in the library, and what stops it."""
+
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import imgsearch
+from imgsearch import encoders
+from imgsearch.cli import app
+from imgsearch.errors import CollapsedError, LibraryLockedError, NoEncoderError, UsageError
+from imgsearch.library import Library, open_library
+from imgsearch.library.lock import Lock
+from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
+from imgsearch.training import FromScratch, Material, Objective, Rates, Recipe, Variation, finetune
+from imgsearch.training.events import Evaluated, Event, Finished, Stepped
+from learning import VIT, shapes
+
+SCRATCH = Recipe(epochs=6, batch_size=12, rates=Rates(every=3e-3), variation=Variation(0.8))
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    return open_library(tmp_path / "library")
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> FromScratch:
+    """An architecture that learns in a second."""
+    path = tmp_path / "open_clip_config.json"
+    path.write_text(json.dumps(VIT), "utf-8")
+    return FromScratch(path)
+
+
+def finished(events: list[Event]) -> Finished:
+    (last,) = [each for each in events if isinstance(each, Finished)]
+    return last
+
+
+def test_a_fine_tuned_encoder_is_measured_before_and_after_and_loads_by_its_name(
+    library: Library, tmp_path: Path
+) -> None:
+    pairs = shapes(tmp_path / "photos", copies=4)
+    recipe = Recipe(epochs=3, batch_size=24, rates=Rates(every=1e-3), keep="last")
+    events = list(
+        imgsearch.finetune(
+            library, Material(pairs, validation=0.25), name="shapes-v1", recipe=recipe
+        )
+    )
+    assert isinstance(events[0], Evaluated)
+    assert events[0].step == 0
+    done = finished(events)
+    assert done.folder == library.path / "models" / "shapes-v1"
+    before, after = done.before.score, done.after.score
+    assert before is not None and after is not None
+    assert after > before
+    assert done.is_proposed
+    loaded = encoders.load("shapes-v1", models=library.models_folder)
+    assert loaded.name == "shapes-v1"
+    builtin = encoders.load("builtin")
+    assert loaded.identity != builtin.identity
+    assert not np.allclose(loaded.embed_texts(["a red disc"]), builtin.embed_texts(["a red disc"]))
+    files = {file.name for file in done.folder.iterdir()}
+    assert {"MODEL_CARD.md", "metrics.jsonl", "curves.png", "open_clip_config.json"} <= files
+    card = (done.folder / "MODEL_CARD.md").read_text("utf-8")
+    assert "builtin" in card and "shapes-v1" in card
+    assert not (library.path / "training" / "shapes-v1").exists()
+    assert not library.catalog.encoders()  # nothing of what answers was touched
+
+
+def test_an_interrupted_run_gives_the_same_encoder_as_an_uninterrupted_one(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    material = Material(shapes(tmp_path / "photos"), validation=6)
+    whole = list(finetune(library, material, name="whole", start=tiny, recipe=SCRATCH))
+    events = finetune(library, material, name="parts", start=tiny, recipe=SCRATCH)
+    begun = list(itertools.islice(events, 5))
+    events.close()  # type: ignore[attr-defined]  # a generator
+    assert not (library.models_folder / "parts").exists()
+    rest = list(finetune(library, material, name="parts", start=tiny, recipe=SCRATCH))
+    one, other = (library.models_folder / name for name in ("whole", "parts"))
+    weights = "open_clip_model.safetensors"
+    assert (one / weights).read_bytes() == (other / weights).read_bytes()
+    steps = [each.step for each in [*begun, *rest] if isinstance(each, Stepped)]
+    assert steps == [each.step for each in whole if isinstance(each, Stepped)]
+    assert finished(rest).before == finished(whole).before
+    assert finished(rest).after == finished(whole).after
+
+
+def test_another_recipe_does_not_go_on_from_an_unfinished_run(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    material = Material(shapes(tmp_path / "photos"), validation=6)
+    events = finetune(library, material, name="mine", start=tiny, recipe=SCRATCH)
+    next(events), next(events)
+    events.close()  # type: ignore[attr-defined]
+    with pytest.raises(UsageError, match="unfinished run under the name 'mine'.*--restart"):
+        next(finetune(library, material, name="mine", start=tiny, recipe=replace(SCRATCH, seed=1)))
+
+
+def test_an_encoder_that_forgets_the_guard_is_kept_but_not_proposed(
+    library: Library, tmp_path: Path
+) -> None:
+    pairs = shapes(tmp_path / "photos")
+    guard = replace(pairs, captions=tuple(reversed(pairs.captions)))  # what training unlearns
+    guard = CaptionedPhotos(
+        guard.pictures, tuple({"en": each["en"]} for each in pairs.captions[::-1])
+    )
+    recipe = Recipe(
+        epochs=4, batch_size=24, rates=Rates(every=1e-3), keep="last", largest_guard_loss=0.0
+    )
+    material = Material(pairs, validation=pairs, guard=guard)
+    done = finished(list(finetune(library, material, name="forgetful", recipe=recipe)))
+    assert not done.is_proposed
+    assert any("forgot what the guard" in each for each in done.reasons)
+    assert done.folder.is_dir()
+
+
+def test_photos_with_a_class_are_learnt_through_templates(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    captioned = shapes(tmp_path / "photos")
+    labels = tuple(str(path).split("-")[-2] for path in captioned.pictures)
+    names = {label: {"en": (label,)} for label in set(labels)}
+    pairs = LabelledPhotos(captioned.pictures, labels, names)
+    events = list(finetune(library, Material(pairs, 0.25), name="c", start=tiny, recipe=SCRATCH))
+    assert set(finished(events).after.validation[0].metrics) >= {"top_1", "top_5"}
+
+
+def test_a_collapsed_run_leaves_nothing_in_the_library(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    material = Material(shapes(tmp_path / "photos", copies=4), validation=8)
+    recipe = replace(SCRATCH, epochs=60, batch_size=40, rates=Rates(every=3.0), schedule="constant")
+    with pytest.raises(CollapsedError, match="try a tenth"):
+        list(finetune(library, material, name="hot", start=tiny, recipe=recipe))
+    assert not (library.models_folder / "hot").exists()
+
+
+def test_a_language_the_encoder_does_not_know_is_refused(library: Library, tmp_path: Path) -> None:
+    pairs = shapes(tmp_path / "photos")
+    french = replace(pairs, captions=tuple({"fr": each["en"]} for each in pairs.captions))
+    with pytest.raises(NoEncoderError, match="the pairs are in fr"):
+        next(finetune(library, Material(french), name="f"))
+
+
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "builtin", "builtin-9", ".hidden", "-x"])
+def test_a_name_that_is_no_name_is_refused(library: Library, name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be the name of an encoder"):
+        next(finetune(library, Material(shapes(tmp_path / "p")), name=name))
+
+
+def test_a_name_that_is_taken_is_refused(library: Library, tmp_path: Path) -> None:
+    (library.models_folder / "mine").mkdir(parents=True)
+    with pytest.raises(UsageError, match="an encoder 'mine' .* already"):
+        next(finetune(library, Material(shapes(tmp_path / "p")), name="mine"))
+
+
+def test_recipes_that_make_no_sense_are_refused(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    material = Material(shapes(tmp_path / "photos"))
+    mixed = Recipe(objective=Objective("clip"), variation=Variation(cut_mix=0.5))
+    with pytest.raises(UsageError, match="mixed in pairs"):
+        next(finetune(library, material, name="a", start=tiny, recipe=mixed))
+    with pytest.raises(UsageError, match="needs pairs with labels"):
+        recipe = Recipe(objective=Objective("same-label"))
+        next(finetune(library, material, name="b", start=tiny, recipe=recipe))
+    with pytest.raises(UsageError, match="loss 'hinge' is unknown; it is one of auto, clip"):
+        Objective("hinge")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="nothing is left to learn"):
+        Recipe(freeze="text", image_locked=0.5)
+
+
+def test_two_runs_under_one_name_are_refused(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    folder = library.path / "training" / "mine"
+    folder.mkdir(parents=True)
+    with Lock(folder / "run.lock").held(), pytest.raises(LibraryLockedError):
+        next(finetune(library, Material(shapes(tmp_path / "p")), name="mine", start=tiny))
+
+
+def test_the_command_says_what_it_did_and_what_to_type_next(tmp_path: Path) -> None:
+    pairs = shapes(tmp_path / "photos")
+    for path, captions in zip(pairs.pictures, pairs.captions, strict=True):
+        assert isinstance(path, Path)
+        path.with_suffix(".json").write_text(
+            json.dumps({key: list(value) for key, value in captions.items()}), "utf-8"
+        )
+    words = ["--library", str(tmp_path / "library"), "--name", "shapes-v1", "--val", "0.25"]
+    words += ["--epochs", "1", "--batch-size", "12", "--learning-rate", "1e-3", "--keep", "last"]
+    result = CliRunner().invoke(app, ["finetune", str(tmp_path / "photos"), *words])
+    assert result.exit_code == 0, result.stderr
+    assert "validation: 6 photos" in result.stdout
+    assert "text to image R@1" in result.stdout
+    assert "rebuild --library" in result.stdout and "--encoder shapes-v1" in result.stdout
+    assert "before:" in result.stderr and "after 18 photos" in result.stderr
+    again = CliRunner().invoke(app, ["finetune", str(tmp_path / "photos"), *words])
+    assert again.exit_code == 2
+    assert "already" in again.stderr
