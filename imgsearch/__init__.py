@@ -46,6 +46,10 @@ if TYPE_CHECKING:
     from imgsearch.searching import Filters as Filters
     from imgsearch.searching import Hit as Hit
     from imgsearch.searching import search as search
+    from imgsearch.training import FromScratch as FromScratch
+    from imgsearch.training import Material as Material
+    from imgsearch.training import Recipe as Recipe
+    from imgsearch.training import finetune as finetune
     from imgsearch.upkeep import Status as Status
     from imgsearch.upkeep import doctor as doctor
     from imgsearch.upkeep import status as status
@@ -80,6 +84,12 @@ _HOMES = {
     "pairs": {"read_pairs": "read_pairs"},
     "prompts": {"Policy": "Policy"},
     "searching": {"Filters": "Filters", "Hit": "Hit", "search": "search"},
+    "training": {
+        "FromScratch": "FromScratch",
+        "Material": "Material",
+        "Recipe": "Recipe",
+        "finetune": "finetune",
+    },
     "upkeep": {"Status": "Status", "doctor": "doctor", "status": "status"},
 }
 _WHERE = {
@@ -90,10 +100,12 @@ __all__ = [
     "Added",
     "Encoder",
     "Filters",
+    "FromScratch",
     "Hit",
     "ImgsearchError",
     "Intake",
     "Library",
+    "Material",
     "Measurement",
     "Missing",
     "Moved",
@@ -102,6 +114,7 @@ __all__ = [
     "Policy",
     "Pruned",
     "Rebuilt",
+    "Recipe",
     "Score",
     "Skipped",
     "Status",
@@ -109,6 +122,7 @@ __all__ = [
     "__version__",
     "doctor",
     "evaluate",
+    "finetune",
     "index",
     "load_encoder",
     "open_library",

@@ -9,6 +9,7 @@ turns errors into a red line and an exit code is `Commands`.
     upkeep.py     status, doctor, switch, rollback, prune
     rebuilding.py rebuild
     encoders.py   encoders       evaluating.py   eval, score
+    finetune.py   finetune
 """
 
 import os
@@ -16,7 +17,7 @@ import sys
 import traceback
 import warnings
 
-from imgsearch.cli import encoders, evaluating, index, rebuilding, search, upkeep
+from imgsearch.cli import encoders, evaluating, finetune, index, rebuilding, search, upkeep
 from imgsearch.cli.frame import app
 
 __all__ = ["app", "main"]
@@ -30,6 +31,7 @@ app.command("doctor")(upkeep.doctor)
 app.command("encoders")(encoders.encoders)
 app.command("eval")(evaluating.evaluate)
 app.command("score")(evaluating.score)
+app.command("finetune")(finetune.finetune)
 app.command("rebuild")(rebuilding.rebuild)
 app.command("switch")(upkeep.switch)
 app.command("rollback")(upkeep.rollback)

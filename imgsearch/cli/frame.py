@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
 
 INTERRUPTED = 130
-WRITING = ("index", "rebuild")  # commands that go on where they were
+WRITING = ("index", "rebuild", "finetune")  # commands that go on where they were
 
 
 def expanded(path: str) -> Path:
