@@ -54,6 +54,15 @@ def test_eval_sets_encoders_side_by_side_even_those_that_share_a_name(
     assert rows[0]["metrics"] == rows[1]["metrics"]
 
 
+def test_what_was_measured_is_shown_before_an_error_of_the_next_encoder(
+    run: Run, captioned: Path, encoder: Path
+) -> None:
+    result = run("eval", captioned, "--encoder", encoder, "--encoder", "nobodys")
+    assert result.exit_code == 3
+    assert "toy/tiny" in result.stdout
+    assert "no encoder and no file is called 'nobodys'" in result.stderr
+
+
 def test_eval_knows_the_encoders_of_the_library(
     indexed: Run, captioned: Path, encoder: Path, tmp_path: Path
 ) -> None:

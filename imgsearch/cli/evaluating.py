@@ -21,6 +21,7 @@ from imgsearch.cli import frame
 from imgsearch.errors import NoLibraryError, UsageError
 
 if TYPE_CHECKING:
+    from imgsearch.evaluating import Measurement
     from imgsearch.prompts import Policy
 
 
@@ -31,7 +32,7 @@ def evaluate(
         typer.Argument(
             metavar="DATA",
             parser=frame.expanded,
-            help="Tars or folders of photos with sentences, or of class folders.",
+            help="Photos with sentences, or class folders: a folder, a tar, a table, a split.",
         ),
     ],
     encoder: frame.EncodersOption = None,
@@ -83,28 +84,29 @@ def evaluate(
     names = list(dict.fromkeys(encoder or ["builtin"]))
     policies = [cast("Policy", each) for each in prompt or ["auto"]]
     read = read_pairs(pairs)
-    found = []
+    found: list[Measurement] = []
     labels: set[str] = set()
-    for name in names:
-        loaded = load(name, device=device, models=models)
-        label = name if loaded.name in labels else loaded.name  # two folders may hold one name
-        labels.add(label)
-        folder = predictions / _file_name(label) if predictions and names[1:] else predictions
-        with _progress(label, is_quiet=is_quiet) as progress:
-            for measurement in measure(
-                read,
-                loaded,
-                languages=language,
-                policies=list(dict.fromkeys(policies)),
-                predictions=folder,
-                progress=progress,
-            ):
-                row = dataclasses.replace(measurement, encoder=label)
-                if json:
-                    frame.write(forms.measurement_json(row))  # as it comes: this may take long
-                found.append(row)
-    if not json:
-        frame.show(forms.measurements_table(found))
+    try:
+        for name in names:
+            loaded = load(name, device=device, models=models)
+            label = name if loaded.name in labels else loaded.name  # two folders may hold one name
+            labels.add(label)
+            folder = predictions / _file_name(label) if predictions and names[1:] else predictions
+            with _progress(label, is_quiet=is_quiet) as progress:
+                for measurement in measure(
+                    read,
+                    loaded,
+                    languages=language,
+                    policies=list(dict.fromkeys(policies)),
+                    predictions=folder,
+                    progress=progress,
+                ):
+                    found.append(dataclasses.replace(measurement, encoder=label))
+                    if json:
+                        frame.write(forms.measurement_json(found[-1]))  # this may take long
+    finally:
+        if found and not json:  # what was measured is not lost to the next encoder's error
+            frame.show(forms.measurements_table(found))
 
 
 def score(
@@ -127,7 +129,7 @@ def score(
     report: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[REPORT]",
+            metavar="REPORT",
             parser=frame.expanded,
             help="Write the report here as JSON, a failing one too.",
             show_default=False,
