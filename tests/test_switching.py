@@ -1,0 +1,225 @@
+"""Who answers, and who did: switches, taken back one by one, and what nobody needs any more."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import ColourEncoder, draw
+from imgsearch.catalog import EncoderRow
+from imgsearch.errors import LibraryLockedError, NoEncoderError, UsageError
+from imgsearch.indexing import Model, prune, rebuild, rollback, switch
+from imgsearch.library import Library, open_library
+from imgsearch.searching import search
+from imgsearch.upkeep import doctor, status
+from runs import run
+from test_rebuilding import ShiftedEncoder, answers, found
+
+pytest_plugins = ["commands"]
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+@pytest.fixture
+def library(tmp_path: Path, photos: Path) -> Iterator[Library]:
+    """Red, green and blue, embedded by toy/colour."""
+    with open_library(tmp_path / "library") as opened:
+        run(opened, photos)
+        yield opened
+
+
+def test_rollback_returns_to_the_encoders_before_the_rebuild_and_one_further_each_time(
+    library: Library,
+) -> None:
+    rebuild(library, encoder=ShiftedEncoder("toy/second"))
+    rebuild(library, encoder=ShiftedEncoder("toy/third", ("en",)))
+    assert answers(library) == {"en": "toy/third", "zh": "toy/second"}
+    now = rollback(library)
+    assert {language: row.name for language, row in now.items()} == answers(library)
+    assert answers(library) == {"en": "toy/second", "zh": "toy/second"}
+    assert found(library) == "green.png"
+    rollback(library)
+    assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
+    assert found(library) == "red.png" and list(doctor(library)) == []
+    with pytest.raises(UsageError, match="no switch to take back: toy/colour for en"):
+        rollback(library)
+    assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
+
+
+def test_switch_and_an_encoder_that_takes_over_are_taken_back(
+    library: Library, photos: Path
+) -> None:
+    run(library, photos, encoder=ShiftedEncoder())
+    switch(library, "toy/shifted")
+    switch(library, "toy/shifted")  # changes nothing, and leaves nothing to take back
+    draw(photos / "new.png", "white")
+    run(library, photos, encoder=ColourEncoder())  # embeds more, and takes over
+    assert answers(library)["en"] == "toy/colour"
+    rollback(library)
+    assert answers(library) == {"en": "toy/shifted", "zh": "toy/shifted"}
+    rollback(library)
+    assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
+    with pytest.raises(UsageError):
+        rollback(library)
+
+
+def test_a_language_that_an_encoder_was_added_for_is_taken_back_with_it(
+    library: Library, photos: Path
+) -> None:
+    rebuild(library, encoder=ShiftedEncoder("toy/french", ("en", "fr")), add=True)
+    assert "fr" in answers(library)
+    rollback(library)
+    assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
+
+
+def test_a_language_that_came_after_a_switch_survives_its_rollback(
+    library: Library, photos: Path
+) -> None:
+    rebuild(library, encoder=ShiftedEncoder())
+    run(library, photos, encoder=ShiftedEncoder("toy/french", ("fr",)))
+    rollback(library)
+    assert answers(library) == {"en": "toy/colour", "zh": "toy/colour", "fr": "toy/french"}
+
+
+def test_photos_that_came_since_are_found_after_a_rollback_once_indexed(
+    library: Library, photos: Path
+) -> None:
+    rebuild(library, encoder=ShiftedEncoder())
+    draw(photos / "new.png", "white")
+    run(library, photos, encoder=None)
+    rollback(library)
+    assert len(search(library, "red", k=9)) == 3
+    run(library, photos, encoder=None)
+    assert len(search(library, "red", k=9)) == 4
+
+
+def test_a_long_lived_reader_follows_a_flip_and_its_rollback(library: Library) -> None:
+    with open_library(library.path) as other:
+        other.keep_encoder(ColourEncoder())
+        other.keep_encoder(ShiftedEncoder())
+        assert found(other) == "red.png"
+        rebuild(library, encoder=ShiftedEncoder())
+        assert found(other) == "green.png"  # the same text: what was kept of it was another's
+        rollback(library)
+        assert found(other) == "red.png"
+
+
+def test_prune_drops_all_that_an_unused_encoder_left(library: Library, photos: Path) -> None:
+    (photos / "blue.png").unlink()
+    run(library, photos)
+    for name in ("toy/second", "toy/third"):
+        rebuild(library, encoder=ShiftedEncoder(name))
+        found(library)
+    plan = prune(library, dry_run=True)
+    assert [each.encoder for each in plan.encoders] == ["toy/colour", "toy/second"]
+    first, second = plan.encoders
+    assert (first.photos, first.fileless, first.generations) == (3, 1, 1)
+    assert (second.photos, second.fileless, second.texts) == (2, 0, 1)
+    folder = library.generations_folder / "0001"
+    vectors = 12 * (first.photos + first.texts)
+    assert first.size_bytes == vectors + sum(file.stat().st_size for file in folder.iterdir())
+    assert (plan.steps_lost, plan.steps_left, plan.freed_bytes) == (2, 0, 0)
+    assert len(library.catalog.encoders()) == 3 and folder.is_dir()  # it was only asked
+
+    done = prune(library, dry_run=False)
+    assert done.encoders == plan.encoders and done.freed_bytes >= 0
+    assert [row.name for row in library.catalog.encoders()] == ["toy/third"]
+    assert [path.name for path in library.generations_folder.iterdir()] == ["0003"]
+    counts = {
+        table: count(library, table)
+        for table in ("embeddings", "generations", "text_embeddings", "switches", "answers_before")
+    }
+    assert counts == {
+        "embeddings": 2, "generations": 1, "text_embeddings": 1, "switches": 0, "answers_before": 0
+    }  # fmt: skip
+    assert count(library, "photos") == 3 and count(library, "files") == 3
+    assert found(library) == "green.png" and list(doctor(library)) == []
+    with pytest.raises(UsageError, match="no switch to take back"):
+        rollback(library)
+    assert not prune(library, dry_run=False)
+    with pytest.raises(NoEncoderError):
+        switch(library, "toy/second")
+
+
+def count(library: Library, table: str) -> int:
+    with library.catalog.engine.connect() as connection:
+        found = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
+    return int(found)
+
+
+def test_prune_keeps_the_steps_back_that_lead_to_who_answers(library: Library) -> None:
+    rebuild(library, encoder=ShiftedEncoder("toy/second", ("en",)))
+    switch(library, "toy/colour")
+    rebuild(library, encoder=ShiftedEncoder("toy/third", ("en",)))
+    assert answers(library) == {"en": "toy/third", "zh": "toy/colour"}
+    plan = prune(library, dry_run=False)  # colour to second, second to colour, colour to third
+    assert [each.encoder for each in plan.encoders] == ["toy/second"]
+    assert (plan.steps_lost, plan.steps_left) == (1, 2)
+    rollback(library)
+    assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
+    with pytest.raises(UsageError):  # the other step leads to where we are
+        rollback(library)
+
+
+def test_prune_makes_the_file_smaller(library: Library) -> None:
+    rebuild(library, encoder=ShiftedEncoder())
+    with library.catalog.write() as writer:  # as if the old encoder had asked much
+        row = library.catalog.encoder_named("toy/colour")
+        assert row is not None
+        writer.connection.exec_driver_sql(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+            "INSERT INTO text_embeddings SELECT ?, 'raw', 'text ' || i, zeroblob(12) FROM n",
+            (row.id,),
+        )
+    library.catalog.close()
+    before = (library.path / "library.db").stat().st_size
+    done = prune(library, dry_run=False)
+    after = (library.path / "library.db").stat().st_size
+    assert after < before / 2 and done.freed_bytes > before / 3
+    assert done.encoders[0].texts == 5000 and found(library) == "green.png"
+
+
+def test_prune_drops_copies_of_bundled_weights_and_of_your_own_only_what_is_named(
+    library: Library, encoder: Path
+) -> None:
+    own, copy = library.models_folder / "flowers-v1", library.models_folder / "builtin-7"
+    shutil.copytree(encoder, own)
+    copy.mkdir()
+    (copy / "weights").write_bytes(bytes(1000))
+    with library.catalog.write() as writer:
+        writer.add_encoder(EncoderRow(0, "seven", "builtin/7", 3, ("en",), "builtin/7"))
+    rebuilt = rebuild(library, encoder="models/flowers-v1", switch=False)
+    row = library.find_encoder(str(own))
+    assert row is not None and row.source == "flowers-v1" and row.name == rebuilt.encoder
+    size = sum(file.stat().st_size for file in own.iterdir())
+    plan = prune(library, dry_run=True)
+    assert [each.encoder for each in plan.encoders] == ["builtin/7", rebuilt.encoder]
+    assert plan.models == (Model("builtin-7", 1000),) and plan.kept == (Model("flowers-v1", size),)
+    assert prune(library, dry_run=False).freed_bytes >= 1000
+    assert own.is_dir() and not copy.exists()
+    for name in ("flowers-v9", "../photos", ".."):
+        with pytest.raises(UsageError, match=r"no model .*; it has flowers-v1"):
+            prune(library, dry_run=False, models=[name])
+    rebuild(library, encoder="flowers-v1")
+    with pytest.raises(UsageError, match="in use"):
+        prune(library, dry_run=True, models=["flowers-v1"])
+    rollback(library)
+    done = prune(library, dry_run=False, models=["flowers-v1"])
+    assert done.models == (Model("flowers-v1", size),) and done.freed_bytes >= size
+    assert not own.exists() and found(library) == "red.png"
+
+
+def test_prune_is_refused_beside_a_run_that_embeds(library: Library) -> None:
+    with open_library(library.path) as other, other.lock():
+        for dry_run in (True, False):
+            with pytest.raises(LibraryLockedError):
+                prune(library, dry_run=dry_run)
+
+
+def test_while_nobody_answers_no_encoder_is_pruned(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with open_library(tmp_path / "library") as library:
+        run(library, tmp_path / "empty")
+        assert not prune(library, dry_run=False)
+        assert [row.name for row in library.catalog.encoders()] == ["toy/colour"]
+        assert status(library).encoders[0].photos == 0
