@@ -20,13 +20,15 @@ from imgsearch.catalog import (
     GenerationRow,
     PhotoFacts,
     Writer,
+    audit,
+    footprint,
     is_up_to_date,
     upgrade,
 )
 from imgsearch.catalog.connection import CONSTANTS
 from imgsearch.catalog.revisions import COPIES_KEPT, find_migrations
 from imgsearch.catalog.tables import Base
-from imgsearch.errors import LibraryDamagedError, LibraryTooNewError
+from imgsearch.errors import LibraryDamagedError, LibraryTooNewError, NoEncoderError
 
 NOON = datetime(2024, 5, 1, 12, tzinfo=UTC)
 
@@ -168,6 +170,71 @@ def test_the_first_encoder_with_an_embedding_answers_until_another_is_activated(
     row = catalog.active_encoder("en")
     assert row is not None and row.id == second and row.languages == ("en", "fr")
     assert catalog.active_encoder("de") is None
+
+
+def test_a_switch_notes_who_answered_and_is_undone_to_that(catalog: Catalog) -> None:
+    with catalog.write() as writer:
+        ids = [add_encoder(writer, name, ("en", "zh")) for name in "abc"]
+        writer.switch_answers("rebuild", {"en": ids[0]})  # a beginning: there is no way back
+        assert not writer.undo_switch()
+        writer.switch_answers("switch", {"en": ids[1], "zh": ids[1]})
+        writer.switch_answers("switch", {"en": ids[1]})  # as it is
+        writer.switch_answers("index", {"en": ids[2]})
+        assert footprint.switches(catalog) == 0  # seen by nobody before the commit
+    assert footprint.switches(catalog) == 2
+    assert footprint.switches_back_to(catalog, [ids[1]]) == 1
+    answered = []
+    for _ in range(2):
+        with catalog.write() as writer:
+            assert writer.undo_switch()
+        active = catalog.active_encoders()
+        answered.append({language: row.id for language, row in active.items()})
+    assert answered == [{"en": ids[1], "zh": ids[1]}, {"en": ids[0]}]
+
+
+def test_forgetting_an_encoder_takes_all_that_names_it(catalog: Catalog) -> None:
+    with catalog.write() as writer:
+        kept, other = add_encoder(writer, "kept"), add_encoder(writer, "other")
+        photo_ids = add_photos(writer, 3)
+        for each in (other, kept):
+            writer.add_embeddings(each, photo_ids, unit_rows(3))
+            writer.switch_generation(GenerationRow(0, each, f"{each:04}", "flat", 3, 3))
+        writer.switch_answers("switch", {"en": kept})
+    catalog.cache_text(other, "raw", "a cat", unit_rows(1)[0])
+    found = footprint.footprint(catalog, other)
+    assert (found.photos, found.fileless, found.texts, found.size_bytes) == (3, 3, 1, 4 * 12)
+    with catalog.write() as writer:
+        writer.forget_encoders([other])
+    assert [row.id for row in catalog.encoders()] == [kept] and catalog.photo_count(kept) == 3
+    assert footprint.footprint(catalog, other) == footprint.Footprint(0, 0, 0, 0)
+    assert footprint.switches(catalog) == 0 and len(catalog.generations()) == 1
+    assert list(audit.dangling_rows(catalog)) == []
+    # a search that was under way
+    catalog.cache_text(other, "raw", "a dog", unit_rows(1)[0])
+    with pytest.raises(NoEncoderError, match="ask again"):
+        catalog.embeddings(other)
+
+
+def test_waiting_embeddings_let_nobody_answer(catalog: Catalog) -> None:
+    with catalog.write() as writer:
+        encoder_id = add_encoder(writer, "toy")
+        writer.add_waiting_embeddings(encoder_id, add_photos(writer, 2)[:1], unit_rows(1))
+    assert catalog.active_encoders() == {} and catalog.photo_count(encoder_id) == 1
+    assert [(row.id, row.pixels) for row in catalog.photos_lacking(encoder_id)] == [(2, 1200)]
+
+
+def test_a_library_of_revision_1_gets_a_history_and_keeps_its_rows(tmp_path: Path) -> None:
+    old = Path(__file__).parent / "data" / "library-v1" / "library.db"
+    path = Path(shutil.copy(old, tmp_path / "library.db"))
+    connection = sqlite3.connect(path)
+    tables = ("photos", "files", "embeddings", "encoders", "active_encoders", "generations", "runs")
+    before = [connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables]
+    connection.close()
+    upgrade(path)
+    connection = sqlite3.connect(path)
+    assert [connection.execute(f"SELECT * FROM {table}").fetchall() for table in tables] == before
+    assert connection.execute("SELECT count(*) FROM switches").fetchone() == (0,)
+    connection.close()
 
 
 def test_an_encoder_is_found_by_its_name_or_its_family(catalog: Catalog) -> None:

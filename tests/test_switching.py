@@ -223,3 +223,24 @@ def test_while_nobody_answers_no_encoder_is_pruned(tmp_path: Path) -> None:
         assert not prune(library, dry_run=False)
         assert [row.name for row in library.catalog.encoders()] == ["toy/colour"]
         assert status(library).encoders[0].photos == 0
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_libraries_of_every_format_rebuild_and_return(tmp_path: Path, version: int) -> None:
+    shutil.copytree(Path(__file__).parent / "data" / f"library-v{version}", tmp_path / "library")
+    with open_library(tmp_path / "library", create=False) as library:
+        for name in ("toy/colour", "toy/second"):
+            library.keep_encoder(ColourEncoder(name))
+        before = answers(library)
+        assert before["en"] == ("toy/colour", "toy/second")[version - 1]
+        assert found(library) == "red.png"
+        draw(tmp_path / "more" / "green.png", "green")
+        run(library, tmp_path / "more", encoder=None)
+        rebuild(library, encoder=ShiftedEncoder())
+        assert found(library) == "green.png"  # read from its copy: /photos is nowhere
+        rollback(library)
+        assert answers(library) == before
+        if version == 2:
+            rollback(library)
+            assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
+            assert search(library, "red", k=9, prompt="raw")[0].path == Path("/photos/red.png")
