@@ -3,7 +3,8 @@
     ImgsearchError
     ├── UsageError            2   an argument that cannot be right
     │   ├── QueryError        2   a query that cannot be searched
-    │   └── PictureError      2   a file that is no picture, or one that cannot be decoded
+    │   ├── PictureError      2   a file that is no picture, or one that cannot be decoded
+    │   └── CollapsedError    2   a learning rate at which training forgets all differences
     ├── NoLibraryError        3   no library where one was asked for
     ├── NoEncoderError        3   no encoder for what was asked: the language, or the name
     ├── LibraryError          4   the library is there but cannot be used
@@ -33,6 +34,10 @@ class QueryError(UsageError):
 
 class PictureError(UsageError):
     """A file is no picture, is truncated, or is larger than the pixel cap."""
+
+
+class CollapsedError(UsageError):
+    """Training was stopped: its embeddings have become all alike, mostly by too high a rate."""
 
 
 class NoLibraryError(ImgsearchError):
