@@ -58,8 +58,9 @@ def test_flickr8ks_files_are_told_apart_in_their_folder(flickr: Path) -> None:
         UsageError, match=r"several sets: give one of .*lemma.token.txt, .*8k\.token"
     ):
         read_pairs([flickr])
-    found, _ = captions(flickr / "Flickr8k.token.txt")
-    assert found == {"10002456.jpg": {"en": ("A man .",)}}
+    for given in ([flickr / "Flickr8k.token.txt"], [flickr / "Flickr8k.token.txt", flickr]):
+        found, _ = captions(*given)
+        assert found == {"10002456.jpg": {"en": ("A man .",)}}
 
 
 def test_flickr8ks_captions_file_has_a_header(flickr: Path) -> None:

@@ -307,6 +307,7 @@ def test_coco_captions_find_their_pictures_in_the_folder_next_door(
         "000000000001.jpg": {"en": ("A cat.",)},
     }
     assert pairs.unpaired == Unpaired(pictures=1, texts=2)
+    assert captioned(tmp_path / "coco") == pairs, "the folder will do"
 
 
 @pytest.mark.parametrize(

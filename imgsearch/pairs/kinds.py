@@ -42,14 +42,15 @@ class Source:
     members: Members | None = None
 
 
-def sources_of(path: Path) -> list[Source]:
+def sources_of(path: Path, given: Collection[Path] = ()) -> list[Source]:
     """What a path holds: one source, or one for each tar of a folder of tars.
 
-    Raises UsageError for a path that does not exist, is none of the formats, or holds several sets.
+    A folder one of whose tables is among the `given` paths is where pictures are. Raises UsageError
+    for a path that does not exist, is none of the formats, or holds several sets.
     """
     if not path.exists():
         raise UsageError(f"{path} does not exist: give {EXPECTED}")
-    return _of_folder(path) if path.is_dir() else [_of_file(path)]
+    return _of_folder(path, given) if path.is_dir() else [_of_file(path)]
 
 
 def table_of(path: Path) -> Table | None:
@@ -93,7 +94,7 @@ def _of_file(path: Path) -> Source:
     raise UsageError(f"{path} is none of what is read as photos with text: give {EXPECTED}")
 
 
-def _of_folder(path: Path) -> list[Source]:
+def _of_folder(path: Path, given: Collection[Path]) -> list[Source]:
     if chinese_clip_lmdb.is_lmdb(path):
         return [Source("lmdb", path)]
     splits = chinese_clip.splits_in(path)
@@ -108,17 +109,20 @@ def _of_folder(path: Path) -> list[Source]:
     if not members.pictures and (tars := sorted(path.glob("*.tar"))):
         return [Source("members", each, members=list_members(each)) for each in tars]
     tables = _tables_in(path, members)
-    if tables:
+    if tables and not {table.path for table in tables} & set(given):
         return [_only(path, tables, [str(each.path) for each in tables])]
     return [Source("members", path, members=members)]
 
 
 def _tables_in(path: Path, members: Members) -> list[Source]:
-    """The tables at the top of a folder; of labels alone only where folders name no classes."""
+    """The tables of a folder, at its top or in `annotations`, where COCO has them.
+
+    Tables of labels count only where folders name no classes.
+    """
     stems = {Path(name).name for name in members.pictures}
     stems |= {stem(name) for name in stems}
     found = []
-    for file in sorted(path.iterdir()):
+    for file in [*sorted(path.iterdir()), *sorted(path.glob("annotations/*"))]:
         is_candidate = file.suffix.lower() in TABLE_ENDINGS and file.name != CLASSES
         table = table_of(file) if is_candidate and file.is_file() else None
         if table is not None and _is_about(file, table, stems, len(members.classes)):

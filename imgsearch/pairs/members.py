@@ -7,6 +7,7 @@ in memory.
 """
 
 import lzma
+import posixpath
 import tarfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +40,7 @@ class Members:
         """Keep a picture or a sidecar."""
         if ending(name) in PICTURES:
             self.pictures[name] = content
-        elif PurePosixPath(name).name != CLASSES:
+        elif posixpath.basename(name) != CLASSES:
             self.sidecars.setdefault(stem(name), {})[ending(name)] = (name, content)
 
     @property

@@ -33,7 +33,7 @@ def read_pairs(paths: Sequence[Path]) -> CaptionedPhotos | LabelledPhotos:
     Raises UsageError for a path that does not exist or is none of the formats, a file with a broken
     line, captions and classes in one call, and where no photo has text.
     """
-    by_place = {(each.kind, each.path): each for path in paths for each in sources_of(path)}
+    by_place = {(each.kind, each.path): each for path in paths for each in sources_of(path, paths)}
     sources = list(by_place.values())
     found = _found(sources)
     unpaired = sum((each.unpaired for each in found), Unpaired())

@@ -5,8 +5,9 @@ img2dataset writes, with the address, size and state of the download around it) 
 one that lists sentences per language is those sentences.
 """
 
+import posixpath
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from imgsearch.pairs.texts import as_text, by_language, bytes_of, json_object
 from imgsearch.prompts import LANGUAGES
@@ -51,12 +52,12 @@ def read_beside(paths: Mapping[str, Path]) -> tuple[Captions, str | None]:
 
 def ending(name: str) -> str:
     """The last suffix of a file's name, in small letters."""
-    return PurePosixPath(name).suffix.lower()
+    return posixpath.splitext(name)[1].lower()
 
 
 def stem(name: str) -> str:
     """A name without its last suffix, folders kept: what a picture and its sidecar share."""
-    return str(PurePosixPath(name).with_suffix(""))
+    return posixpath.splitext(name)[0]
 
 
 def _sentences(document: Mapping[str, object]) -> tuple[Captions, Captions]:
