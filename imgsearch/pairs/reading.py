@@ -1,4 +1,8 @@
-"""One set of photos with text from any number of paths: the door to every format."""
+"""One set of photos with text from any number of paths: the door to every format.
+
+Paths go in, what `kinds` recognised is read, and one set comes out. Captions win over labels within
+a path; between paths, captions and classes are refused, since half of them would go unused.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
