@@ -1,15 +1,24 @@
-"""What a run writes down: `metrics.jsonl`, one event a line, and TensorBoard where it is installed.
+"""What a run wrote down: `metrics.jsonl`, and TensorBoard's file beside it.
 
-Events go in and come out again as they were, so a run that goes on after an interruption knows how
-it began. Lines behind the checkpoint are dropped then: their steps are done again.
+Events go in, and come back as they were: a run that goes on, its curves and its model card are made
+from the file alone. One JSON object a line, `event` first, then the fields of the event; a process
+that is killed leaves at most a broken last line, which is not read.
 """
 
-import dataclasses
+from __future__ import annotations
+
 import importlib.util
 import json
+import math
+import weakref
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from imgsearch.errors import UsageError
 from imgsearch.evaluating import Measurement
 from imgsearch.training.events import Evaluated, Event, Finished, Health, Stepped
 
@@ -17,81 +26,127 @@ NAMES = {Stepped: "stepped", Evaluated: "evaluated", Finished: "finished"}
 
 
 def line(event: Event) -> str:
-    """One event as a line of JSON, without the line's end."""
-    return json.dumps({"event": NAMES[type(event)], **dataclasses.asdict(event)}, default=str)
+    """An event as one line of JSON, without the line's end; null for a number that is none."""
+    fields = {"event": NAMES[type(event)], **asdict(event)}
+    lost = [key for key, value in fields.items() if isinstance(value, float) and math.isnan(value)]
+    told = {**fields, **dict.fromkeys(lost)}
+    return json.dumps(told, ensure_ascii=False, default=str)  # str: of a Path
 
 
 def append(path: Path, event: Event) -> None:
-    """Write an event at the end of the file."""
-    with path.open("a", encoding="utf-8") as lines:
-        lines.write(line(event) + "\n")
+    """Write the event at the end of the file."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line(event) + "\n")
 
 
-def read(path: Path) -> list[Stepped | Evaluated]:
-    """The events of a file, in order; a last line cut short by a kill is left out."""
+def read(path: Path) -> list[Event]:
+    """The events of a file, in the order they happened; none where there is no file.
+
+    Raises UsageError for a line that is no event.
+    """
     if not path.exists():
         return []
     lines = path.read_text("utf-8").split("\n")
-    return [_event(json.loads(text)) for text in lines[:-1]]
+    return [_event(each, f"{path}, line {n}") for n, each in enumerate(lines[:-1], 1)]
 
 
-def drop_after(path: Path, step: int) -> None:
-    """Forget what happened after a step."""
-    kept = [event for event in read(path) if event.step <= step]
-    path.write_text("".join(line(event) + "\n" for event in kept), "utf-8")
+def truncate(path: Path, checkpoint: Path) -> None:
+    """Leave what happened up to the checkpoint: the run goes on there and tells the rest again.
+
+    Nothing is left where there is no checkpoint.
+    """
+    if not checkpoint.exists():
+        path.unlink(missing_ok=True)
+        return
+    state = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
+    step: int = state["step"]
+    kept = [each for each in read(path) if not isinstance(each, Finished) and each.step <= step]
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_text("".join(line(each) + "\n" for each in kept), "utf-8")
+    unfinished.replace(path)
 
 
-class Board:
-    """Scalars for TensorBoard in a folder; use `board_of`."""
+class TensorBoard:
+    """Writes the numbers of events as TensorBoard's scalars, over photos seen.
+
+    Tags are the names that `metrics.jsonl` has for them: `stepped/loss`,
+    `evaluated/validation/en/text_to_image_recall@10`.
+    """
 
     def __init__(self, folder: Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard import SummaryWriter  # needs the extra
 
         self._writer: Any = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+        weakref.finalize(self, self._writer.close)
 
     def add(self, event: Event) -> None:
-        """The numbers of one event, over the photos seen."""
+        """Write the event's numbers, at once. An event of the end has none of its own."""
         if isinstance(event, Finished):
             return
-        for name, value in _scalars(event).items():
-            self._writer.add_scalar(name, value, event.photos)
+        for tag, value in scalars(event):
+            self._writer.add_scalar(tag, value, event.photos)
         self._writer.flush()
 
+    def close(self) -> None:
+        """Close the file; also done when the object is no longer used."""
+        self._writer.close()
 
-def board_of(folder: Path) -> Board | None:
-    """A board where the tensorboard package is installed, else None."""
-    return Board(folder) if importlib.util.find_spec("tensorboard") else None
+
+def tensorboard(folder: Path) -> TensorBoard | None:
+    """A writer of `folder/events.out.tfevents...`, or None where tensorboard is not installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        return None
+    return TensorBoard(folder)
 
 
-def _scalars(event: Stepped | Evaluated) -> dict[str, float]:
+def scalars(event: Stepped | Evaluated) -> Iterator[tuple[str, float]]:
+    """Every number that changes while a run goes on, by its tag."""
+    name = NAMES[type(event)]
     if isinstance(event, Stepped):
-        rates = {f"rate/{part}": rate for part, rate in event.rates.items()}
-        return {
-            "loss/training": event.loss,
-            "spread/cosine": event.cosine,
-            "logit_scale": event.logit_scale,
-            "photos_per_second": event.photos_per_second,
-            **rates,
-        }
-    found = {
-        f"{pairs}/{each.language}/{metric}": value
-        for pairs, rows in (("validation", event.validation), ("guard", event.guard))
-        for each in rows
-        for metric, value in each.metrics.items()
-    }
+        for field in ("loss", "logit_scale", "cosine", "photos_per_second"):
+            yield f"{name}/{field}", getattr(event, field)
+        for part, rate in event.rates.items():
+            yield f"{name}/rates/{part}", rate
+        return
     if event.loss is not None:
-        found["loss/validation"] = event.loss
+        yield f"{name}/loss", event.loss
+    for pairs, rows in (("validation", event.validation), ("guard", event.guard)):
+        for row in rows:
+            for metric, value in row.metrics.items():
+                yield f"{name}/{pairs}/{row.language}/{metric}", value
     if event.health is not None:
-        found |= {f"health/{name}": value for name, value in vars(event.health).items()}
-    return found
+        for field, value in asdict(event.health).items():
+            yield f"{name}/health/{field}", value
 
 
-def _event(found: dict[str, Any]) -> Stepped | Evaluated:
-    kind = found.pop("event")
-    if kind == "stepped":
-        return Stepped(**found)
-    for pairs in ("validation", "guard"):
-        found[pairs] = tuple(Measurement(**row) for row in found[pairs])
-    if found["health"] is not None:
-        found["health"] = Health(**found["health"])
-    return Evaluated(**found)
+def _event(text: str, where: str) -> Event:
+    try:
+        fields = json.loads(text)
+        name = fields.pop("event")
+        if name == "stepped":
+            return Stepped(**{**fields, "loss": _number(fields["loss"])})
+        if name == "evaluated":
+            return _evaluated(fields)
+        if name == "finished":
+            return Finished(
+                fields["name"],
+                Path(fields["folder"]),
+                _evaluated(fields["before"]),
+                _evaluated(fields["after"]),
+                tuple(fields["reasons"]),
+            )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UsageError(f"{where} is no event of a training run: {error}") from error
+    raise UsageError(f"{where} is no event of a training run: it calls itself {name!r}")
+
+
+def _number(found: float | None) -> float:
+    return math.nan if found is None else found
+
+
+def _evaluated(fields: dict[str, Any]) -> Evaluated:
+    health = fields["health"]
+    rows = {
+        key: tuple(Measurement(**row) for row in fields[key]) for key in ("validation", "guard")
+    }
+    return Evaluated(**{**fields, **rows, "health": None if health is None else Health(**health)})
