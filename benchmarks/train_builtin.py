@@ -72,7 +72,9 @@ def main() -> None:
         towers = training.open_towers(str(_resized(arguments, recipe.stages[-1].size)))
     else:
         texts = itertools.chain(*(training.texts_of(each, LANGUAGES) for each in photos.values()))
-        towers = training.fresh_towers("small", texts=texts, folder=arguments.run)
+        towers = training.fresh_towers(
+            f"small-{recipe.stages[-1].size}", texts=texts, folder=arguments.run
+        )
     print(f"{towers.parameters / 1e6:.2f} M parameters", flush=True)
     for event in training.train(towers, sets, recipe, arguments.run):
         print(event, flush=True)

@@ -199,7 +199,7 @@ def test_the_command_says_what_it_did_and_what_to_type_next(tmp_path: Path) -> N
     assert "validation: 6 photos" in result.stdout
     assert "text to image R@1" in result.stdout
     assert "rebuild --library" in result.stdout and "--encoder shapes-v1" in result.stdout
-    assert "before:" in result.stderr and "after 18 photos" in result.stderr
+    assert "before:" in result.stderr and "after 24 photos" in result.stderr
     again = CliRunner().invoke(app, ["finetune", str(tmp_path / "photos"), *words])
     assert again.exit_code == 2
     assert "already" in again.stderr

@@ -25,7 +25,7 @@ from imgsearch.library.lock import Lock
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, read_pairs, split
 from imgsearch.training import curves, logs
 from imgsearch.training.events import Evaluated, Event, Finished, score_of
-from imgsearch.training.loop import train
+from imgsearch.training.loop import steps_done, train
 from imgsearch.training.measuring import Measuring
 from imgsearch.training.model_card import model_card
 from imgsearch.training.ranks import Ranks, join_ranks
@@ -139,9 +139,9 @@ class _Run:
         if isinstance(self.validation, CaptionedPhotos):
             held_out = self._set("validation", self.validation, self.recipe.stages[-1].size)
         measuring = Measuring(self.towers, self.recipe, self.validation, self.guard, held_out)
-        board = logs.tensorboard(self.folder) if ranks.is_first else None
+        board = logs.board_of(self.folder / "tensorboard") if ranks.is_first else None
         if ranks.is_first:
-            logs.truncate(self.metrics, self.folder / "checkpoint.pt")
+            logs.drop_after(self.metrics, steps_done(self.folder))
         measure = measuring if ranks.is_first else None
         for event in train(
             self.towers, [learnt], self.recipe, self.folder, measure=measure, ranks=ranks
