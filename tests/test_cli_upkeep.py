@@ -3,15 +3,20 @@ how they end.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from conftest import ColourEncoder, draw
 from imgsearch.cli import app
+from imgsearch.encoders import load
 from imgsearch.indexing import index
 from imgsearch.library import open_library
+
+pytest_plugins = ["commands"]
 
 
 @pytest.fixture
@@ -64,6 +69,35 @@ def test_rebuild_with_an_encoder_lets_it_answer_and_says_how_to_return(folder: P
         "toy/colour answers zh, where toy/other did",
     ]
     assert "has no switch to take back" in imgsearch(folder, "rollback", code=2)
+
+
+def test_a_model_of_the_library_takes_over_and_moves_with_it(
+    tmp_path: Path, photos: Path, encoder: Path
+) -> None:
+    """As after `finetune`: the model is a folder in models/, with captions beside the photos."""
+    path = tmp_path / "library"
+    for colour in ("red", "green", "blue"):
+        (photos / f"{colour}.txt").write_text(f"a {colour} photo", "utf-8")
+    imgsearch(path, "index", str(photos), "--encoder", str(encoder), "--quiet")
+    model = path / "models" / "flowers-v2"
+    shutil.copytree(encoder, model)
+    weights = load_file(model / "open_clip_model.safetensors")
+    weights["text_projection"] = -weights["text_projection"]
+    save_file(weights, model / "open_clip_model.safetensors")
+    said = imgsearch(path, "rebuild", "--encoder", "models/flowers-v2/")
+    assert "3 embedded in " in said and "skipped" not in said
+    table = [line.split() for line in said.splitlines() if "toy/tiny" in line and "%" in line]
+    assert table[0][:6] == ["en,", "3", "photos,", "3", "texts", "toy/tiny"]
+    assert table[0][7:9] == ["100.0%", "100.0%"]  # of three photos, five are all
+    (tmp_path / "elsewhere").mkdir()
+    path = path.rename(tmp_path / "elsewhere" / "library")
+    hit = json.loads(imgsearch(path, "search", "red", "-k", "1", "--prompt", "raw", "--json"))
+    embedded = load(str(path / "models" / "flowers-v2")).embed_texts(["red"])[0]
+    with open_library(path) as library:
+        row = library.catalog.active_encoder("en")
+        assert row is not None and row.source == "flowers-v2"
+        ids, vectors = library.catalog.embeddings(row.id)
+    assert hit["photo_id"] == ids[(vectors @ embedded).argmax()]
 
 
 def test_rebuild_that_does_not_switch_says_what_does(folder: Path) -> None:

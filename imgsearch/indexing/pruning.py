@@ -9,7 +9,7 @@ trained or put there is a person's work: it goes only when it is named.
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imgsearch.catalog import EncoderRow, footprint
@@ -60,7 +60,8 @@ class Pruned:
     @property
     def size_bytes(self) -> int:
         """What it all takes up, without the catalog's own bookkeeping."""
-        return sum(each.size_bytes for each in (*self.encoders, *self.models))
+        encoders = sum(each.size_bytes for each in self.encoders)
+        return encoders + sum(each.size_bytes for each in self.models)
 
     def __bool__(self) -> bool:
         return bool(self.encoders or self.models)
@@ -102,7 +103,7 @@ def prune(library: Library, *, dry_run: bool, models: Sequence[str] = ()) -> Pru
             _delete(path)
         footprint.shrink(library.catalog)
         freed = max(0, before - _size_bytes(library.path))
-        return Pruned(**{**vars(pruned), "freed_bytes": freed})
+        return replace(pruned, freed_bytes=freed)
 
 
 def _look(library: Library, row: EncoderRow) -> Unused:
