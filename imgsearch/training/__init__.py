@@ -4,7 +4,8 @@
 is the plain loop under it, for any number of sets; `benchmarks/train_builtin.py` is its shortest
 complete use.
 
-    finetuning.py      the verb: material, what is proposed, the folder that comes out
+    finetuning.py      the verb: a run, what is proposed, the folder that comes out
+    material.py        what is learnt from, what is measured on
     recipe.py          everything that decides a run
     loop.py            step, report, evaluate, save; go on where it was
     steps.py           the gradient of a batch, in pieces and over processes
@@ -14,6 +15,8 @@ complete use.
     squares.py         decoded pictures
     views.py           crops, light, mixing
     towers.py          an encoder that can learn
+    architectures.py   encoders that have learnt nothing yet
+    activations.py     less memory for more time
     objective.py       which loss a recipe means
     losses.py          contrastive losses: pure functions
     collapse.py        noticing that all embeddings are alike
@@ -26,8 +29,9 @@ complete use.
     vocabulary.py      byte pairs of one's own
 """
 
-from imgsearch.training.finetuning import FromScratch, Material, finetune
+from imgsearch.training.finetuning import FromScratch, finetune
 from imgsearch.training.loop import train
+from imgsearch.training.material import Material
 from imgsearch.training.recipe import Objective, Rates, Recipe, Stage, Variation
 from imgsearch.training.sets import TrainingSet, captioned_set, labelled_set, texts_of
 from imgsearch.training.squares import Squares

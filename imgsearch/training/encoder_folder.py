@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from imgsearch.encoders.cn_clip import ChineseClip
+from imgsearch.encoders.cn_clip import ARCHITECTURES, ChineseClip
 from imgsearch.encoders.hub import TEXT_TOWER_FILES
 from imgsearch.encoders.open_clip import OpenClip
 from imgsearch.encoders.sources import CONFIG, OURS
@@ -86,6 +86,49 @@ def open_clip_config(encoder: OpenClip, name: str, base: str | None) -> dict[str
             "base": base,
         },
     }
+
+
+def architecture_of(encoder: OpenClip | ChineseClip) -> str:
+    """What the two towers are, in a line."""
+    millions = sum(each.numel() for each in encoder.model.parameters()) / 1e6
+    sizes = f"{encoder.image_size} px, {encoder.dim} dimensions, {millions:.1f} M parameters"
+    if isinstance(encoder, ChineseClip):
+        return f"Chinese-CLIP {encoder.architecture}, {sizes}"
+    vision, text = encoder.settings.model["vision_cfg"], encoder.settings.text
+    image = vision.get("timm_model_name") or f"{vision.get('layers')} layers, {vision.get('width')}"
+    words = text.get("hf_model_name") or f"{text.get('layers')} layers, {text.get('width')} wide"
+    return f"open_clip, image tower {image}, text tower {words}, {sizes}"
+
+
+def how_to_load(encoder: OpenClip | ChineseClip) -> str:
+    """Python that loads the saved folder with the package that made the base encoder."""
+    if isinstance(encoder, OpenClip):
+        return f"""import open_clip
+
+model, _, preprocess = open_clip.create_model_and_transforms("local-dir:FOLDER")
+{_how_to_tokenize(encoder)}"""
+    return f"""from cn_clip.clip import create_model, tokenize
+from safetensors.torch import load_file
+
+weights = load_file("FOLDER/{CHINESE_CLIP_WEIGHTS}")
+model = create_model({_package_name(encoder)!r}, {{"state_dict": weights}}).eval()"""
+
+
+def _how_to_tokenize(encoder: OpenClip) -> str:
+    merges = encoder.settings.merges
+    if merges is None:
+        return 'tokenizer = open_clip.get_tokenizer("local-dir:FOLDER")'
+    length = encoder.settings.text.get("context_length", 77)
+    spaced = "  # with a space around every Han character" if encoder.settings.space_han else ""
+    return (
+        "tokenizer = open_clip.SimpleTokenizer(\n"
+        f'    bpe_path="FOLDER/{merges.name}", context_length={length}\n){spaced}'
+    )
+
+
+def _package_name(encoder: ChineseClip) -> str:
+    """The package's name for both towers."""
+    return "@".join(ARCHITECTURES.get(encoder.architecture, ("custom", "custom")))
 
 
 def _check_replaceable(folder: Path) -> None:

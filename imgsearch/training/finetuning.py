@@ -7,12 +7,11 @@ of an unfinished run lies in the library's `training/NAME/`; the same call goes 
 """
 
 import contextlib
-import hashlib
 import json
 import math
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -20,37 +19,23 @@ import torch
 
 from imgsearch.encoders import device as devices
 from imgsearch.errors import NoEncoderError, UsageError
-from imgsearch.library import Library, captions_of
+from imgsearch.library import Library
 from imgsearch.library.lock import Lock
-from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, read_pairs, split
-from imgsearch.training import curves, logs
+from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
+from imgsearch.training import curves, encoder_folder, logs
 from imgsearch.training.events import Evaluated, Event, Finished, score_of
-from imgsearch.training.loop import steps_done, train
+from imgsearch.training.loop import train
+from imgsearch.training.material import Material, Pairs, Sets, read_material
 from imgsearch.training.measuring import Measuring
-from imgsearch.training.model_card import model_card
+from imgsearch.training.model_card import Card, model_card
 from imgsearch.training.ranks import Ranks, join_ranks
 from imgsearch.training.recipe import Recipe, Stage
 from imgsearch.training.sets import TrainingSet, captioned_set, labelled_set, texts_of
 from imgsearch.training.squares import Squares
 from imgsearch.training.towers import Towers, fresh_towers, open_towers
 
-Pairs = CaptionedPhotos | LabelledPhotos
 NAMES = re.compile(r"[\w][\w.+-]*")
 ROOM_TO_CROP = 1.125  # squares are held this much larger than the tower's input
-
-
-@dataclass(frozen=True)
-class Material:
-    """What is learnt from, and what is measured on: pairs, or the paths of pairs.
-
-    `validation` is other pairs, or how many or what share of the photos of `pairs` to set apart.
-    `guard` stands for all that must not be forgotten; without it, the library's own photos with
-    captions beside them that are not learnt from.
-    """
-
-    pairs: Pairs | Sequence[Path]
-    validation: Pairs | Sequence[Path] | float | int = 0.1
-    guard: Pairs | Sequence[Path] | None = None
 
 
 @dataclass(frozen=True)
@@ -80,17 +65,16 @@ def finetune(
     LibraryLockedError when another process is training under this name.
     """
     _check_name(library, name)
-    learnt, validation = _material(material)
+    sets = read_material(library, material)
     where = devices.choose(device)
     ranks = join_ranks(where)
     folder = library.path / "training" / name
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder, ranks):
         torch.manual_seed(recipe.seed)
-        towers = _towers(library, start, learnt, folder, device)
-        recipe = _resolved(recipe, towers, learnt, ranks)
-        guard = _guard(library, material, learnt)
-        run = _Run(name, folder, towers, recipe, learnt, validation, guard, str(_base(start)))
+        towers = _towers(library, start, sets.learnt, folder, device)
+        recipe = _resolved(recipe, towers, sets.learnt, ranks)
+        run = _Run(name, folder, towers, recipe, sets, _base(start))
         if ranks.is_first:
             run.check_fingerprint()
         ranks.wait()
@@ -107,9 +91,7 @@ class _Run:
     folder: Path
     towers: Towers
     recipe: Recipe
-    learnt: Pairs
-    validation: Pairs | None
-    guard: Pairs | None
+    sets: Sets
     base: str
 
     @property
@@ -119,7 +101,7 @@ class _Run:
     def check_fingerprint(self) -> None:
         """The state in the folder, if any, is of this very run."""
         file = self.folder / "run.json"
-        found = {"recipe": asdict(self.recipe), "base": self.base, "pairs": _fingerprint(self)}
+        found = {"recipe": asdict(self.recipe), "base": self.base, "pairs": self.sets.fingerprint}
         text = json.dumps(found, indent=2, default=str)
         if not (self.folder / "checkpoint.pt").exists():
             self.metrics.unlink(missing_ok=True)
@@ -134,14 +116,15 @@ class _Run:
     def events(self, ranks: Ranks) -> Iterator[Event]:
         """Train, and write down what happens."""
         side = math.ceil(ROOM_TO_CROP * max(stage.size for stage in self.recipe.stages))
-        learnt = self._set("pairs", self.learnt, side)
+        learnt = self._set("pairs", self.sets.learnt, side)
         held_out = None
-        if isinstance(self.validation, CaptionedPhotos):
-            held_out = self._set("validation", self.validation, self.recipe.stages[-1].size)
-        measuring = Measuring(self.towers, self.recipe, self.validation, self.guard, held_out)
-        board = logs.board_of(self.folder / "tensorboard") if ranks.is_first else None
+        validation = self.sets.validation
+        if isinstance(validation, CaptionedPhotos):
+            held_out = self._set("validation", validation, self.recipe.stages[-1].size)
+        measuring = Measuring(self.towers, self.recipe, validation, self.sets.guard, held_out)
+        board = logs.tensorboard(self.folder / "tensorboard") if ranks.is_first else None
         if ranks.is_first:
-            logs.drop_after(self.metrics, steps_done(self.folder))
+            logs.truncate(self.metrics, self.folder / "checkpoint.pt")
         measure = measuring if ranks.is_first else None
         for event in train(
             self.towers, [learnt], self.recipe, self.folder, measure=measure, ranks=ranks
@@ -173,14 +156,28 @@ class _Run:
         finished = Finished(self.name, target, before, after, _reasons(before, after, self.recipe))
         made = self.folder / "encoder"
         self.towers.save(made, self.name)
-        card = self._card(finished)
-        (made / "MODEL_CARD.md").write_text(model_card(card), "utf-8")
+        (made / "MODEL_CARD.md").write_text(model_card(self._card(finished)), "utf-8")
         for name in ("metrics.jsonl", "curves.png"):
             shutil.copyfile(self.folder / name, made / name)
         library.models_folder.mkdir(exist_ok=True)
         made.rename(target)
         shutil.rmtree(self.folder, ignore_errors=True)
         return finished
+
+    def _card(self, finished: Finished) -> Card:
+        encoder = self.towers.encoder
+        return Card(
+            name=self.name,
+            base=self.base,
+            architecture=encoder_folder.architecture_of(encoder),
+            languages=self.towers.languages,
+            pairs=self.sets.on_card,
+            recipe=self.recipe,
+            before=finished.before,
+            after=finished.after,
+            reasons=finished.reasons,
+            loading=encoder_folder.how_to_load(encoder),
+        )
 
 
 @contextlib.contextmanager
@@ -207,36 +204,6 @@ def _check_name(library: Library, name: str) -> None:
         )
 
 
-def _material(material: Material) -> tuple[Pairs, Pairs | None]:
-    learnt = _read(material.pairs)
-    held_out = material.validation
-    if isinstance(held_out, float | int):
-        if held_out == 0:
-            return learnt, None
-        learnt, validation = split(learnt, held_out)
-        return learnt, validation
-    return learnt, _read(held_out)
-
-
-def _read(pairs: Pairs | Sequence[Path]) -> Pairs:
-    if isinstance(pairs, CaptionedPhotos | LabelledPhotos):
-        return pairs
-    return read_pairs(pairs)
-
-
-def _guard(library: Library, material: Material, learnt: Pairs) -> Pairs | None:
-    if material.guard is not None:
-        return _read(material.guard)
-    _, own = captions_of(library)
-    known = set(learnt.pictures)
-    others = [row for row, picture in enumerate(own.pictures) if picture not in known]
-    if not others:
-        return None
-    return CaptionedPhotos(
-        tuple(own.pictures[row] for row in others), tuple(own.captions[row] for row in others)
-    )
-
-
 def _towers(
     library: Library, start: str | FromScratch, learnt: Pairs, folder: Path, device: str
 ) -> Towers:
@@ -246,8 +213,15 @@ def _towers(
     return fresh_towers(start.architecture, texts=texts, folder=folder, device=device)
 
 
-def _base(start: str | FromScratch) -> str | Path:
-    return start if isinstance(start, str) else f"{start.architecture}, from scratch"
+def _base(start: str | FromScratch) -> str:
+    if isinstance(start, str):
+        return start
+    return f"random weights ({Path(start.architecture).name})"
+
+
+def _languages(pairs: Pairs, towers: Towers) -> list[str]:
+    found = dict.fromkeys(each.split("_")[0] for each in pairs.languages)
+    return [language for language in found if language in towers.languages]
 
 
 def _resolved(recipe: Recipe, towers: Towers, learnt: Pairs, ranks: Ranks) -> Recipe:
@@ -278,22 +252,6 @@ def _resolved(recipe: Recipe, towers: Towers, learnt: Pairs, ranks: Ranks) -> Re
         photos = max(batch, round(recipe.epochs * len(learnt)))
         recipe = replace(recipe, stages=(Stage(towers.image_size, photos),))
     return replace(recipe, batch_size=batch)
-
-
-def _languages(pairs: Pairs, towers: Towers) -> list[str]:
-    found = dict.fromkeys(each.split("_")[0] for each in pairs.languages)
-    return [language for language in found if language in towers.languages]
-
-
-def _fingerprint(run: _Run) -> str:
-    """SHA-256 over everything learnt from: which photos, which texts."""
-    digest = hashlib.sha256()
-    texts = run.learnt.captions if isinstance(run.learnt, CaptionedPhotos) else run.learnt.labels
-    for picture, text in zip(run.learnt.pictures, texts, strict=True):
-        which = picture if isinstance(picture, bytes) else repr(picture).encode()
-        digest.update(hashlib.sha256(which).digest())
-        digest.update(repr(text).encode())
-    return digest.hexdigest()
 
 
 def _reasons(before: Evaluated, after: Evaluated, recipe: Recipe) -> tuple[str, ...]:

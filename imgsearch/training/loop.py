@@ -111,15 +111,6 @@ def train(
     run.take_best()
 
 
-def steps_done(folder: Path) -> int:
-    """How many steps the checkpoint in a folder stands for; -1 without one."""
-    path = folder / "checkpoint.pt"
-    if not path.exists():
-        return -1
-    state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu", mmap=True)
-    return int(state["step"])
-
-
 def loss_of_knowing_nothing(recipe: Recipe, batch: Batch) -> float | None:
     """What embeddings that are all alike would cost on this batch; None for losses that a healthy
     run keeps near it, or that have no such number."""

@@ -12,15 +12,15 @@ from torch.nn import functional as F
 
 from imgsearch.training.recipe import Variation
 
-
 CHANCES = 8  # random numbers a picture
 
 
 def random_views(squares: Tensor, size: int, variation: Variation, chance: Tensor) -> Tensor:
     """A random crop of each picture, maybe mirrored, in other light and colours.
 
-    chance is (CHANCES, b) in [0, 1), and decides everything. The crop keeps at least the share `smallest_crop` of the area, with an aspect ratio between 3:4
-    and 4:3 (Inception's crop), resampled bilinearly.
+    chance is (CHANCES, b) in [0, 1), and decides everything. The crop keeps at least the share
+    `smallest_crop` of the area, with an aspect ratio between 3:4 and 4:3 (Inception's crop),
+    resampled bilinearly.
     """
     b = len(squares)
     area, aspect, x, y, brightness, contrast, saturation, flip = chance

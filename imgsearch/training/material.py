@@ -1,0 +1,129 @@
+"""What a run learns from and what it is measured on, and that the two are kept apart.
+
+Paths or pairs go in, three sets come out: learnt from, validation, guard. What is said of them on
+the model card is counted here as well.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from imgsearch.library import Library, captions_of
+from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, read_pairs, split
+from imgsearch.training.model_card import PairsOnCard, Role
+
+Pairs: TypeAlias = CaptionedPhotos | LabelledPhotos
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is learnt from, and what is measured on: pairs, or the paths of pairs.
+
+    `validation` is other pairs, or how many or what share of the photos of `pairs` to set apart; 0
+    for none. `guard` stands for all that must not be forgotten; without it, the library's own
+    photos with captions beside them that are not learnt from.
+    """
+
+    pairs: Pairs | Sequence[Path]
+    validation: Pairs | Sequence[Path] | float | int = 0.1
+    guard: Pairs | Sequence[Path] | None = None
+
+
+@dataclass(frozen=True)
+class Sets:
+    """The three sets of a run; `names` are those of the files they came from, by role."""
+
+    learnt: Pairs
+    validation: Pairs | None
+    guard: Pairs | None
+    names: dict[Role, tuple[str, ...]]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over everything learnt from: which photos, which texts."""
+        digest = hashlib.sha256()
+        is_captioned = isinstance(self.learnt, CaptionedPhotos)
+        texts = self.learnt.captions if is_captioned else self.learnt.labels
+        for picture, text in zip(self.learnt.pictures, texts, strict=True):
+            which = picture if isinstance(picture, bytes) else repr(picture).encode()
+            digest.update(hashlib.sha256(which).digest())
+            digest.update(repr(text).encode())
+        return digest.hexdigest()
+
+    @property
+    def on_card(self) -> tuple[PairsOnCard, ...]:
+        """Each set as the model card counts it."""
+        roles: tuple[tuple[Role, Pairs | None], ...] = (
+            ("learnt from", self.learnt),
+            ("validation", self.validation),
+            ("guard", self.guard),
+        )
+        return tuple(
+            PairsOnCard(
+                role,
+                len(pairs),
+                _texts(pairs),
+                self.names[role],
+                pairs.unpaired.pictures + pairs.unpaired.texts,
+            )
+            for role, pairs in roles
+            if pairs is not None
+        )
+
+
+def read_material(library: Library, material: Material) -> Sets:
+    """Read, divide by picture, and find the guard. Raises UsageError for pairs that cannot be."""
+    learnt = _read(material.pairs)
+    validation: Pairs | None
+    if isinstance(material.validation, float | int):
+        validation = None
+        if material.validation:
+            learnt, validation = split(learnt, material.validation)
+        names = _names(material.pairs)
+    else:
+        validation, names = _read(material.validation), _names(material.validation)
+    if material.guard is None:
+        guard, guard_names = _own_captions(library, learnt), ("the library's own captions",)
+    else:
+        guard, guard_names = _read(material.guard), _names(material.guard)
+    found: dict[Role, tuple[str, ...]] = {
+        "learnt from": _names(material.pairs),
+        "validation": names,
+        "guard": guard_names,
+    }
+    return Sets(learnt, validation, guard, found)
+
+
+def _read(pairs: Pairs | Sequence[Path]) -> Pairs:
+    if isinstance(pairs, CaptionedPhotos | LabelledPhotos):
+        return pairs
+    return read_pairs(pairs)
+
+
+def _names(pairs: Pairs | Sequence[Path]) -> tuple[str, ...]:
+    if isinstance(pairs, CaptionedPhotos | LabelledPhotos):
+        return ()
+    return tuple(path.name for path in pairs)
+
+
+def _own_captions(library: Library, learnt: Pairs) -> CaptionedPhotos | None:
+    _, own = captions_of(library)
+    known = set(learnt.pictures)
+    others = [row for row, picture in enumerate(own.pictures) if picture not in known]
+    if not others:
+        return None
+    return CaptionedPhotos(
+        tuple(own.pictures[row] for row in others), tuple(own.captions[row] for row in others)
+    )
+
+
+def _texts(pairs: Pairs) -> dict[str, int]:
+    if isinstance(pairs, LabelledPhotos):
+        return {language: len(set(pairs.labels)) for language in pairs.languages}
+    counts: Counter[str] = Counter()
+    for captions in pairs.captions:
+        counts.update({language: len(texts) for language, texts in captions.items()})
+    return dict(counts)
