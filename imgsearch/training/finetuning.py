@@ -29,7 +29,7 @@ from imgsearch.training.material import Material, Pairs, Sets, read_material
 from imgsearch.training.measuring import Measuring
 from imgsearch.training.model_card import Card, model_card
 from imgsearch.training.ranks import Ranks, join_ranks
-from imgsearch.training.recipe import Recipe, Stage
+from imgsearch.training.recipe import Loss, Recipe, Stage
 from imgsearch.training.sets import TrainingSet, captioned_set, labelled_set, texts_of
 from imgsearch.training.squares import Squares
 from imgsearch.training.towers import Towers, fresh_towers, open_towers
@@ -229,7 +229,7 @@ def _resolved(recipe: Recipe, towers: Towers, learnt: Pairs, ranks: Ranks) -> Re
     recipe = recipe.resolved(towers.parameters, towers.is_fresh)
     has_labels = isinstance(learnt, LabelledPhotos) or any(learnt.labels)
     if recipe.objective.loss == "auto":
-        loss = "same-label" if has_labels else "same-caption"
+        loss: Loss = "same-label" if has_labels else "same-caption"
         recipe = replace(recipe, objective=replace(recipe.objective, loss=loss))
     if recipe.objective.loss == "same-label" and not has_labels:
         raise UsageError("the loss same-label needs pairs with labels; use same-caption")

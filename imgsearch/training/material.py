@@ -45,9 +45,11 @@ class Sets:
     def fingerprint(self) -> str:
         """SHA-256 over everything learnt from: which photos, which texts."""
         digest = hashlib.sha256()
-        is_captioned = isinstance(self.learnt, CaptionedPhotos)
-        texts = self.learnt.captions if is_captioned else self.learnt.labels
-        for picture, text in zip(self.learnt.pictures, texts, strict=True):
+        learnt = self.learnt
+        texts: Sequence[object] = (
+            learnt.captions if isinstance(learnt, CaptionedPhotos) else learnt.labels
+        )
+        for picture, text in zip(learnt.pictures, texts, strict=True):
             which = picture if isinstance(picture, bytes) else repr(picture).encode()
             digest.update(hashlib.sha256(which).digest())
             digest.update(repr(text).encode())
@@ -80,11 +82,16 @@ def read_material(library: Library, material: Material) -> Sets:
     validation: Pairs | None
     if isinstance(material.validation, float | int):
         validation = None
-        if material.validation:
-            learnt, validation = split(learnt, material.validation)
+        if material.validation:  # twice the same: each call keeps its own kind of pairs
+            if isinstance(learnt, CaptionedPhotos):
+                learnt, validation = split(learnt, material.validation)
+            else:
+                learnt, validation = split(learnt, material.validation)
         names = _names(material.pairs)
     else:
         validation, names = _read(material.validation), _names(material.validation)
+    guard: Pairs | None
+    guard_names: tuple[str, ...]
     if material.guard is None:
         guard, guard_names = _own_captions(library, learnt), ("the library's own captions",)
     else:

@@ -78,7 +78,7 @@ class Measuring:
                 pictures = self.towers.pixels(batch.views.to(self.towers.logit_scale.device))
                 tokens = [self.towers.tokens(text) for text in batch.texts]
                 size = self.recipe.micro_batch or len(pictures)
-                images = [self.towers.image_vectors(part) for part in pictures.split(size)]
+                images = [self.towers.image_vectors(part) for part in torch.split(pictures, size)]
                 texts = self.towers.text_vectors(tokens)
                 loss = batch_loss(
                     self.towers, self.recipe, batch, torch.cat(images).float(), texts.float()

@@ -84,7 +84,11 @@ class Stepper:
                 self.towers.pixels(part.to(self.device, non_blocking=True))
             )
 
-        return [Piece(piece(part), rng.getrandbits(63)) for part in views.split(size) if len(part)]
+        return [
+            Piece(piece(part), rng.getrandbits(63))
+            for part in torch.split(views, size)
+            if len(part)
+        ]
 
     def _text_pieces(self, tokens: Sequence[Token], rng: random.Random) -> list[Piece]:
         size = self.recipe.micro_batch or max(len(tokens), 1)
