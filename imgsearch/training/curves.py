@@ -19,12 +19,13 @@ from matplotlib.ticker import EngFormatter, PercentFormatter
 from imgsearch.errors import UsageError
 from imgsearch.evaluating import Measurement
 from imgsearch.training import logs
-from imgsearch.training.events import Evaluated, Stepped
+from imgsearch.training.events import Evaluated, Event, Stepped
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 GREY = "#666666"
-SIZE = (10.0, 10.5)  # inches
+SIZE = (10.0, 12.0)  # inches
 DOTS = 110  # an inch
+FEW = 20  # steps, to be marked one by one
 MEAN_RECALL = ("text_to_image_mean_recall", "image_to_text_mean_recall")
 
 
@@ -34,29 +35,30 @@ def draw(metrics: Path, target: Path) -> None:
     Raises UsageError where the file tells of no step and no evaluation.
     """
     events = logs.read(metrics)
+    if not any(isinstance(each, Stepped | Evaluated) for each in events):
+        raise UsageError(f"{metrics} tells of no step of a training run: there is nothing to draw")
+    unfinished = target.with_suffix(".tmp")
+    FigureCanvasAgg(figure_of(events)).print_png(unfinished)
+    unfinished.replace(target)
+
+
+def figure_of(events: Sequence[Event]) -> Figure:
+    """The three panels: loss, recall, spread."""
     stepped = [each for each in events if isinstance(each, Stepped)]
     evaluated = [each for each in events if isinstance(each, Evaluated)]
-    if not stepped and not evaluated:
-        raise UsageError(f"{metrics} tells of no step of a training run: there is nothing to draw")
     figure = Figure(figsize=SIZE, dpi=DOTS, layout="constrained")
-    canvas = FigureCanvasAgg(figure)
     loss, recall, spread = figure.subplots(3, 1, sharex=True)
     _draw_loss(loss, stepped, evaluated)
     _draw_recall(recall, evaluated)
     _draw_spread(spread, stepped, evaluated)
-    spread.set_xlabel("photos seen")
-    spread.xaxis.set_major_formatter(EngFormatter(sep=""))
     figure.align_ylabels([loss, recall, spread])
-    unfinished = target.with_suffix(".tmp")
-    canvas.print_png(unfinished)
-    unfinished.replace(target)
+    return figure
 
 
 def _draw_loss(axes: Axes, stepped: Sequence[Stepped], evaluated: Sequence[Evaluated]) -> None:
     axes.set_title("Loss", loc="left")
     axes.set_ylabel("nats")
-    seen = [each.photos for each in stepped]
-    axes.plot(seen, [each.loss for each in stepped], color=COLOURS[0], lw=1.2, label="training")
+    _draw_steps(axes, stepped, [each.loss for each in stepped], "training")
     measured = [(each.photos, each.loss) for each in evaluated if each.loss is not None]
     if measured:
         x, y = zip(*measured, strict=True)
@@ -65,8 +67,11 @@ def _draw_loss(axes: Axes, stepped: Sequence[Stepped], evaluated: Sequence[Evalu
 
 
 def _draw_recall(axes: Axes, evaluated: Sequence[Evaluated]) -> None:
-    """A colour a language; the guard is fainter and its marks are hollow."""
-    axes.set_title("Recall", loc="left")
+    """A colour a language; the guard is fainter and its marks are hollow.
+
+    The title says what the short names in the legend mean: in full they would not fit.
+    """
+    axes.set_title("Recall: R@10 from text to image, mean recall both ways", loc="left")
     axes.set_ylabel("share of queries")
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
     languages = sorted({row.language for each in evaluated for row in _rows(each)})
@@ -102,9 +107,8 @@ def _draw_spread(axes: Axes, stepped: Sequence[Stepped], evaluated: Sequence[Eva
     """Shares on the left, the effective rank on a scale of its own on the right."""
     axes.set_title("Spread of embeddings", loc="left")
     axes.set_ylabel("cosine, share")
-    seen = [each.photos for each in stepped]
     cosines = [each.cosine for each in stepped]
-    axes.plot(seen, cosines, color=COLOURS[0], lw=1.2, label="mean cosine, training photos")
+    _draw_steps(axes, stepped, cosines, "mean cosine, training photos")
     found = [(each.photos, each.health) for each in evaluated if each.health is not None]
     x = [photos for photos, _ in found]
     lines = []
@@ -126,7 +130,18 @@ def _draw_spread(axes: Axes, stepped: Sequence[Stepped], evaluated: Sequence[Eva
     _finish(axes, lines)
 
 
+def _draw_steps(
+    axes: Axes, stepped: Sequence[Stepped], values: Sequence[float], label: str
+) -> None:
+    mark = "." if len(stepped) < FEW else ""  # one step alone makes no line
+    seen = [each.photos for each in stepped]
+    axes.plot(seen, values, color=COLOURS[0], lw=1.2, marker=mark, label=label)
+
+
 def _finish(axes: Axes, more: Sequence[object] = ()) -> None:
+    axes.set_xlabel("photos seen")
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.tick_params(labelbottom=True)  # of every panel: none has to be read with another
     axes.grid(color="#dddddd", lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
@@ -134,7 +149,7 @@ def _finish(axes: Axes, more: Sequence[object] = ()) -> None:
     labels += [line.get_label() for line in more]
     if handles:
         axes.legend(
-            handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3, frameon=False
+            handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False
         )
 
 
@@ -148,5 +163,5 @@ def _value(row: Measurement, title: str) -> tuple[str, float]:
         name = "top-1" if title == "best hits" else "top-5"
         return name, row.metrics[name.replace("-", "_")]
     if title == "best hits":
-        return "text to image recall@10", row.metrics["text_to_image_recall@10"]
+        return "R@10", row.metrics["text_to_image_recall@10"]
     return "mean recall", sum(row.metrics[name] for name in MEAN_RECALL) / len(MEAN_RECALL)
