@@ -32,6 +32,13 @@ ZERO_SHOT = {
     "top_5": "top-5",
     "search_map": "mAP of searching for each class by name",
 }
+SOFT_ONLY = ("temperature", "normalize embeddings", "detach targets")
+SCHEDULE_ONLY = {"linear": ("decay",), "plateau": ("plateau patience", "plateau factor")}
+UNITS = {
+    **dict.fromkeys(("warmup", "decay", "image locked"), "of the run"),
+    "evaluations": "an epoch",
+    "largest guard loss": "of mean recall",
+}
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,14 @@ def model_card(card: Card) -> str:
 
 
 def recipe_rows(recipe: Recipe) -> Iterator[tuple[str, str]]:
-    """Every field of the recipe in words, with its value; what was left open is left out."""
-    yield from _rows_of(recipe, "")
+    """The fields of the recipe in words, with their values: all that had a say in this run."""
+    unused = set(SOFT_ONLY) if not recipe.objective.loss.startswith("soft") else set()
+    for schedule, own in SCHEDULE_ONLY.items():
+        if recipe.schedule != schedule:
+            unused |= set(own)
+    for title, value in _rows_of(recipe, ""):
+        if title not in unused:
+            yield title, f"{value} {UNITS[title]}" if title in UNITS else value
 
 
 def _rows_of(value: object, prefix: str) -> Iterator[tuple[str, str]]:
