@@ -37,7 +37,7 @@ class Progress:
     nothing of how long an encoder takes.
     """
 
-    def __init__(self, *, is_quiet: bool) -> None:
+    def __init__(self, *, is_quiet: bool, doing: str = "looking for photos") -> None:
         self._stderr = frame.stderr()
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -50,7 +50,7 @@ class Progress:
             transient=True,
             disable=is_quiet or not sys.stderr.isatty(),
         )
-        self._task = self._bar.add_task("looking for photos", total=None, rate="", skipped="")
+        self._task = self._bar.add_task(doing, total=None, rate="", skipped="")
         self._started: float | None = None
         self._done = self._skipped = self._unchanged = 0
 

@@ -67,7 +67,7 @@ def rebuild(
         for rebuilt in () if encoder else _indexes(opened, index_kind):
             frame.write(forms.rebuilt_json(rebuilt) if json else forms.index_line(rebuilt) + "\n")
         for name in encoder or ():
-            with Progress(is_quiet=is_quiet) as progress:
+            with Progress(is_quiet=is_quiet, doing="loading the encoder") as progress:
                 rebuilt = build(
                     opened,
                     encoder=name,

@@ -122,6 +122,6 @@ class Lock:
             time.sleep(0.02)
         return LibraryLockedError(
             f"{self.path.parent} is being written to by {holder}. "
-            "Wait for it (index, rebuild, switch and doctor do, with --wait), or stop it: "
-            "nothing it committed is lost."
+            "Wait for it (every command that writes does, with --wait), or stop it: nothing it "
+            "committed is lost."
         )
