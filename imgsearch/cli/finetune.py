@@ -3,6 +3,7 @@ gave."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -98,9 +99,10 @@ def finetune(
         seed=seed,
     )
     material = Material(pairs, _held_out(val), guard)
-    is_quiet = quiet or frame.settings(context).is_quiet
+    is_first = os.environ.get("RANK", "0") == "0"  # torchrun numbers its processes
+    is_quiet = quiet or frame.settings(context).is_quiet or not is_first
     with open_library(frame.library_path(context, library)) as opened:
-        if restart:
+        if restart and is_first:
             shutil.rmtree(opened.path / "training" / name, ignore_errors=True)
         events = train(
             opened,

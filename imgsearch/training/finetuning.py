@@ -28,7 +28,7 @@ from imgsearch.training.loop import train
 from imgsearch.training.material import Material, Pairs, Sets, read_material
 from imgsearch.training.measuring import Measuring
 from imgsearch.training.model_card import Card, model_card
-from imgsearch.training.ranks import Ranks, join_ranks
+from imgsearch.training.ranks import Ranks, join_ranks, own_device
 from imgsearch.training.recipe import Loss, Recipe, Stage
 from imgsearch.training.sets import TrainingSet, captioned_set, labelled_set, texts_of
 from imgsearch.training.squares import Squares
@@ -66,8 +66,8 @@ def finetune(
     """
     _check_name(library, name)
     sets = read_material(library, material)
-    where = devices.choose(device)
-    ranks = join_ranks(where)
+    device = own_device(device)
+    ranks = join_ranks(devices.choose(device))
     folder = library.path / "training" / name
     folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder, ranks):
@@ -81,6 +81,7 @@ def finetune(
         yield from run.events(ranks)
         if ranks.is_first:
             yield run.finish(library)
+        ranks.leave()
 
 
 @dataclass

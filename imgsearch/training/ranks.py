@@ -4,6 +4,7 @@ Every process draws the same batch and computes its own slice of it; embeddings 
 loss is that of the whole batch, and gradients are summed. Alone, all of this is the identity.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -57,15 +58,33 @@ class Ranks:
         dist.all_reduce(told)
         return float(told)
 
+    def leave(self) -> None:
+        """Let the others go; nothing can be gathered afterwards."""
+        if self.count > 1:
+            dist.barrier()
+            dist.destroy_process_group()
+
     def wait(self) -> None:
         """Go on once all processes have come here."""
         if self.count > 1:
             dist.barrier()
 
 
+def own_device(name: str) -> str:
+    """The device of this process: under torchrun, `auto` and `cuda` are a GPU for each."""
+    if name in ("auto", "cuda") and is_launched() and torch.cuda.is_available():
+        return f"cuda:{os.environ['LOCAL_RANK']}"  # which is how torchrun tells its processes apart
+    return name
+
+
+def is_launched() -> bool:
+    """Whether torchrun started this process."""
+    return dist.is_available() and dist.is_torchelastic_launched()
+
+
 def join_ranks(device: torch.device) -> Ranks:
     """Join the processes that torchrun started; alone without it."""
-    if not (dist.is_available() and dist.is_torchelastic_launched()):
+    if not is_launched():
         return Ranks()
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
