@@ -215,5 +215,6 @@ def _array(vectors: Tensor) -> Array:
 
 def _unit(vectors: Array) -> npt.NDArray[np.float64]:
     """Rows of length 1 in float64; a zero row stays zero, as torch leaves it."""
-    rows = vectors.astype(np.float64)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
+    rows: npt.NDArray[np.float64] = vectors.astype(np.float64)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True).clip(min=1e-12)
+    return rows

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from imgsearch.errors import UsageError
@@ -38,7 +38,7 @@ def draw(metrics: Path, target: Path) -> None:
     if not any(isinstance(each, Stepped | Evaluated) for each in events):
         raise UsageError(f"{metrics} tells of no step of a training run: there is nothing to draw")
     unfinished = target.with_suffix(".tmp")
-    FigureCanvasAgg(figure_of(events)).print_png(unfinished)
+    figure_of(events).savefig(unfinished, format="png")
     unfinished.replace(target)
 
 
@@ -111,7 +111,7 @@ def _draw_spread(axes: Axes, stepped: Sequence[Stepped], evaluated: Sequence[Eva
     _draw_steps(axes, stepped, cosines, "mean cosine, training photos")
     found = [(each.photos, each.health) for each in evaluated if each.health is not None]
     x = [photos for photos, _ in found]
-    lines = []
+    lines: list[Line2D] = []
     if found:
         cosines = [health.cosine for _, health in found]
         hits = [health.distinct_top_1 for _, health in found]
@@ -138,7 +138,7 @@ def _draw_steps(
     axes.plot(seen, values, color=COLOURS[0], lw=1.2, marker=mark, label=label)
 
 
-def _finish(axes: Axes, more: Sequence[object] = ()) -> None:
+def _finish(axes: Axes, more: Sequence[Line2D] = ()) -> None:
     axes.set_xlabel("photos seen")
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.tick_params(labelbottom=True)  # of every panel: none has to be read with another
@@ -146,7 +146,7 @@ def _finish(axes: Axes, more: Sequence[object] = ()) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     handles, labels = axes.get_legend_handles_labels()
     handles += more
-    labels += [line.get_label() for line in more]
+    labels += [str(line.get_label()) for line in more]
     if handles:
         axes.legend(
             handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False
