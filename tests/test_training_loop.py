@@ -135,6 +135,26 @@ def test_the_weights_that_measured_best_come_out(tmp_path: Path, learnt: Trainin
     assert not torch.equal(weights(of)["visual.proj"], seen[20]["visual.proj"])
 
 
+def test_an_evaluation_that_was_interrupted_is_made_when_the_run_goes_on(
+    tmp_path: Path, learnt: TrainingSet
+) -> None:
+    recipe = replace(RECIPE, evaluations=0.2)
+
+    def interrupted(step: int, photos: int) -> Evaluated:
+        if step == 20:
+            raise KeyboardInterrupt
+        return replace(next(scripted([0.1], [1.0])), step=step, photos=photos)
+
+    def measure(step: int, photos: int) -> Evaluated:
+        return replace(next(scripted([0.9], [1.0])), step=step, photos=photos)
+
+    events = train(towers(tmp_path / "t"), [learnt], recipe, tmp_path, measure=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(events)
+    again = train(towers(tmp_path / "t"), [learnt], recipe, tmp_path, measure=measure)
+    assert [(type(each), each.step) for each in again] == [(Evaluated, 20)]
+
+
 def test_a_plateau_of_the_validation_loss_lowers_the_rate(
     tmp_path: Path, learnt: TrainingSet
 ) -> None:

@@ -23,7 +23,7 @@ from imgsearch.library import Library
 from imgsearch.library.lock import Lock
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
 from imgsearch.training import curves, encoder_folder, logs
-from imgsearch.training.events import Evaluated, Event, Finished, score_of
+from imgsearch.training.events import Evaluated, Event, Finished, Stepped, score_of
 from imgsearch.training.loop import train
 from imgsearch.training.material import Material, Pairs, Sets, read_material
 from imgsearch.training.measuring import Measuring
@@ -123,9 +123,11 @@ class _Run:
         if isinstance(validation, CaptionedPhotos):
             held_out = self._set("validation", validation, self.recipe.stages[-1].size)
         measuring = Measuring(self.towers, self.recipe, validation, self.sets.guard, held_out)
-        board = logs.tensorboard(self.folder / "tensorboard") if ranks.is_first else None
+        board = None
         if ranks.is_first:
             logs.truncate(self.metrics, self.folder / "checkpoint.pt")
+            seen = [each.photos for each in logs.read(self.metrics) if isinstance(each, Stepped)]
+            board = logs.tensorboard(self.folder / "tensorboard", max(seen, default=None))
         measure = measuring if ranks.is_first else None
         for event in train(
             self.towers, [learnt], self.recipe, self.folder, measure=measure, ranks=ranks

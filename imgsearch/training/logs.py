@@ -73,10 +73,11 @@ class TensorBoard:
     `evaluated/validation/en/text_to_image_recall@10`.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, goes_on_after: int | None = None) -> None:
         from torch.utils.tensorboard import SummaryWriter  # needs the extra
 
-        self._writer: Any = SummaryWriter(str(folder))
+        hidden = None if goes_on_after is None else goes_on_after + 1
+        self._writer: Any = SummaryWriter(str(folder), purge_step=hidden)
         weakref.finalize(self, self._writer.close)
 
     def add(self, event: Event) -> None:
@@ -92,11 +93,14 @@ class TensorBoard:
         self._writer.close()
 
 
-def tensorboard(folder: Path) -> TensorBoard | None:
-    """A writer of `folder/events.out.tfevents...`, or None where tensorboard is not installed."""
+def tensorboard(folder: Path, goes_on_after: int | None = None) -> TensorBoard | None:
+    """A writer of `folder/events.out.tfevents...`, or None where tensorboard is not installed.
+
+    A run that goes on after so many photos hides what was written of it beyond them.
+    """
     if importlib.util.find_spec("tensorboard") is None:
         return None
-    return TensorBoard(folder)
+    return TensorBoard(folder, goes_on_after)
 
 
 def scalars(event: Stepped | Evaluated) -> Iterator[tuple[str, float]]:

@@ -17,7 +17,7 @@ from torch import nn
 
 from imgsearch.training.batches import Batch, Batches, size_at
 from imgsearch.training.collapse import Watch, loss_of_guessing
-from imgsearch.training.events import Evaluated, Stepped
+from imgsearch.training.events import Evaluated, Health, Stepped
 from imgsearch.training.ranks import Ranks
 from imgsearch.training.recipe import Recipe
 from imgsearch.training.sets import TrainingSet
@@ -48,7 +48,7 @@ def plan_of(recipe: Recipe, batches: Batches) -> Plan:
     steps = max(1, math.ceil(photos / batches.photos_a_step))
     largest = max(len(each) / n for each, n in zip(batches.sets, batches.counts, strict=True))
     every = max(1, round(largest / recipe.evaluations)) if recipe.evaluations else steps
-    return Plan(steps, batches.photos_a_step, frozenset({*range(every, steps, every), steps}))
+    return Plan(steps, batches.photos_a_step, frozenset({0, *range(every, steps, every), steps}))
 
 
 def train(
@@ -72,13 +72,8 @@ def train(
     run = Run(towers, recipe, folder, ranks)
     run.load()
     stepper = Stepper(towers, recipe, ranks, run.device)
-    starting = None
-    if run.step == 0:
-        evaluated = run.measured(measure, 0)
-        if evaluated is not None:
-            starting = evaluated.health
-            yield evaluated
-    watch = Watch(plan.steps, recipe.rates.of_parts, starting)
+    yield from evaluations(run, plan, measure, None)
+    watch = Watch(plan.steps, recipe.rates.of_parts, run.starting)
     report = Report(recipe, plan)
     try:
         for step, batch in batches.steps(run.step, plan.steps):
@@ -96,19 +91,30 @@ def train(
                     run.step, computed.images, computed.texts, computed.loss, guessing
                 )
                 yield report.stepped(run, cosine, done)
-            if run.step in plan.evaluations:
-                evaluated = run.measured(measure, run.step * plan.photos_a_step)
-                run.save()
-                if evaluated is not None:
-                    if evaluated.health is not None:
-                        watch.judge(run.step, evaluated.health)
-                    yield evaluated
-            elif run.is_save_due():
+            yield from evaluations(run, plan, measure, watch)
+            if run.is_save_due():
                 run.save()
     finally:
         if run.is_between_steps:
             run.save()
     run.take_best()
+
+
+def evaluations(
+    run: "Run", plan: Plan, measure: Measure | None, watch: Watch | None
+) -> Iterator[Evaluated]:
+    """Measure where the plan says so and it was not done before an interruption; then save."""
+    if run.step not in plan.evaluations or run.measured_step == run.step:
+        return
+    evaluated = run.measured(measure, run.step * plan.photos_a_step)
+    if evaluated is not None:
+        if watch is None:
+            run.starting = run.starting or evaluated.health
+        elif evaluated.health is not None:
+            watch.judge(run.step, evaluated.health)
+        yield evaluated
+    if run.step:
+        run.save()
 
 
 def loss_of_knowing_nothing(recipe: Recipe, batch: Batch) -> float | None:
@@ -131,6 +137,8 @@ class Run:
         self.folder = folder
         self.ranks = ranks
         self.step = 0
+        self.measured_step = -1
+        self.starting: Health | None = None
         self.is_between_steps = True
         self.device = towers.logit_scale.device
         towers.lock(recipe.freeze)
@@ -139,7 +147,7 @@ class Run:
         self.plateau = Plateau(recipe.plateau_patience, recipe.plateau_factor)
         self._best: float | None = None
         self._saved_at = time.monotonic()
-        self._saved_step = 0
+        self._saved_step = (0, -1)
         self._pause = float(SAVED_EVERY_SECONDS)
         towers.checkpoint_activations(recipe.checkpoint_activations)
 
@@ -182,6 +190,7 @@ class Run:
                 self._best = score
                 self._write(self.folder / "best.pt", self.towers.model.state_dict())
         self.plateau.share = self.ranks.of_first(self.plateau.share)
+        self.measured_step = self.step
         return evaluated
 
     def take_best(self) -> None:
@@ -197,7 +206,7 @@ class Run:
 
     def save(self) -> None:
         """Write the checkpoint, unless this very step is written."""
-        if self._saved_step == self.step:
+        if self._saved_step == (self.step, self.measured_step):
             return
         started = time.monotonic()
         state = {
@@ -205,10 +214,13 @@ class Run:
             "optimiser": self.optimiser.state_dict(),
             "plateau": vars(self.plateau),
             "best": self._best,
+            "starting": vars(self.starting) if self.starting else None,
+            "measured_step": self.measured_step,
             "step": self.step,
         }
         self._write(self.folder / "checkpoint.pt", state)
-        self._saved_at, self._saved_step = time.monotonic(), self.step
+        self._saved_at = time.monotonic()
+        self._saved_step = (self.step, self.measured_step)
         self._pause = max(SAVED_EVERY_SECONDS, (self._saved_at - started) / SAVING_SHARE)
 
     def load(self) -> None:
@@ -221,7 +233,10 @@ class Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.plateau = Plateau(**state["plateau"])
         self._best = state["best"]
-        self.step = self._saved_step = state["step"]
+        self.starting = Health(**state["starting"]) if state["starting"] else None
+        self.measured_step = state["measured_step"]
+        self.step = state["step"]
+        self._saved_step = (self.step, self.measured_step)
 
     def _write(self, path: Path, state: dict[str, Any]) -> None:
         if self.ranks.is_first:
