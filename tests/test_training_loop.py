@@ -53,11 +53,11 @@ def test_the_loss_falls(tmp_path: Path, learnt: TrainingSet) -> None:
     assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 0.5
 
 
-@pytest.mark.parametrize("stop_after", [1, 7])
+@pytest.mark.parametrize("stop_after", [7])
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
     tmp_path: Path, learnt: TrainingSet, stop_after: int
 ) -> None:
-    recipe = replace(RECIPE, image_locked=0.3, precision="bf16")
+    recipe = replace(RECIPE, image_locked=0.3)
     whole = towers(tmp_path / "t", RESNET)
     steps = run(whole, learnt, recipe, tmp_path / "whole")
     (tmp_path / "parts").mkdir()
