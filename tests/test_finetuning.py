@@ -17,7 +17,7 @@ from imgsearch.library import Library, open_library
 from imgsearch.library.lock import Lock
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
 from imgsearch.training import FromScratch, Material, Objective, Rates, Recipe, Variation, finetune
-from imgsearch.training.events import Evaluated, Event, Finished, Stepped
+from imgsearch.training.events import Began, Evaluated, Event, Finished, Stepped
 from learning import VIT, shapes
 
 SCRATCH = Recipe(epochs=6, batch_size=12, rates=Rates(every=3e-3), variation=Variation(0.8))
@@ -51,8 +51,10 @@ def test_a_fine_tuned_encoder_is_measured_before_and_after_and_loads_by_its_name
             library, Material(pairs, validation=0.25), name="shapes-v1", recipe=recipe
         )
     )
-    assert isinstance(events[0], Evaluated)
-    assert events[0].step == 0
+    assert isinstance(events[0], Began)
+    assert (events[0].learnt, events[0].validation, events[0].guard) == (36, 12, 0)
+    assert isinstance(events[1], Evaluated)
+    assert events[1].step == 0
     done = finished(events)
     assert done.folder == library.path / "models" / "shapes-v1"
     before, after = done.before.score, done.after.score
@@ -129,6 +131,37 @@ def test_photos_with_a_class_are_learnt_through_templates(
     pairs = LabelledPhotos(captioned.pictures, labels, names)
     events = list(finetune(library, Material(pairs, 0.25), name="c", start=tiny, recipe=SCRATCH))
     assert set(finished(events).after.validation[0].metrics) >= {"top_1", "top_5"}
+
+
+def test_photos_that_cannot_be_read_are_left_out_and_named_at_the_end(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    pairs = shapes(tmp_path / "photos")
+    validation = shapes(tmp_path / "validation", copies=1)
+    for broken in (pairs.pictures[5], validation.pictures[2]):
+        assert isinstance(broken, Path)
+        broken.write_bytes(b"no picture")
+    events = list(
+        finetune(library, Material(pairs, validation), name="b", start=tiny, recipe=SCRATCH)
+    )
+    done = finished(events)
+    assert [str(pairs.pictures[5]) in each for each in done.unreadable] == [False, True]
+    assert str(validation.pictures[2]) in done.unreadable[0]
+    assert done.after.validation[0].photos == 11
+
+
+def test_pairs_of_which_no_photo_can_be_read_are_refused(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    pairs = shapes(tmp_path / "photos", copies=1)
+    validation = shapes(tmp_path / "validation", copies=1)
+    for broken in pairs.pictures:
+        assert isinstance(broken, Path)
+        broken.write_bytes(b"no picture")
+    with pytest.raises(UsageError, match="no photo of a batch can be decoded"):
+        list(finetune(library, Material(pairs, validation), name="b", start=tiny, recipe=SCRATCH))
+    with pytest.raises(UsageError, match="no photo to measure on can be decoded"):
+        list(finetune(library, Material(validation, pairs), name="c", start=tiny, recipe=SCRATCH))
 
 
 def test_a_collapsed_run_leaves_nothing_in_the_library(

@@ -8,8 +8,8 @@ import sys
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from imgsearch.cli import frame
-from imgsearch.display.finetuning import evaluated_line
-from imgsearch.training.events import Evaluated, Event, Stepped
+from imgsearch.display.finetuning import began_lines, evaluated_line
+from imgsearch.training.events import Began, Evaluated, Event, Stepped
 
 
 class TrainingProgress:
@@ -40,7 +40,10 @@ class TrainingProgress:
 
     def show(self, event: Event) -> None:
         """Move the bar, or say how good the encoder is by now."""
-        if isinstance(event, Stepped):
+        if isinstance(event, Began):
+            for line in [] if self._is_quiet else began_lines(event):
+                self._stderr.print(line)
+        elif isinstance(event, Stepped):
             self._bar.update(
                 self._task,
                 description="training",

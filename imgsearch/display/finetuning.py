@@ -10,8 +10,9 @@ from rich.text import Text
 
 from imgsearch.display.text import shown
 from imgsearch.evaluating import Measurement
-from imgsearch.training.events import Evaluated, Finished
+from imgsearch.training.events import Began, Evaluated, Finished
 
+NAMED = 5  # unreadable photos, at most
 SHOWN = (  # metric -> row title
     ("text_to_image_recall@1", "text to image R@1"),
     ("text_to_image_recall@5", "R@5"),
@@ -36,6 +37,7 @@ def finished_page(finished: Finished, next_command: str) -> RenderableType:
     ):
         if before:
             parts.append(before_after_table(title, before, after))
+    parts += _unreadable(finished.unreadable)
     parts.append(Text(f"{shown(finished.name)} is in {shown(str(finished.folder))}"))
     if finished.is_proposed:
         parts.append(Text(f"put it to work: {next_command}", style="green"))
@@ -45,6 +47,14 @@ def finished_page(finished: Finished, next_command: str) -> RenderableType:
         ]
         parts.append(Text(f"to use it all the same: {next_command}", style="dim"))
     return Group(*parts)
+
+
+def _unreadable(reasons: Sequence[str]) -> list[Text]:
+    """The first few photos that could not be read, and how many more there are."""
+    lines = [f"left out: {shown(reason)}" for reason in reasons[:NAMED]]
+    if len(reasons) > NAMED:
+        lines.append(f"and {len(reasons) - NAMED:,} more that cannot be read")
+    return [Text(line, style="yellow") for line in lines]
 
 
 def before_after_table(
@@ -82,6 +92,24 @@ def _cells(old: float, new: float) -> tuple[str, str, Text]:
     change = 100 * (new - old)
     style = "green" if change > 0 else "red" if change < 0 else ""
     return f"{old:.1%}", f"{new:.1%}", Text(f"{change:+.1f}", style=style)
+
+
+def began_lines(began: Began) -> list[str]:
+    """What the run works with, and what was left out of it."""
+    texts = ", ".join(f"{count:,} {shown(name)}" for name, count in began.texts.items())
+    lines = [
+        f"{shown(began.encoder)}, {began.parameters / 1e6:.1f} M parameters: {began.learnt:,} "
+        f"photos to learn from ({texts} texts), {began.validation:,} to measure on, "
+        f"{began.guard:,} as a guard"
+    ]
+    if began.pictures_without_text or began.texts_without_picture:
+        lines.append(
+            f"left out: {began.pictures_without_text:,} pictures without a text, "
+            f"{began.texts_without_picture:,} texts without a picture"
+        )
+    if began.goes_on_from:
+        lines.append(f"going on after {began.goes_on_from:,} photos seen")
+    return lines
 
 
 def evaluated_line(evaluated: Evaluated) -> str:

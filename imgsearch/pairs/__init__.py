@@ -47,7 +47,7 @@ from imgsearch.pairs.photos import CaptionedPhotos, Ids, LabelledPhotos, Unpaire
 from imgsearch.pairs.pictures import Picture, Stored, content
 from imgsearch.pairs.reading import read_pairs
 from imgsearch.pairs.sidecars import read_beside
-from imgsearch.pairs.splitting import split
+from imgsearch.pairs.splitting import split, subset
 
 __all__ = [
     "CaptionedPhotos",
@@ -60,4 +60,5 @@ __all__ = [
     "read_beside",
     "read_pairs",
     "split",
+    "subset",
 ]

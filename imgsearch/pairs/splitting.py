@@ -48,8 +48,8 @@ def split(photos: Photos, share_or_count: float | int, seed: int = 0) -> tuple[P
             "more, or fewer"
         )
     return (
-        _subset(photos, [row for row, key in enumerate(keys) if key not in held]),
-        _subset(photos, [row for row, key in enumerate(keys) if key in held]),
+        subset(photos, [row for row, key in enumerate(keys) if key not in held]),
+        subset(photos, [row for row, key in enumerate(keys) if key in held]),
     )
 
 
@@ -98,7 +98,8 @@ def _rank(seed: int, key: str) -> bytes:
     return hashlib.sha256(f"{seed} {key}".encode("utf-8", "surrogateescape")).digest()
 
 
-def _subset(photos: Photos, rows: Sequence[int]) -> Photos:
+def subset(photos: Photos, rows: Sequence[int]) -> Photos:
+    """The photos of these rows, in this order; what was unpaired belongs to the whole alone."""
     part = replace(
         photos,
         pictures=tuple(photos.pictures[row] for row in rows),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from imgsearch.errors import UsageError
 from imgsearch.training.ranks import Ranks
 from imgsearch.training.recipe import Recipe
 from imgsearch.training.sets import Drawn, TrainingSet
@@ -116,7 +117,13 @@ class Batches:
                 weight = len(photos) / self.photos_a_step / len(drawn)
                 contrasts.append(Contrast(found, found.rows + total, len(photos), own, weight))
             total += len(photos)
+        if not total:
+            raise UsageError(f"no photo of a batch can be decoded: {self._first_reason()}")
         return Batch(torch.cat(views), mine, total, tuple(contrasts))
+
+    def _first_reason(self) -> str:
+        reasons = (reason for each in self.sets for reason in each.squares.bad.values())
+        return next(reasons, "another process cannot read its part")
 
     def _views(
         self, part: Part, size: int, generator: torch.Generator, rng: random.Random

@@ -1,8 +1,8 @@
 """What a training run tells its caller while it goes on.
 
-Plain frozen values, in the order they happen: an `Evaluated` before the first step, then `Stepped`
-and `Evaluated` in turn, one `Finished` at the end. The command line draws its bar and its tables
-from them, `metrics.jsonl` holds the same values.
+Plain frozen values, in the order they happen: `Began`, an `Evaluated` before the first step, then
+`Stepped` and `Evaluated` in turn, one `Finished` at the end. The command line draws its bar and its
+tables from them, `metrics.jsonl` holds the same values.
 """
 
 from __future__ import annotations
@@ -27,6 +27,26 @@ class Health:
     cosine: float
     effective_rank: float
     distinct_top_1: float
+
+
+@dataclass(frozen=True)
+class Began:
+    """What the run works with: photos learnt from, measured on and guarding; halves left out.
+
+    `texts` counts the texts learnt from, by language; `pictures_without_text` and
+    `texts_without_picture` are of the pairs learnt from. `goes_on_from` photos seen before an
+    interruption, 0 for a new run.
+    """
+
+    encoder: str
+    parameters: int
+    learnt: int
+    validation: int
+    guard: int
+    texts: dict[str, int]
+    pictures_without_text: int
+    texts_without_picture: int
+    goes_on_from: int
 
 
 @dataclass(frozen=True)
@@ -72,13 +92,18 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Finished:
-    """The encoder is in `folder` and answers to `name`; `reasons` say why it is not proposed."""
+    """The encoder is in `folder` and answers to `name`; `reasons` say why it is not proposed.
+
+    `unreadable` are photos that could not be decoded, each with its reason; the run went on without
+    them.
+    """
 
     name: str
     folder: Path
     before: Evaluated
     after: Evaluated
     reasons: tuple[str, ...]
+    unreadable: tuple[str, ...] = ()
 
     @property
     def is_proposed(self) -> bool:
@@ -96,4 +121,4 @@ def score_of(measurements: Sequence[Measurement]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-Event: TypeAlias = Stepped | Evaluated | Finished
+Event: TypeAlias = Began | Stepped | Evaluated | Finished

@@ -23,9 +23,9 @@ from imgsearch.library import Library
 from imgsearch.library.lock import Lock
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
 from imgsearch.training import curves, encoder_folder, logs
-from imgsearch.training.events import Evaluated, Event, Finished, Stepped, score_of
+from imgsearch.training.events import Began, Evaluated, Event, Finished, Stepped, score_of
 from imgsearch.training.loop import train
-from imgsearch.training.material import Material, Pairs, Sets, read_material
+from imgsearch.training.material import Material, Pairs, Sets, read_material, texts_by_language
 from imgsearch.training.measuring import Measuring
 from imgsearch.training.model_card import Card, model_card
 from imgsearch.training.ranks import Ranks, join_ranks, own_device
@@ -94,6 +94,7 @@ class _Run:
     recipe: Recipe
     sets: Sets
     base: str
+    squares: Squares | None = None  # of the photos learnt from, once training
 
     @property
     def metrics(self) -> Path:
@@ -114,6 +115,22 @@ class _Run:
             )
         file.write_text(text, "utf-8")
 
+    def began(self) -> Began:
+        """What the run works with."""
+        learnt, sets = self.sets.learnt, self.sets
+        seen = [each.photos for each in logs.read(self.metrics) if isinstance(each, Stepped)]
+        return Began(
+            encoder=self.base,
+            parameters=self.towers.parameters,
+            learnt=len(learnt),
+            validation=len(sets.validation or ()),
+            guard=len(sets.guard or ()),
+            texts=texts_by_language(learnt),
+            pictures_without_text=learnt.unpaired.pictures,
+            texts_without_picture=learnt.unpaired.texts,
+            goes_on_from=max(seen, default=0),
+        )
+
     def events(self, ranks: Ranks) -> Iterator[Event]:
         """Train, and write down what happens."""
         side = math.ceil(ROOM_TO_CROP * max(stage.size for stage in self.recipe.stages))
@@ -124,10 +141,12 @@ class _Run:
             held_out = self._set("validation", validation, self.recipe.stages[-1].size)
         measuring = Measuring(self.towers, self.recipe, validation, self.sets.guard, held_out)
         board = None
+        self.squares = learnt.squares
         if ranks.is_first:
             logs.truncate(self.metrics, self.folder / "checkpoint.pt")
-            seen = [each.photos for each in logs.read(self.metrics) if isinstance(each, Stepped)]
-            board = logs.tensorboard(self.folder / "tensorboard", max(seen, default=None))
+            began = self.began()
+            board = logs.tensorboard(self.folder / "tensorboard", began.goes_on_from or None)
+            yield began
         measure = measuring if ranks.is_first else None
         for event in train(
             self.towers, [learnt], self.recipe, self.folder, measure=measure, ranks=ranks
@@ -153,10 +172,13 @@ class _Run:
         """Put the encoder, its card and its curves into the library; forget the run's state."""
         evaluated = [each for each in logs.read(self.metrics) if isinstance(each, Evaluated)]
         before, after = evaluated[0], evaluated[-1]
-        if self.recipe.keep == "best":
-            after = max(evaluated, key=lambda each: (each.score or 0.0, each.step))
+        if self.recipe.keep == "best" and after.score is not None:
+            after = max(evaluated, key=lambda each: each.score or 0.0)  # the first of equals
         target = library.models_folder / self.name
-        finished = Finished(self.name, target, before, after, _reasons(before, after, self.recipe))
+        reasons = _reasons(before, after, self.recipe)
+        bad = self.squares.bad.values() if self.squares else ()
+        unreadable = (*self.sets.unreadable, *bad)
+        finished = Finished(self.name, target, before, after, reasons, unreadable)
         made = self.folder / "encoder"
         self.towers.save(made, self.name)
         (made / "MODEL_CARD.md").write_text(model_card(self._card(finished)), "utf-8")

@@ -20,9 +20,9 @@ import torch
 
 from imgsearch.errors import UsageError
 from imgsearch.evaluating import Measurement
-from imgsearch.training.events import Evaluated, Event, Finished, Health, Stepped
+from imgsearch.training.events import Began, Evaluated, Event, Finished, Health, Stepped
 
-NAMES = {Stepped: "stepped", Evaluated: "evaluated", Finished: "finished"}
+NAMES = {Began: "began", Stepped: "stepped", Evaluated: "evaluated", Finished: "finished"}
 
 
 def line(event: Event) -> str:
@@ -60,7 +60,8 @@ def truncate(path: Path, checkpoint: Path) -> None:
         return
     state = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
     step: int = state["step"]
-    kept = [each for each in read(path) if not isinstance(each, Finished) and each.step <= step]
+    events = [each for each in read(path) if isinstance(each, Stepped | Evaluated)]
+    kept = [each for each in events if each.step <= step]
     unfinished = path.with_suffix(".tmp")
     unfinished.write_text("".join(line(each) + "\n" for each in kept), "utf-8")
     unfinished.replace(path)
@@ -82,7 +83,7 @@ class TensorBoard:
 
     def add(self, event: Event) -> None:
         """Write the event's numbers, at once. An event of the end has none of its own."""
-        if isinstance(event, Finished):
+        if isinstance(event, Began | Finished):
             return
         for tag, value in scalars(event):
             self._writer.add_scalar(tag, value, event.photos)

@@ -7,15 +7,27 @@ the model card is counted here as well.
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from imgsearch import images
+from imgsearch.errors import PictureError, UsageError
 from imgsearch.library import Library, captions_of
-from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, read_pairs, split
+from imgsearch.pairs import (
+    CaptionedPhotos,
+    LabelledPhotos,
+    Picture,
+    content,
+    read_pairs,
+    split,
+    subset,
+)
 from imgsearch.training.model_card import PairsOnCard, Role
 
 Pairs: TypeAlias = CaptionedPhotos | LabelledPhotos
+SMALL = 64  # pixels, the least a picture is decoded to: whether it can be is all that is asked
 
 
 @dataclass(frozen=True)
@@ -34,12 +46,17 @@ class Material:
 
 @dataclass(frozen=True)
 class Sets:
-    """The three sets of a run; `names` are those of the files they came from, by role."""
+    """The three sets of a run; `names` are those of the files they came from, by role.
+
+    Photos to measure on that cannot be decoded are left out, and why is in `unreadable`; those
+    learnt from are met as the run goes on.
+    """
 
     learnt: Pairs
     validation: Pairs | None
     guard: Pairs | None
     names: dict[Role, tuple[str, ...]]
+    unreadable: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -67,7 +84,7 @@ class Sets:
             PairsOnCard(
                 role,
                 len(pairs),
-                _texts(pairs),
+                texts_by_language(pairs),
                 self.names[role],
                 pairs.unpaired.pictures + pairs.unpaired.texts,
             )
@@ -101,7 +118,37 @@ def read_material(library: Library, material: Material) -> Sets:
         "validation": names,
         "guard": guard_names,
     }
-    return Sets(learnt, validation, guard, found)
+    unreadable: list[str] = []
+    return Sets(
+        learnt,
+        _readable(validation, unreadable),
+        _readable(guard, unreadable),
+        found,
+        tuple(unreadable),
+    )
+
+
+def _readable(pairs: Pairs | None, unreadable: list[str]) -> Pairs | None:
+    """The pairs whose pictures can be decoded; why the others cannot goes to the list."""
+    if pairs is None:
+        return None
+    with ThreadPoolExecutor() as pool:
+        reasons = list(pool.map(_why_unreadable, pairs.pictures))
+    rows = [row for row, reason in enumerate(reasons) if reason is None]
+    unreadable += [reason for reason in reasons if reason is not None]
+    if not rows:
+        raise UsageError(f"no photo to measure on can be decoded: {unreadable[-1]}")
+    if isinstance(pairs, CaptionedPhotos):  # each call keeps its own kind of pairs
+        return subset(pairs, rows)
+    return subset(pairs, rows)
+
+
+def _why_unreadable(picture: Picture) -> str | None:
+    try:
+        images.decode(content(picture), short_side=SMALL)
+    except PictureError as error:
+        return str(error)
+    return None
 
 
 def _read(pairs: Pairs | Sequence[Path]) -> Pairs:
@@ -127,7 +174,8 @@ def _own_captions(library: Library, learnt: Pairs) -> CaptionedPhotos | None:
     )
 
 
-def _texts(pairs: Pairs) -> dict[str, int]:
+def texts_by_language(pairs: Pairs) -> dict[str, int]:
+    """How many sentences there are in each language; of labelled photos, how many classes."""
     if isinstance(pairs, LabelledPhotos):
         return {language: len(set(pairs.labels)) for language in pairs.languages}
     counts: Counter[str] = Counter()

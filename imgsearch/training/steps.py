@@ -151,7 +151,7 @@ def batch_loss(
     """The loss of all photos (b, d) and texts (u, d) of a batch, in float32; its sets and languages
     weighted by photos."""
     scale = towers.logit_scale.exp()
-    total = images.new_zeros(())
+    total = 0 * (images.sum() + texts.sum())  # a batch without any text has a gradient as well
     start = 0
     for each in batch.contrasts:
         stop = start + len(each.drawn.texts)
