@@ -64,7 +64,7 @@ def finetune(
 
     \b
     imgsearch finetune flowers/ --name flowers-v1
-    imgsearch finetune train.csv --val val.csv --name shop-v2 --start cn_clip/ViT-B-16
+    imgsearch finetune shop.csv --val 500 --name shop-v2 --start cn_clip/ViT-B-16
     imgsearch finetune pairs-*.tar --name big --batch-size 1024 --micro-batch 64
     imgsearch rebuild --encoder flowers-v1          then let it answer
 

@@ -5,7 +5,7 @@ The names of options and their defaults meet in the command; what they mean is i
 """
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +16,12 @@ LEARNING = "How it learns"
 LOSS = "The loss"
 MEASURING = "How it is measured"
 
+
+def _option(name: str, metavar: str | None, panel: str, text: str, **limits: Any) -> Any:
+    """An option in a group of the help."""
+    return typer.Option(name, metavar=metavar, help=text, rich_help_panel=panel, **limits)
+
+
 Pairs = Annotated[
     list[Path],
     typer.Argument(
@@ -25,317 +31,191 @@ Pairs = Annotated[
         "WebDataset tars, class folders, COCO, Flickr or Chinese-CLIP files.",
     ),
 ]
+
 Name = Annotated[
     str, typer.Option("--name", metavar="NAME", help="What the new encoder is called.")
 ]
-Start = Annotated[
-    str,
-    typer.Option(
-        "--start", metavar="ENCODER", help="The encoder to improve.", rich_help_panel=START
-    ),
-]
+Start = Annotated[str, _option("--start", "ENCODER", START, "The encoder to improve.")]
 FromScratch = Annotated[
     str | None,
-    typer.Option(
+    _option(
         "--from-scratch",
-        metavar="ARCHITECTURE",
-        help="Random weights instead: small, an open_clip architecture, cn_clip/ARCHITECTURE, "
+        "ARCHITECTURE",
+        START,
+        "Random weights instead: small, small-96, an open_clip architecture, cn_clip/ARCHITECTURE, "
         "or an open_clip_config.json.",
-        rich_help_panel=START,
         show_default=False,
     ),
 ]
-Freeze = Annotated[
-    str,
-    typer.Option("--freeze", metavar="TOWER", help="image, text or none.", rich_help_panel=START),
-]
+Freeze = Annotated[str, _option("--freeze", "TOWER", START, "image, text or none.")]
 TwoStage = Annotated[
     float,
-    typer.Option(
+    _option(
         "--two-stage",
-        metavar="SHARE",
+        "SHARE",
+        START,
+        "Lock the image tower for this share of the run, then train both.",
         min=0,
         max=1,
-        help="Lock the image tower for this share of the run, then train both.",
-        rich_help_panel=START,
         show_default=False,
     ),
 ]
 Epochs = Annotated[
-    float,
-    typer.Option(
-        "--epochs",
-        metavar="N",
-        min=0.01,
-        help="How often each photo is seen.",
-        rich_help_panel=LEARNING,
-    ),
+    float, _option("--epochs", "N", LEARNING, "How often each photo is seen.", min=0.01)
 ]
 BatchSize = Annotated[
-    int,
-    typer.Option(
-        "--batch-size",
-        metavar="N",
-        min=2,
-        help="Photos contrasted with one another.",
-        rich_help_panel=LEARNING,
-    ),
+    int, _option("--batch-size", "N", LEARNING, "Photos contrasted with one another.", min=2)
 ]
 MicroBatch = Annotated[
     int | None,
-    typer.Option(
+    _option(
         "--micro-batch",
-        metavar="N",
+        "N",
+        LEARNING,
+        "Photos computed at a time, where a batch does not fit the memory; the gradient is the "
+        "same.",
         min=1,
-        help="Photos computed at a time, where a batch does not fit the memory; the gradient "
-        "is the same.",
-        rich_help_panel=LEARNING,
         show_default=False,
     ),
 ]
 GradientCheckpointing = Annotated[
-    bool,
-    typer.Option(
-        "--gradient-checkpointing",
-        help="Less memory, more time.",
-        rich_help_panel=LEARNING,
-    ),
+    bool, _option("--gradient-checkpointing", None, LEARNING, "Less memory, more time.")
 ]
 LearningRate = Annotated[
     float | None,
-    typer.Option(
+    _option(
         "--learning-rate",
-        metavar="RATE",
+        "RATE",
+        LEARNING,
+        "The highest rate; chosen by the encoder's size and the batch unless given.",
         min=0,
-        help="The highest rate; chosen by the encoder's size and the batch unless given.",
-        rich_help_panel=LEARNING,
         show_default=False,
     ),
 ]
 ImageRate = Annotated[
     float | None,
-    typer.Option(
-        "--image-rate",
-        metavar="RATE",
-        min=0,
-        help="Of the image tower alone.",
-        rich_help_panel=LEARNING,
-        show_default=False,
+    _option(
+        "--image-rate", "RATE", LEARNING, "Of the image tower alone.", min=0, show_default=False
     ),
 ]
 TextRate = Annotated[
     float | None,
-    typer.Option(
-        "--text-rate",
-        metavar="RATE",
-        min=0,
-        help="Of the text tower alone.",
-        rich_help_panel=LEARNING,
-        show_default=False,
-    ),
+    _option("--text-rate", "RATE", LEARNING, "Of the text tower alone.", min=0, show_default=False),
 ]
 HeadRate = Annotated[
     float | None,
-    typer.Option(
-        "--head-rate",
-        metavar="RATE",
-        min=0,
-        help="Of the projections alone.",
-        rich_help_panel=LEARNING,
-        show_default=False,
+    _option(
+        "--head-rate", "RATE", LEARNING, "Of the projections alone.", min=0, show_default=False
     ),
 ]
 WeightDecay = Annotated[
     float,
-    typer.Option(
-        "--weight-decay",
-        metavar="X",
-        min=0,
-        help="On matrices; never on norms and biases.",
-        rich_help_panel=LEARNING,
-    ),
+    _option("--weight-decay", "X", LEARNING, "On matrices; never on norms and biases.", min=0),
 ]
 HeadDecay = Annotated[
     float | None,
-    typer.Option(
-        "--head-decay",
-        metavar="X",
-        min=0,
-        help="Of the projections alone.",
-        rich_help_panel=LEARNING,
-        show_default=False,
-    ),
+    _option("--head-decay", "X", LEARNING, "Of the projections alone.", min=0, show_default=False),
 ]
 Schedule = Annotated[
-    str,
-    typer.Option(
-        "--schedule",
-        metavar="SHAPE",
-        help="cosine, linear, constant or plateau.",
-        rich_help_panel=LEARNING,
-    ),
+    str, _option("--schedule", "SHAPE", LEARNING, "cosine, linear, constant or plateau.")
 ]
 Warmup = Annotated[
-    float,
-    typer.Option(
-        "--warmup",
-        metavar="SHARE",
-        min=0,
-        max=1,
-        help="Of the run, while the rate rises.",
-        rich_help_panel=LEARNING,
-    ),
+    float, _option("--warmup", "SHARE", LEARNING, "Of the run, while the rate rises.", min=0, max=1)
 ]
 PlateauPatience = Annotated[
     int,
-    typer.Option(
+    _option(
         "--plateau-patience",
-        metavar="N",
+        "N",
+        LEARNING,
+        "Evaluations without a lower loss before the rate falls.",
         min=0,
-        help="Evaluations without a lower loss before the rate falls.",
-        rich_help_panel=LEARNING,
     ),
 ]
 PlateauFactor = Annotated[
-    float,
-    typer.Option(
-        "--plateau-factor",
-        metavar="X",
-        min=0,
-        max=1,
-        help="What it is multiplied by.",
-        rich_help_panel=LEARNING,
-    ),
+    float, _option("--plateau-factor", "X", LEARNING, "What it is multiplied by.", min=0, max=1)
 ]
-Precision = Annotated[
-    str,
-    typer.Option(
-        "--precision",
-        metavar="TYPE",
-        help="auto, fp32, bf16 or fp16.",
-        rich_help_panel=LEARNING,
-    ),
-]
+Precision = Annotated[str, _option("--precision", "TYPE", LEARNING, "auto, fp32, bf16 or fp16.")]
 SmallestCrop = Annotated[
     float,
-    typer.Option(
+    _option(
         "--smallest-crop",
-        metavar="SHARE",
+        "SHARE",
+        LEARNING,
+        "Of a photo's area; 1 shows all of it.",
         min=0.01,
         max=1,
-        help="Of a photo's area; 1 shows all of it.",
-        rich_help_panel=LEARNING,
     ),
 ]
 CutMix = Annotated[
     float,
-    typer.Option(
-        "--cut-mix",
-        metavar="SHARE",
-        min=0,
-        max=1,
-        help="Of the batches, with photos mixed in pairs.",
-        rich_help_panel=LEARNING,
+    _option(
+        "--cut-mix", "SHARE", LEARNING, "Of the batches, with photos mixed in pairs.", min=0, max=1
     ),
 ]
 TokenDrop = Annotated[
     float,
-    typer.Option(
+    _option(
         "--token-drop",
-        metavar="SHARE",
+        "SHARE",
+        LEARNING,
+        "Of the tokens of every other sentence, left out.",
         min=0,
         max=1,
-        help="Of the tokens of every other sentence, left out.",
-        rich_help_panel=LEARNING,
     ),
 ]
-Seed = Annotated[
-    int,
-    typer.Option(
-        "--seed", metavar="N", help="Another seed, another order.", rich_help_panel=LEARNING
-    ),
-]
+Seed = Annotated[int, _option("--seed", "N", LEARNING, "Another seed, another order.")]
 Loss = Annotated[
     str,
-    typer.Option(
+    _option(
         "--loss",
-        metavar="LOSS",
-        help="auto, clip, same-caption, same-label, siglip, soft or soft-per-axis.",
-        rich_help_panel=LOSS,
+        "LOSS",
+        LOSS,
+        "auto, clip, same-caption, same-label, siglip, soft or soft-per-axis.",
     ),
 ]
 Temperature = Annotated[
-    float,
-    typer.Option(
-        "--temperature", metavar="T", min=1e-4, help="Of the soft losses.", rich_help_panel=LOSS
-    ),
+    float, _option("--temperature", "T", LOSS, "Of the soft losses.", min=0.0001)
 ]
 NormalizeEmbeddings = Annotated[
-    bool,
-    typer.Option(
-        "--normalize-embeddings",
-        help="Soft losses on rows of unit length.",
-        rich_help_panel=LOSS,
-    ),
+    bool, _option("--normalize-embeddings", None, LOSS, "Soft losses on rows of unit length.")
 ]
 DetachTargets = Annotated[
-    bool,
-    typer.Option(
-        "--detach-targets",
-        help="Soft losses whose targets are constants.",
-        rich_help_panel=LOSS,
-    ),
+    bool, _option("--detach-targets", None, LOSS, "Soft losses whose targets are constants.")
 ]
 Val = Annotated[
     str,
-    typer.Option(
+    _option(
         "--val",
-        metavar="PAIRS|SHARE",
-        help="Other pairs, or how much of these to measure on; 0 for none.",
-        rich_help_panel=MEASURING,
+        "PAIRS|SHARE",
+        MEASURING,
+        "Other pairs, or how much of these to measure on; 0 for none.",
     ),
 ]
 Guard = Annotated[
     list[Path] | None,
-    typer.Option(
+    _option(
         "--guard",
-        metavar="PAIRS",
+        "PAIRS",
+        MEASURING,
+        "Pairs that must not get worse; the library's own captioned photos unless given.",
         parser=frame.expanded,
-        help="Pairs that must not get worse; the library's own captioned photos unless given.",
-        rich_help_panel=MEASURING,
         show_default=False,
     ),
 ]
 GuardLoss = Annotated[
     float,
-    typer.Option(
-        "--guard-loss",
-        metavar="SHARE",
-        min=0,
-        max=1,
-        help="How much mean recall the guard may lose.",
-        rich_help_panel=MEASURING,
+    _option(
+        "--guard-loss", "SHARE", MEASURING, "How much mean recall the guard may lose.", min=0, max=1
     ),
 ]
 Evaluations = Annotated[
-    float,
-    typer.Option(
-        "--evaluations",
-        metavar="N",
-        min=0,
-        help="An epoch; 0: only before and after.",
-        rich_help_panel=MEASURING,
-    ),
+    float, _option("--evaluations", "N", MEASURING, "An epoch; 0: only before and after.", min=0)
 ]
 Keep = Annotated[
-    str,
-    typer.Option(
-        "--keep",
-        metavar="WHICH",
-        help="best or last: the weights that come out.",
-        rich_help_panel=MEASURING,
-    ),
+    str, _option("--keep", "WHICH", MEASURING, "best or last: the weights that come out.")
 ]
+
 Restart = Annotated[
     bool, typer.Option("--restart", help="Forget an unfinished run under this name.")
 ]

@@ -74,7 +74,7 @@ def finetune(
         torch.manual_seed(recipe.seed)
         towers = _towers(library, start, sets.learnt, folder, device)
         recipe = _resolved(recipe, towers, sets.learnt, ranks)
-        run = _Run(name, folder, towers, recipe, sets, _base(start))
+        run = _Run(name, folder, towers, recipe, sets, _base(start, towers))
         if ranks.is_first:
             run.check_fingerprint()
         ranks.wait()
@@ -238,9 +238,9 @@ def _towers(
     return fresh_towers(start.architecture, texts=texts, folder=folder, device=device)
 
 
-def _base(start: str | FromScratch) -> str:
+def _base(start: str | FromScratch, towers: Towers) -> str:
     if isinstance(start, str):
-        return start
+        return towers.encoder.name
     return f"random weights ({Path(start.architecture).name})"
 
 
