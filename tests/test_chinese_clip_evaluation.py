@@ -340,3 +340,32 @@ def test_ids_that_are_no_integers_become_places(pairs: CaptionedPhotos, tmp_path
     assert isinstance(read, CaptionedPhotos) and read.ids is not None
     assert {each for texts in read.ids.texts for each in texts["zh"]} == set(range(50))
     assert set(read.ids.photos) == {500 + 3 * number for number in range(24)}
+
+
+class BrandEncoder(ColourEncoder):
+    """Knows Chinese alone, and a brand by its Latin letters."""
+
+    def __init__(self) -> None:
+        super().__init__("toy/brand", ("zh",))
+
+    def embed_texts(self, texts: list[str]) -> Vectors:
+        return super().embed_texts([text.replace("vans", "red") for text in texts])
+
+
+def test_a_query_in_latin_letters_is_one_of_a_chinese_benchmark(tmp_path: Path) -> None:
+    colours = [(240 - 20 * number, 20 * number, 0) for number in range(12)]
+    contents = [draw(tmp_path / f"{n}.png", each).read_bytes() for n, each in enumerate(colours)]
+    (tmp_path / "test_imgs.tsv").write_text(
+        "".join(f"{n}\t{base64.b64encode(each).decode()}\n" for n, each in enumerate(contents))
+    )
+    texts = ["vans", *("红" * (12 - number) + "绿" * number for number in range(1, 12))]
+    truth = write_lines(
+        tmp_path / "test_texts.jsonl",
+        [{"text_id": 50 + n, "text": each, "image_ids": [n]} for n, each in enumerate(texts)],
+    )
+    out = tmp_path / "out"
+    (row,) = evaluate(read_pairs([truth]), BrandEncoder(), policies=["raw"], predictions=out)
+    assert (row.language, row.texts) == ("zh", 12)
+    scored = score_predictions(truth, out / "zh_raw_predictions.jsonl")
+    assert scored.report["success"] is True
+    assert scored.mean_recall == pytest.approx(100 * row.metrics["text_to_image_mean_recall"])

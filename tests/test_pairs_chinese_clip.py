@@ -4,7 +4,9 @@ import base64
 import json
 import os
 import pickle
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import lmdb
 import pytest
@@ -22,7 +24,7 @@ TEXTS = [
     {"text_id": 8432, "text": "gone", "image_ids": [9]},
 ]
 CAPTIONS = (
-    {"zh": ("一片红色", "绿色 and green"), "en": ("a red field",)},
+    {"zh": ("一片红色", "绿色 and green", "a red field")},
     {"zh": ("绿色 and green",)},
 )
 
@@ -36,18 +38,25 @@ def pictures(tmp_path: Path) -> list[bytes]:
     return drawn
 
 
-def tsv_split(folder: Path, name: str, encoded: list[bytes]) -> Path:
+def tsv_split(
+    folder: Path, name: str, encoded: list[bytes], texts: Sequence[Mapping[str, Any]] = TEXTS
+) -> Path:
     """`{name}_imgs.tsv` and `{name}_texts.jsonl`; returns the first."""
     folder.mkdir(exist_ok=True)
     lines = [f"{1001 + n}\t{each.decode()}\n" for n, each in enumerate(encoded)]
     (folder / f"{name}_imgs.tsv").write_text("".join(lines), "utf-8")
     (folder / f"{name}_texts.jsonl").write_text(
-        "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in TEXTS), "utf-8"
+        "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in texts), "utf-8"
     )
     return folder / f"{name}_imgs.tsv"
 
 
-def lmdb_split(folder: Path, encoded: list[bytes], dump: object = pickle.dumps) -> Path:
+def lmdb_split(
+    folder: Path,
+    encoded: list[bytes],
+    dump: object = pickle.dumps,
+    texts: Sequence[Mapping[str, Any]] = TEXTS,
+) -> Path:
     """`pairs` and `imgs` as the reference's script writes them."""
     assert callable(dump)
     folder.mkdir(parents=True)
@@ -56,7 +65,7 @@ def lmdb_split(folder: Path, encoded: list[bytes], dump: object = pickle.dumps) 
         pairs.begin(write=True) as out,
     ):
         number = 0
-        for each in TEXTS:
+        for each in texts:
             for image_id in each["image_ids"]:
                 out.put(str(number).encode(), dump((image_id, each["text_id"], each["text"])))
                 number += 1
@@ -207,9 +216,28 @@ def test_an_lmdb_is_measured_like_any_set(tmp_path: Path) -> None:
         tmp_path / "train",
         [base64.b64encode(draw(tmp_path / f"{c}.png", c).read_bytes()) for c in ("red", "green")],
     )
-    (row,) = evaluate(read_pairs([folder]), ColourEncoder(), languages=["en"], policies=["raw"])
-    assert (row.photos, row.texts) == (2, 1)
+    (row,) = evaluate(read_pairs([folder]), ColourEncoder(), policies=["raw"])
+    assert (row.language, row.photos, row.texts) == ("zh", 2, 3)
     assert row.metrics["text_to_image_recall@1"] == 1
+
+
+@pytest.mark.parametrize("kind", ["files", "lmdb"])
+@pytest.mark.parametrize(
+    ("texts", "language"), [(["vans", "红色", "nike 鞋"], "zh"), (["vans", "red", "shoe"], "en")]
+)
+def test_all_texts_of_a_split_are_in_one_language(
+    kind: str, texts: list[str], language: str, tmp_path: Path
+) -> None:
+    encoded = [base64.b64encode(pictures(tmp_path)[0])]
+    rows = [{"text_id": 7 - n, "text": t, "image_ids": [1001]} for n, t in enumerate(texts)]
+    if kind == "files":
+        given = tsv_split(tmp_path / "split", "test", encoded, rows)
+    else:
+        given = lmdb_split(tmp_path / "split", encoded, texts=rows)
+    pairs = read_pairs([given])
+    assert isinstance(pairs, CaptionedPhotos) and pairs.ids is not None
+    assert pairs.captions == ({language: tuple(texts)},)
+    assert pairs.ids.texts == ({language: (7, 6, 5)},)
 
 
 class Evil:

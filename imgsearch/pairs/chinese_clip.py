@@ -3,7 +3,8 @@
 
 A split goes in, captioned photos come out. The pictures stay in the file: the pass over it keeps an
 id and a place for each. A split is also a benchmark: its ids are kept, and so are its pictures that
-no text is about, since recall is counted among all of them.
+no text is about, since recall is counted among all of them. All its texts are in one language, or
+the queries of a Chinese benchmark that are a brand in Latin letters would not be asked.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import TypeAlias
 from imgsearch.errors import UsageError
 from imgsearch.pairs.photos import Described, Found, Ids, Unpaired
 from imgsearch.pairs.pictures import Base64Text, Picture
-from imgsearch.pairs.texts import by_language, json_object, numbered_lines
+from imgsearch.pairs.texts import json_object, numbered_lines
 from imgsearch.prompts import language_of
 
 IMAGES, TEXTS = "_imgs.tsv", "_texts.jsonl"
@@ -47,7 +48,9 @@ def read_split(stem: Path) -> Found:
     for place, line in numbered_lines(texts):
         text_id, text, image_ids = _text(line, f"{texts}, line {place}")
         known = [each for each in image_ids if each in pictures]
-        lonely += not text.strip() or not known
+        if not text.strip() or not known:
+            lonely += 1
+            continue
         for each in known:
             sentences.setdefault(each, []).append((text_id or f"line {place}", text))
     return captioned(str(texts), pictures, sentences, lonely)
@@ -56,33 +59,33 @@ def read_split(stem: Path) -> Found:
 def captioned(
     source: str, pictures: Mapping[str, Picture], sentences: Sentences, lonely: int
 ) -> Found:
-    """Photos of the pictures that have sentences; `lonely` texts have no picture."""
-    captions = {key: by_language([text for _, text in sentences.get(key, [])]) for key in pictures}
-    with_text = [key for key in pictures if captions[key]]
-    without = [key for key in pictures if not captions[key]]
+    """Photos of the pictures that have sentences, none of them blank; `lonely` texts have no
+    picture.
+
+    The sentences are Chinese as soon as one of them is.
+    """
+    texts = (text for each in sentences.values() for _, text in each)
+    language = "zh" if any(language_of(text) == "zh" for text in texts) else "en"
+    with_text = [key for key in pictures if key in sentences]
+    without = [key for key in pictures if key not in sentences]
     photo_numbers = _numbers(pictures)
     text_numbers = _numbers(text_id for each in sentences.values() for text_id, _ in each)
     return Found(
         source,
-        tuple(Described(pictures[key], captions[key]) for key in with_text),
+        tuple(
+            Described(pictures[key], {language: tuple(text.strip() for _, text in sentences[key])})
+            for key in with_text
+        ),
         Unpaired(len(without), lonely),
         tuple(pictures[key] for key in without),
         Ids(
             tuple(photo_numbers[key] for key in [*with_text, *without]),
-            tuple(_text_ids(sentences[key], text_numbers) for key in with_text),
+            tuple(
+                {language: tuple(text_numbers[text_id] for text_id, _ in sentences[key])}
+                for key in with_text
+            ),
         ),
     )
-
-
-def _text_ids(
-    sentences: Iterable[tuple[str, str]], numbers: Mapping[str, int]
-) -> dict[str, tuple[int, ...]]:
-    """The ids of one photo's sentences, where `by_language` puts the sentences."""
-    found: dict[str, list[int]] = {}
-    for text_id, text in sentences:
-        if stripped := text.strip():
-            found.setdefault(language_of(stripped), []).append(numbers[text_id])
-    return {language: tuple(each) for language, each in found.items()}
 
 
 def _numbers(ids: Iterable[str]) -> dict[str, int]:
