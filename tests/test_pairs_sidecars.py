@@ -196,6 +196,34 @@ def test_captions_may_lie_in_a_folder_of_their_own(tmp_path: Path) -> None:
     assert pairs.unpaired == Unpaired(pictures=1, texts=1)
 
 
+def test_a_shard_neither_gives_a_text_of_its_own_nor_takes_one_of_anothers(
+    picture: bytes, tmp_path: Path
+) -> None:
+    shards = {
+        "a": {"1.jpg": picture, "2.jpg": picture, "2.txt": b"two of a", "4.txt": b"four of a"},
+        "b": {"1.txt": b"one of b", "2.jpg": picture, "2.txt": b"two of b", "4.txt": b"four of b"},
+        "c": {"3.jpg": picture},
+        "d": {"1.txt": b"one of d", "3.txt": b"three of d"},
+    }
+    tars = [tar_of(tmp_path / f"{name}.tar", members) for name, members in shards.items()]
+    pairs = captioned(*tars)
+    said = [text for each in pairs.captions for text in each["en"]]
+    assert said == ["two of a", "two of b", "three of d"]
+    assert pairs.unpaired == Unpaired(pictures=1, texts=4)
+
+
+def test_a_readme_beside_photos_does_not_keep_their_captions_next_door_from_them(
+    tmp_path: Path,
+) -> None:
+    draw(tmp_path / "photos" / "1.jpg", "red")
+    (tmp_path / "photos" / "README.txt").write_text("free to use", "utf-8")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "1.txt").write_text("a dog", "utf-8")
+    pairs = captioned(tmp_path / "photos", tmp_path / "texts")
+    assert pairs.captions == ({"en": ("a dog",)},)
+    assert pairs.unpaired == Unpaired(texts=1)
+
+
 def test_webdatasets_classes_are_labels(picture: bytes, tmp_path: Path) -> None:
     members = {"1.jpg": picture, "1.cls": b"3", "2.jpg": picture, "2.cls": b"7\n"}
     pairs = read_pairs([tar_of(tmp_path / "x.tar", members)])

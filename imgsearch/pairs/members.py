@@ -66,27 +66,29 @@ def list_members(path: Path) -> Members:
 def describe(sets: Sequence[Members]) -> list[Found]:
     """Each set's pictures with what the text beside them says, or else with their folder's name.
 
-    A picture without a sidecar in its own set takes one of the same name from another: photos may
-    be in one folder and captions in the next. A set without any sidecar is labelled by its folders.
-    Raises UsageError naming a sidecar that does not read.
+    Photos may be in one folder and captions in the next: pictures of a set none of whose has a
+    sidecar take those of the same name from sets without pictures. Sets that have both share
+    nothing, since 1.jpg of two shards is two photos. A set without any sidecar is labelled by its
+    folders. Raises UsageError naming a sidecar that does not read.
     """
     spare: dict[str, Sidecars] = {}
+    lonely = 0
     for members in sets:
-        own = {stem(name) for name in members.pictures}
-        spare |= {name: each for name, each in members.sidecars.items() if name not in own}
+        if members.pictures:
+            lonely += len(members.sidecars.keys() - {stem(name) for name in members.pictures})
+        else:
+            spare |= members.sidecars
     used: set[str] = set()
     found = []
     for members in sets:
-        beside = {
-            name: members.sidecars.get(stem(name)) or spare.get(stem(name))
-            for name in members.pictures
-        }
-        pairs = {name: sidecars for name, sidecars in beside.items() if sidecars}
-        used |= {stem(name) for name in pairs}
+        sidecars = members.sidecars if members.has_sidecars else spare
+        pairs = {name: beside for name in members.pictures if (beside := sidecars.get(stem(name)))}
+        if sidecars is spare:
+            used |= {stem(name) for name in pairs}
         found.append(_captioned(members, pairs) if pairs else _labelled(members))
     if any(each.photos and not each.has_captions for each in found):
         return found  # beside class folders a .txt may be anything: a licence, a list of classes
-    return [*found, Found("", (), Unpaired(texts=len(spare.keys() - used)))]
+    return [*found, Found("", (), Unpaired(texts=lonely + len(spare.keys() - used)))]
 
 
 def _captioned(members: Members, pairs: Mapping[str, Sidecars]) -> Found:
