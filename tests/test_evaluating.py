@@ -116,6 +116,20 @@ def test_zero_shot_accuracy_is_the_share_of_photos_whose_class_ranks_first(
     assert row.metrics["search_map"] == 1.0
 
 
+def test_photos_of_a_single_class_are_refused(
+    tmp_path: Path, colour_encoder: ColourEncoder
+) -> None:
+    pictures = (draw(tmp_path / "1.png", "red"), draw(tmp_path / "2.png", "green"))
+    names = {colour: {"en": (colour,)} for colour in ("red", "green")}
+    pairs = LabelledPhotos(pictures, ("red", "red"), names)
+    told: list[tuple[int, int]] = []
+    with pytest.raises(
+        UsageError, match=r"these 2 photos are all of the class 'red'.* two classes"
+    ):
+        list(evaluate(pairs, colour_encoder, progress=lambda *each: told.append(each)))
+    assert not told, "no picture is embedded for that"
+
+
 def test_queries_are_embedded_as_search_embeds_them(colour_encoder: ColourEncoder) -> None:
     (row,) = embed_queries(["red"], colour_encoder, "en", "seven")
     filled = prompts.expand("red", prompts.templates("seven", "red", "en"))

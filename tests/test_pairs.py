@@ -71,6 +71,40 @@ def test_class_folders_without_a_table_are_named_after_themselves(tmp_path: Path
     assert pairs.names == {"hot_dog": {"en": ("hot dog",)}}
 
 
+@pytest.mark.parametrize("inside", ["images", "images/full"])
+@pytest.mark.parametrize("shape", ["folder", "tar", "tar a class"])
+def test_a_folder_that_every_class_has_names_none(inside: str, shape: str, tmp_path: Path) -> None:
+    train = tmp_path / "train"
+    members = {}
+    for label in ("n01", "n02"):
+        name = f"{label}/{inside}/{label}_0.JPEG"
+        members[name] = draw(train / name, "red").read_bytes()
+        (train / label / "boxes.txt").write_text("x.JPEG\t0\t0\t62\t62\n")
+    (train / "labels.csv").write_text("image,label\nn01_0.JPEG,cat\n")
+    given = {
+        "folder": [train],
+        "tar": [tar_of(tmp_path / "x.tar", members)],
+        "tar a class": [
+            tar_of(tmp_path / f"{name.partition('/')[0]}.tar", {name: content})
+            for name, content in members.items()
+        ],
+    }
+    pairs = read_pairs(given[shape])
+    assert isinstance(pairs, LabelledPhotos)
+    assert pairs.labels == ("n01", "n02")
+
+
+@pytest.mark.parametrize(
+    "names", [["set/dog/1.jpg", "set/dog/2.jpg"], ["dog/1.jpg", "x/dog/2.jpg"]]
+)
+def test_photos_of_one_class_keep_its_name(names: list[str], tmp_path: Path) -> None:
+    for name in names:
+        draw(tmp_path / "photos" / name, "red")
+    pairs = read_pairs([tmp_path / "photos"])
+    assert isinstance(pairs, LabelledPhotos)
+    assert pairs.labels == ("dog", "dog")
+
+
 def test_a_path_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"nowhere\.tar does not exist"):
         read_pairs([tmp_path / "nowhere.tar"])

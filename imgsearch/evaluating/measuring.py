@@ -63,8 +63,8 @@ def evaluate(
     is told how many pictures are embedded, and how many there are.
 
     Raises, before any picture is embedded, UsageError for a language the pairs have no text in, for
-    an unknown policy and for predictions that cannot be, NoEncoderError when the encoder knows none
-    of the languages.
+    an unknown policy, for predictions that cannot be and for photos of a single class,
+    NoEncoderError when the encoder knows none of the languages.
     """
     chosen = _languages(pairs, encoder, languages)
     _check_policies(policies, chosen)
@@ -85,6 +85,7 @@ def evaluate(
             "predictions are of photos with sentences, and these have classes: leave --predictions "
             "out"
         )
+    _check_classes(pairs)
     vectors = embed_pictures(pairs.pictures, encoder, progress)
     for language in chosen:
         for policy in policies:
@@ -160,6 +161,15 @@ def _of_direction(direction: str, ranking: Ranking) -> dict[str, float]:
         f"{direction}_median_rank": median_rank(ranking.ranks),
         f"{direction}_map": float(np.mean(ranking.precisions)),
     }
+
+
+def _check_classes(pairs: LabelledPhotos) -> None:
+    labels = set(pairs.labels)
+    if len(labels) < 2:
+        raise UsageError(
+            f"these {len(pairs)} photos are all of the class {', '.join(map(repr, labels))}, and "
+            "any encoder is right about all of them: give photos of at least two classes"
+        )
 
 
 def _zero_shot(

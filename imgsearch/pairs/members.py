@@ -1,9 +1,10 @@
 """Pictures with text beside them, in tars and folders; without text, folders named after a class.
 
 In: a folder, a tar (compressed or not), or several of either. Out: one `Found` each. A picture and
-its sidecars share folder and stem. Of an uncompressed tar only the index is read and the sidecars
-that belong to a picture; a compressed one cannot be read from the middle, so its pictures are held
-in memory.
+its sidecars share folder and stem. A picture's class is its folder, or a folder above where all
+classes call theirs the same (Tiny ImageNet's `n01443537/images/1.JPEG`). Of an uncompressed tar
+only the index is read and the sidecars that belong to a picture; a compressed one cannot be read
+from the middle, so its pictures are held in memory.
 """
 
 import lzma
@@ -50,8 +51,8 @@ class Members:
 
     @property
     def classes(self) -> set[str]:
-        """The names of the folders that hold pictures, but the outermost."""
-        return {PurePosixPath(name).parent.name for name in self.pictures} - {""}
+        """The names of the folders that tell pictures apart, but the outermost."""
+        return set(_labels(self.pictures, _depth_of_classes(self.pictures)).values()) - {""}
 
 
 def list_members(path: Path) -> Members:
@@ -79,13 +80,19 @@ def describe(sets: Sequence[Members]) -> list[Found]:
         else:
             spare |= members.sidecars
     used: set[str] = set()
-    found = []
+    beside_of = []
     for members in sets:
         sidecars = members.sidecars if members.has_sidecars else spare
         pairs = {name: beside for name in members.pictures if (beside := sidecars.get(stem(name)))}
         if sidecars is spare:
             used |= {stem(name) for name in pairs}
-        found.append(_captioned(members, pairs) if pairs else _labelled(members))
+        beside_of.append(pairs)
+    silent = [members for members, pairs in zip(sets, beside_of, strict=True) if not pairs]
+    depth = _depth_of_classes(name for members in silent for name in members.pictures)
+    found = [
+        _captioned(members, pairs) if pairs else _labelled(members, depth)
+        for members, pairs in zip(sets, beside_of, strict=True)
+    ]
     if any(each.photos and not each.has_captions for each in found):
         return found  # beside class folders a .txt may be anything: a licence, a list of classes
     return [*found, Found("", (), Unpaired(texts=lonely + len(spare.keys() - used)))]
@@ -103,14 +110,41 @@ def _captioned(members: Members, pairs: Mapping[str, Sidecars]) -> Found:
     return Found(str(members.source), tuple(photos), Unpaired(without, empty))
 
 
-def _labelled(members: Members) -> Found:
+def _labelled(members: Members, depth: int) -> Found:
+    labels = _labels(members.pictures, depth)
     photos = tuple(
         Described(picture, {}, label)
         for name, picture in members.pictures.items()
-        if (label := PurePosixPath(name).parent.name)
+        if (label := labels[name])
     )
     without = len(members.pictures) - len(photos)
     return Found(str(members.source), photos, Unpaired(without))
+
+
+def _depth_of_classes(names: Iterable[str]) -> int:
+    """Which folder above pictures is their class: 1 for their own, more where all of those are
+    called the same and a folder above is not.
+    """
+    folders = list(filter(None, map(_folders, {posixpath.dirname(name) for name in names})))
+    shallowest = min(map(len, folders), default=0)
+    depths = range(1, shallowest + 1)
+    return next((n for n in depths if len({each[-n] for each in folders}) > 1), 1)
+
+
+def _labels(names: Iterable[str], depth: int) -> dict[str, str]:
+    """The class of each picture, empty for those of the outermost folder."""
+    of_folder: dict[str, str] = {}
+    found = {}
+    for name in names:
+        folder = posixpath.dirname(name)
+        if folder not in of_folder:
+            of_folder[folder] = (_folders(folder) or ("",) * depth)[-depth]
+        found[name] = of_folder[folder]
+    return found
+
+
+def _folders(path: str) -> tuple[str, ...]:
+    return PurePosixPath(path.lstrip("/")).parts
 
 
 def _read_in_order(
