@@ -16,7 +16,16 @@ from imgsearch.errors import CollapsedError, LibraryLockedError, NoEncoderError,
 from imgsearch.library import Library, open_library
 from imgsearch.library.lock import Lock
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
-from imgsearch.training import FromScratch, Material, Objective, Rates, Recipe, Variation, finetune
+from imgsearch.training import (
+    FromScratch,
+    Material,
+    Objective,
+    Rates,
+    Recipe,
+    Variation,
+    finetune,
+    forget,
+)
 from imgsearch.training.events import Began, Evaluated, Event, Finished, Stepped
 from learning import VIT, shapes
 
@@ -100,18 +109,47 @@ def test_another_recipe_does_not_go_on_from_an_unfinished_run(
     events = finetune(library, material, name="mine", start=tiny, recipe=SCRATCH)
     list(itertools.islice(events, 3))  # began, measured, a step
     events.close()  # type: ignore[attr-defined]
-    with pytest.raises(UsageError, match=r"unfinished run under the name .mine.(.|\n)*--restart"):
+    with pytest.raises(UsageError, match=r"differs in: recipe\. .* --restart"):
         next(finetune(library, material, name="mine", start=tiny, recipe=replace(SCRATCH, seed=1)))
+    other = replace(material, validation=5)
+    with pytest.raises(UsageError, match="differs in: recipe, learnt from, validation"):
+        next(finetune(library, other, name="mine", start=tiny, recipe=SCRATCH))
+    went_on = finetune(
+        library, material, name="mine", start=tiny, recipe=replace(SCRATCH, micro_batch=6)
+    )
+    began = next(went_on)
+    assert isinstance(began, Began)
+    assert began.goes_on_from == 12
+    went_on.close()  # type: ignore[attr-defined]
+
+
+def test_forgetting_a_run_touches_nothing_else(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    for name in (str(victim), "..", "../models"):
+        with pytest.raises(UsageError, match="cannot be the name of an encoder"):
+            forget(library, name)
+    assert victim.exists() and library.path.exists()
+    material = Material(shapes(tmp_path / "photos"), validation=6)
+    events = finetune(library, material, name="mine", start=tiny, recipe=SCRATCH)
+    list(itertools.islice(events, 3))
+    with pytest.raises(LibraryLockedError):
+        forget(library, "mine")
+    events.close()  # type: ignore[attr-defined]
+    assert (library.path / "training" / "mine" / "checkpoint.pt").exists()
+    forget(library, "mine")
+    assert not (library.path / "training" / "mine" / "checkpoint.pt").exists()
+    forget(library, "never-heard-of")
 
 
 def test_an_encoder_that_forgets_the_guard_is_kept_but_not_proposed(
     library: Library, tmp_path: Path
 ) -> None:
     pairs = shapes(tmp_path / "photos")
-    guard = replace(pairs, captions=tuple(reversed(pairs.captions)))  # what training unlearns
-    guard = CaptionedPhotos(
-        guard.pictures, tuple({"en": each["en"]} for each in pairs.captions[::-1])
-    )
+    wrong = tuple({"en": each["en"]} for each in pairs.captions[::-1])  # what training unlearns
+    guard = CaptionedPhotos(pairs.pictures, wrong)
     recipe = Recipe(
         epochs=4, batch_size=24, rates=Rates(every=1e-3), keep="last", largest_guard_loss=0.0
     )
@@ -162,6 +200,52 @@ def test_pairs_of_which_no_photo_can_be_read_are_refused(
         list(finetune(library, Material(pairs, validation), name="b", start=tiny, recipe=SCRATCH))
     with pytest.raises(UsageError, match="no photo to measure on can be decoded"):
         list(finetune(library, Material(validation, pairs), name="c", start=tiny, recipe=SCRATCH))
+
+
+def test_the_guard_is_what_is_neither_learnt_from_nor_measured_on(
+    library: Library, tmp_path: Path, tiny: FromScratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = shapes(tmp_path / "photos")
+    for path, captions in zip(pairs.pictures, pairs.captions, strict=True):
+        assert isinstance(path, Path)
+        path.with_suffix(".txt").write_text(captions["en"][0], "utf-8")
+    list(imgsearch.index(library, tmp_path / "photos", encoder="builtin"))
+    monkeypatch.chdir(tmp_path)
+    half = tmp_path / "half"
+    half.mkdir()
+    learnt = CaptionedPhotos(
+        tuple(Path("photos") / Path(str(each)).name for each in pairs.pictures[:10]),
+        pairs.captions[:10],
+    )
+    began = next(finetune(library, Material(learnt, 2), name="g", start=tiny, recipe=SCRATCH))
+    assert isinstance(began, Began)
+    assert (began.learnt, began.validation, began.guard) == (8, 2, 14)
+
+
+def test_halves_left_out_are_counted_whatever_is_set_apart(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    pairs = shapes(tmp_path / "photos")
+    for path, captions in zip(pairs.pictures[1:], pairs.captions[1:], strict=True):
+        assert isinstance(path, Path)
+        path.with_suffix(".txt").write_text(captions["en"][0], "utf-8")
+    (tmp_path / "photos" / "lonely.txt").write_text("a text without a picture", "utf-8")
+    material = Material([tmp_path / "photos"], 0.25)
+    began = next(finetune(library, material, name="h", start=tiny, recipe=SCRATCH))
+    assert isinstance(began, Began)
+    assert (began.pictures_without_text, began.texts_without_picture) == (1, 1)
+
+
+def test_one_photo_is_nothing_to_learn_from(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    pairs = shapes(tmp_path / "photos", copies=1)
+    one = CaptionedPhotos(pairs.pictures[:1], pairs.captions[:1])
+    with pytest.raises(UsageError, match="at least two"):
+        next(finetune(library, Material(one, pairs), name="one", start=tiny, recipe=SCRATCH))
+    with pytest.raises(UsageError, match="plateau schedule follows the validation loss"):
+        recipe = replace(SCRATCH, schedule="plateau")
+        next(finetune(library, Material(pairs, 0), name="p", start=tiny, recipe=recipe))
 
 
 def test_a_collapsed_run_leaves_nothing_in_the_library(

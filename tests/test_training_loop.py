@@ -15,10 +15,10 @@ from imgsearch.errors import CollapsedError
 from imgsearch.evaluating import Measurement
 from imgsearch.training import Towers, train
 from imgsearch.training.events import Evaluated, Stepped
-from imgsearch.training.loop import Plateau
 from imgsearch.training.recipe import Objective, Rates, Recipe, Stage
 from imgsearch.training.sets import TrainingSet, captioned_set
 from imgsearch.training.squares import Squares
+from imgsearch.training.state import Plateau
 from learning import RESNET, shapes, towers, weights
 
 RECIPE = Recipe(
@@ -41,8 +41,7 @@ def run(of: Towers, learnt: TrainingSet, recipe: Recipe, folder: Path) -> list[S
 
 
 def same(one: Towers, other: Towers) -> bool:
-    ours, theirs = weights(one), weights(other)
-    return all(torch.equal(ours[name], theirs[name]) for name in ours)
+    return same_weights(weights(one), weights(other))
 
 
 def test_the_loss_falls(tmp_path: Path, learnt: TrainingSet) -> None:
@@ -53,9 +52,8 @@ def test_the_loss_falls(tmp_path: Path, learnt: TrainingSet) -> None:
     assert sum(losses[-5:]) / 5 < sum(losses[:5]) / 5 - 0.5
 
 
-@pytest.mark.parametrize("stop_after", [7])
 def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
-    tmp_path: Path, learnt: TrainingSet, stop_after: int
+    tmp_path: Path, learnt: TrainingSet
 ) -> None:
     recipe = replace(RECIPE, image_locked=0.3)
     whole = towers(tmp_path / "t", RESNET)
@@ -63,7 +61,7 @@ def test_an_interrupted_run_ends_where_an_uninterrupted_one_does(
     (tmp_path / "parts").mkdir()
     first = towers(tmp_path / "t", RESNET)
     events = train(first, [learnt], recipe, tmp_path / "parts")
-    begun = list(itertools.islice(events, stop_after))
+    begun = list(itertools.islice(events, 7))
     close(events)
     second = towers(tmp_path / "t", RESNET)
     rest = run(second, learnt, recipe, tmp_path / "parts")
@@ -197,16 +195,41 @@ def test_a_rate_that_is_far_too_high_is_stopped_and_the_message_names_a_better_o
     )
     with pytest.raises(CollapsedError, match=r"collapsed.*try a tenth, --learning-rate 0\.3"):
         run(towers(tmp_path / "t"), learnt, recipe, tmp_path / "run")
+    with pytest.raises(CollapsedError):  # repeating the command does not hide it
+        run(towers(tmp_path / "t"), learnt, recipe, tmp_path / "run")
 
 
 def test_schedules_by_hand() -> None:
     cosine = Recipe(warmup=0.1)
-    shares = [cosine.share_of_rate(done) for done in (0, 0.05, 0.1, 0.55, 1.0)]
-    assert shares == pytest.approx([0, 0.5, 1, 0.5, 0], abs=1e-9)
+    shares = [cosine.share_of_rate(step, 100) for step in (0, 4, 9, 10, 55, 99)]
+    assert shares == pytest.approx([0.1, 0.5, 1, 1, 0.5, 3.0458650e-4], rel=1e-6)
     linear = Recipe(schedule="linear", warmup=0.1, decay=0.4)
-    assert [linear.share_of_rate(done) for done in (0.05, 0.5, 0.8, 1.0)] == pytest.approx(
-        [0.5, 1, 0.5, 0]
-    )
+    shares = [linear.share_of_rate(step, 100) for step in (4, 50, 80, 99)]
+    assert shares == pytest.approx([0.5, 1, 0.5, 0.025])
+
+
+def test_warm_up_and_cosine_are_chinese_clips_step_for_step() -> None:
+    scheduler = pytest.importorskip("cn_clip.training.scheduler", reason="not in this cn_clip")
+    group = {"lr": 0.0}
+    optimiser = type("Optimiser", (), {"param_groups": [group]})()
+    theirs = scheduler.cosine_lr(optimiser, 1.0, 50, 1000)
+    ours = Recipe(warmup=0.05)
+    for step in range(1000):
+        theirs(step)
+        assert ours.share_of_rate(step, 1000) == pytest.approx(group["lr"], abs=1e-12)
+
+
+def test_a_run_of_one_step_learns_something(tmp_path: Path, learnt: TrainingSet) -> None:
+    of = towers(tmp_path / "t")
+    before = weights(of)
+    (only,) = run(of, learnt, replace(RECIPE, stages=(Stage(32, 12),)), tmp_path / "run")
+    assert isinstance(only, Stepped)
+    assert only.rates["image"] == 1e-3
+    assert not same_weights(before, weights(of))
+
+
+def same_weights(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(one[name], other[name]) for name in one)
 
 
 def test_rates_fit_the_encoder_where_nobody_chose_one() -> None:

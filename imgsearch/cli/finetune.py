@@ -4,7 +4,6 @@ gave."""
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -16,13 +15,14 @@ from imgsearch.cli import frame
 if TYPE_CHECKING:
     from imgsearch.training.events import Event, Finished
     from imgsearch.training.recipe import Keep, Loss, Precision, Schedule, Tower
+START = "builtin"
 
 
 def finetune(
     context: typer.Context,
     pairs: options.Pairs,
     name: options.Name,
-    start: options.Start = "builtin",
+    start: options.Start = START,
     from_scratch: options.FromScratch = None,
     freeze: options.Freeze = "none",
     two_stage: options.TwoStage = 0.0,
@@ -71,11 +71,14 @@ def finetune(
     The encoder that answers now goes on answering. Interrupted, the same command goes on.
     """
     from imgsearch.cli.training_progress import TrainingProgress
+    from imgsearch.errors import UsageError
     from imgsearch.library import open_library
-    from imgsearch.training import FromScratch, Material
+    from imgsearch.training import FromScratch, Material, forget
     from imgsearch.training import finetune as train
     from imgsearch.training.recipe import Objective, Rates, Recipe, Variation
 
+    if from_scratch and start != START:
+        raise UsageError("--start and --from-scratch exclude each other; leave one of them out")
     recipe = Recipe(
         epochs=epochs,
         batch_size=batch_size,
@@ -103,7 +106,7 @@ def finetune(
     is_quiet = quiet or frame.settings(context).is_quiet or not is_first
     with open_library(frame.library_path(context, library)) as opened:
         if restart and is_first:
-            shutil.rmtree(opened.path / "training" / name, ignore_errors=True)
+            forget(opened, name)
         events = train(
             opened,
             material,

@@ -18,6 +18,7 @@ class TrainingProgress:
     def __init__(self, *, is_quiet: bool) -> None:
         self._stderr = frame.stderr()
         self._is_quiet = is_quiet
+        self._is_training = False
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -44,6 +45,9 @@ class TrainingProgress:
             for line in [] if self._is_quiet else began_lines(event):
                 self._stderr.print(line)
         elif isinstance(event, Stepped):
+            if not self._is_training:  # the pace so far is that of measuring, or of another run
+                self._bar.reset(self._task, total=event.total, completed=event.photos)
+                self._is_training = True
             self._bar.update(
                 self._task,
                 description="training",

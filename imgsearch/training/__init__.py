@@ -4,10 +4,12 @@
 is the plain loop under it, for any number of sets; `benchmarks/train_builtin.py` is its shortest
 complete use.
 
-    finetuning.py      the verb: a run, what is proposed, the folder that comes out
+    finetuning.py      the verb: what fits together becomes a run
+    run_folder.py      a run's folder: what is written down, what is proposed
     material.py        what is learnt from, what is measured on
     recipe.py          everything that decides a run
-    loop.py            step, report, evaluate, save; go on where it was
+    loop.py            step, report, evaluate, save
+    state.py           all that changes in a run; its checkpoint
     steps.py           the gradient of a batch, in pieces and over processes
     ranks.py           several processes as one
     batches.py         the photos and texts of a step
@@ -29,7 +31,7 @@ complete use.
     vocabulary.py      byte pairs of one's own
 """
 
-from imgsearch.training.finetuning import FromScratch, finetune
+from imgsearch.training.finetuning import FromScratch, finetune, forget
 from imgsearch.training.loop import train
 from imgsearch.training.material import Material
 from imgsearch.training.recipe import Objective, Rates, Recipe, Stage, Variation
@@ -50,6 +52,7 @@ __all__ = [
     "Variation",
     "captioned_set",
     "finetune",
+    "forget",
     "fresh_towers",
     "labelled_set",
     "open_towers",

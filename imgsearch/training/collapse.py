@@ -12,6 +12,7 @@ unit rows the variances add up to (1 - spread)(1 - 1/n).
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -109,6 +110,17 @@ class Watch:
         self._first: Room | None = None
         self._since: int | None = None
 
+    @property
+    def memory(self) -> dict[str, Any]:
+        """What a run that goes on after an interruption has to `remember`."""
+        return {"starting": self._starting, "first": self._first, "since": self._since}
+
+    def remember(self, memory: Mapping[str, Any]) -> None:
+        """Go on with what was seen before; nothing to remember at the start of a run."""
+        if memory:
+            self._starting = memory["starting"]
+            self._first, self._since = memory["first"], memory["since"]
+
     def look(
         self, step: int, images: Tensor, texts: Tensor, loss: float, guessing: float | None
     ) -> float:
@@ -148,9 +160,10 @@ class Watch:
         """Look at an evaluation: raises CollapsedError when two signs are there that were not at
         the start. One look is enough, for it is at many photos.
         """
-        if self._starting is None:
-            return
         room = _room(health)
+        if self._starting is None:
+            self._starting = room
+            return
         signs = _signs(room, self._starting, FEW_HITS)
         if len(_kinds(signs)) >= 2:
             told = [self._told(sign, room[sign], self._starting) for sign in signs]

@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -27,6 +27,7 @@ from imgsearch.pairs import (
 from imgsearch.training.model_card import PairsOnCard, Role
 
 Pairs: TypeAlias = CaptionedPhotos | LabelledPhotos
+MOST_GUARDS = 5000  # photos of the library: each is embedded at every evaluation
 SMALL = 64  # pixels, the least a picture is decoded to: whether it can be is all that is asked
 
 
@@ -35,8 +36,8 @@ class Material:
     """What is learnt from, and what is measured on: pairs, or the paths of pairs.
 
     `validation` is other pairs, or how many or what share of the photos of `pairs` to set apart; 0
-    for none. `guard` stands for all that must not be forgotten; without it, the library's own
-    photos with captions beside them that are not learnt from.
+    for none. `guard` stands for all that must not be forgotten; without it, at most 5,000 of the
+    library's own photos with captions beside them that are not used otherwise.
     """
 
     pairs: Pairs | Sequence[Path]
@@ -59,27 +60,22 @@ class Sets:
     unreadable: tuple[str, ...] = ()
 
     @property
-    def fingerprint(self) -> str:
-        """SHA-256 over everything learnt from: which photos, which texts."""
-        digest = hashlib.sha256()
-        learnt = self.learnt
-        texts: Sequence[object] = (
-            learnt.captions if isinstance(learnt, CaptionedPhotos) else learnt.labels
-        )
-        for picture, text in zip(learnt.pictures, texts, strict=True):
-            which = picture if isinstance(picture, bytes) else repr(picture).encode()
-            digest.update(hashlib.sha256(which).digest())
-            digest.update(repr(text).encode())
-        return digest.hexdigest()
+    def fingerprints(self) -> dict[str, str]:
+        """SHA-256 of each set, by role: which photos, which texts."""
+        return {role: _fingerprint(pairs) for role, pairs in self.by_role if pairs is not None}
 
     @property
-    def on_card(self) -> tuple[PairsOnCard, ...]:
-        """Each set as the model card counts it."""
-        roles: tuple[tuple[Role, Pairs | None], ...] = (
+    def by_role(self) -> tuple[tuple[Role, Pairs | None], ...]:
+        """The three sets with what they are for."""
+        return (
             ("learnt from", self.learnt),
             ("validation", self.validation),
             ("guard", self.guard),
         )
+
+    @property
+    def on_card(self) -> tuple[PairsOnCard, ...]:
+        """Each set as the model card counts it."""
         return tuple(
             PairsOnCard(
                 role,
@@ -88,7 +84,7 @@ class Sets:
                 self.names[role],
                 pairs.unpaired.pictures + pairs.unpaired.texts,
             )
-            for role, pairs in roles
+            for role, pairs in self.by_role
             if pairs is not None
         )
 
@@ -98,19 +94,20 @@ def read_material(library: Library, material: Material) -> Sets:
     learnt = _read(material.pairs)
     validation: Pairs | None
     if isinstance(material.validation, float | int):
-        validation = None
+        validation, whole = None, learnt.unpaired
         if material.validation:  # twice the same: each call keeps its own kind of pairs
             if isinstance(learnt, CaptionedPhotos):
                 learnt, validation = split(learnt, material.validation)
             else:
                 learnt, validation = split(learnt, material.validation)
-        names = _names(material.pairs)
+        learnt, names = replace(learnt, unpaired=whole), _names(material.pairs)
     else:
         validation, names = _read(material.validation), _names(material.validation)
     guard: Pairs | None
     guard_names: tuple[str, ...]
     if material.guard is None:
-        guard, guard_names = _own_captions(library, learnt), ("the library's own captions",)
+        guard_names = ("the library's own captions",)
+        guard = _own_captions(library, [learnt] if validation is None else [learnt, validation])
     else:
         guard, guard_names = _read(material.guard), _names(material.guard)
     found: dict[Role, tuple[str, ...]] = {
@@ -139,8 +136,8 @@ def _readable(pairs: Pairs | None, unreadable: list[str]) -> Pairs | None:
     if not rows:
         raise UsageError(f"no photo to measure on can be decoded: {unreadable[-1]}")
     if isinstance(pairs, CaptionedPhotos):  # each call keeps its own kind of pairs
-        return subset(pairs, rows)
-    return subset(pairs, rows)
+        return replace(subset(pairs, rows), unpaired=pairs.unpaired)
+    return replace(subset(pairs, rows), unpaired=pairs.unpaired)
 
 
 def _why_unreadable(picture: Picture) -> str | None:
@@ -163,15 +160,29 @@ def _names(pairs: Pairs | Sequence[Path]) -> tuple[str, ...]:
     return tuple(path.name for path in pairs)
 
 
-def _own_captions(library: Library, learnt: Pairs) -> CaptionedPhotos | None:
+def _own_captions(library: Library, used: Sequence[Pairs]) -> CaptionedPhotos | None:
+    """The library's captioned photos that are not used otherwise; of many, some, always the
+    same."""
     _, own = captions_of(library)
-    known = set(learnt.pictures)
-    others = [row for row, picture in enumerate(own.pictures) if picture not in known]
-    if not others:
-        return None
-    return CaptionedPhotos(
-        tuple(own.pictures[row] for row in others), tuple(own.captions[row] for row in others)
-    )
+    known = {_place(picture) for pairs in used for picture in pairs.pictures}
+    others = [row for row, picture in enumerate(own.pictures) if _place(picture) not in known]
+    others.sort(key=lambda row: hashlib.sha256(repr(_place(own.pictures[row])).encode()).digest())
+    return subset(own, sorted(others[:MOST_GUARDS])) if others else None
+
+
+def _place(picture: Picture) -> Picture:
+    """A picture as it is the same from whatever folder it is named."""
+    return picture.resolve() if isinstance(picture, Path) else picture
+
+
+def _fingerprint(pairs: Pairs) -> str:
+    digest = hashlib.sha256()
+    texts: Sequence[object] = pairs.captions if isinstance(pairs, CaptionedPhotos) else pairs.labels
+    for picture, text in zip(pairs.pictures, texts, strict=True):
+        which = picture if isinstance(picture, bytes) else repr(_place(picture)).encode()
+        digest.update(hashlib.sha256(which).digest())
+        digest.update(repr(text).encode())
+    return digest.hexdigest()
 
 
 def texts_by_language(pairs: Pairs) -> dict[str, int]:

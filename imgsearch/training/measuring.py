@@ -9,6 +9,7 @@ import random
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from imgsearch.evaluating import Measurement, embed_pictures, evaluate, recall_of_vectors
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
@@ -75,17 +76,25 @@ class Measuring:
         losses, photos = 0.0, 0
         with torch.no_grad():
             for batch in self._batches(self.validation_set):
-                pictures = self.towers.pixels(batch.views.to(self.towers.logit_scale.device))
-                tokens = [self.towers.tokens(text) for text in batch.texts]
-                size = self.recipe.micro_batch or len(pictures)
-                images = [self.towers.image_vectors(part) for part in torch.split(pictures, size)]
-                texts = self.towers.text_vectors(tokens)
-                loss = batch_loss(
-                    self.towers, self.recipe, batch, torch.cat(images).float(), texts.float()
-                )
+                loss = batch_loss(self.towers, self.recipe, batch, *self._embedded(batch))
                 losses += loss.item() * batch.count
                 photos += batch.count
         return losses / photos if photos else None
+
+    def _embedded(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The photos (b, d) and the texts (u, d) of a batch, as many at a time as in training."""
+        towers, device = self.towers, self.towers.logit_scale.device
+        tokens = [towers.tokens(text) for text in batch.texts]
+        size = self.recipe.micro_batch or max(len(batch.views), len(tokens))
+        images = [
+            towers.image_vectors(towers.pixels(part.to(device)))
+            for part in torch.split(batch.views, size)
+        ]
+        texts = [
+            towers.text_vectors(tokens[start : start + size])
+            for start in range(0, len(tokens), size)
+        ]
+        return torch.cat(images).float(), torch.cat(texts).float()
 
     def _batches(self, found: TrainingSet) -> Iterator[Batch]:
         rng = random.Random(0)

@@ -7,10 +7,13 @@ loss is that of the whole batch, and gradients are summed. Alone, all of this is
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+WAIT_HOURS = 12  # for the first process to measure, while the others wait
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,6 @@ class Ranks:
         if self.count == 1:
             return value
         told = torch.tensor(value if self.is_first else 0.0, dtype=torch.float64)
-        if dist.get_backend() == "nccl":
-            told = told.cuda()
         dist.all_reduce(told)
         return float(told)
 
@@ -87,5 +88,8 @@ def join_ranks(device: torch.device) -> Ranks:
     if not is_launched():
         return Ranks()
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        if device.type == "cuda":
+            torch.cuda.set_device(device)
+        backends = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backends, timeout=timedelta(hours=WAIT_HOURS))
     return Ranks(dist.get_rank(), dist.get_world_size())

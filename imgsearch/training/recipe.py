@@ -158,12 +158,17 @@ class Recipe:
             rate = 5e-5 * self.batch_size / 1024
         return replace(self, rates=replace(self.rates, every=rate))
 
-    def share_of_rate(self, done: float) -> float:
-        """What the schedule leaves of every rate after the share `done` of the run, in [0, 1]."""
-        rising = min(1.0, done / self.warmup) if self.warmup else 1.0
+    def share_of_rate(self, step: int, steps: int) -> float:
+        """What the schedule leaves of every rate at a step, counted from 0, in (0, 1].
+
+        Warm-up and cosine are Chinese-CLIP's and open_clip's, step for step.
+        """
+        rising_steps = round(self.warmup * steps)
+        if step < rising_steps:
+            return (step + 1) / rising_steps
         if self.schedule == "cosine":
-            after = (done - self.warmup) / max(1 - self.warmup, 1e-9)
-            return rising * 0.5 * (1 + math.cos(math.pi * min(max(after, 0.0), 1.0)))
-        if self.schedule == "linear":
-            return max(0.0, min(rising, (1 - done) / self.decay if self.decay else 1.0))
-        return rising
+            after = (step - rising_steps) / max(steps - rising_steps, 1)
+            return 0.5 * (1 + math.cos(math.pi * after))
+        if self.schedule == "linear" and self.decay:
+            return min(1.0, (1 - step / steps) / self.decay)
+        return 1.0

@@ -17,6 +17,7 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
+from imgsearch.errors import UsageError
 from imgsearch.training.batches import Batch
 from imgsearch.training.objective import loss_of
 from imgsearch.training.ranks import Ranks
@@ -44,18 +45,38 @@ class Piece:
 
 
 class Stepper:
-    """Computes gradients for a run. `scaler` keeps float16 from vanishing; off for other types."""
+    """Computes gradients for a run. `scaler` keeps float16 from vanishing; off for others."""
 
-    def __init__(self, towers: Towers, recipe: Recipe, ranks: Ranks, device: torch.device) -> None:
+    def __init__(
+        self,
+        towers: Towers,
+        recipe: Recipe,
+        ranks: Ranks,
+        device: torch.device,
+        scaler: torch.amp.GradScaler,
+    ) -> None:
         self.towers = towers
         self.recipe = recipe
         self.ranks = ranks
         self.device = device
         self.dtype = compute_type(recipe.precision, device)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
+        self.scaler = scaler
 
     def gradients(self, step: int, batch: Batch) -> Computed:
-        """Leave the gradient of this batch in the parameters, scaled by `scaler`."""
+        """Leave the gradient of this batch in the parameters, scaled by `scaler`.
+
+        Raises UsageError where a step does not fit the memory of the device.
+        """
+        try:
+            return self._gradients(step, batch)
+        except torch.OutOfMemoryError as error:
+            raise UsageError(
+                f"a step of {batch.count} photos does not fit the memory of {self.device}; run the "
+                "same command with --micro-batch, --gradient-checkpointing, or a smaller "
+                "--batch-size"
+            ) from error
+
+    def _gradients(self, step: int, batch: Batch) -> Computed:
         rng = random.Random(f"{self.recipe.seed}/{step}/towers")
         tokens = [self._shortened(self.towers.tokens(text), rng) for text in batch.texts]
         mine = self.ranks.share(len(tokens))
@@ -71,8 +92,12 @@ class Stepper:
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         self._scale_is_shared()
         assert images.grad is not None and sentences.grad is not None
-        self._backward(pictures, image_vectors if is_whole else None, images.grad[batch.mine])
-        self._backward(texts, text_vectors if is_whole else None, sentences.grad[list(mine)])
+        for tower, pieces, vectors, gradient in (
+            ("image", pictures, image_vectors, images.grad[batch.mine]),
+            ("text", texts, text_vectors, sentences.grad[list(mine)]),
+        ):
+            if self.towers.learns(tower):  # a locked one is not computed again
+                self._backward(pieces, vectors if is_whole else None, gradient)
         self.ranks.sum_gradients(self.towers.model.parameters())
         return Computed(loss.item(), images.detach(), sentences.detach())
 
@@ -113,7 +138,8 @@ class Stepper:
         for piece in pieces:
             with torch.set_grad_enabled(with_gradient):
                 rows.append(self._run(piece))
-        return torch.cat(rows) if rows else torch.zeros((0, self.towers.encoder.dim))
+        empty = torch.zeros((0, self.towers.encoder.dim), device=self.device)
+        return torch.cat(rows) if rows else empty
 
     def _run(self, piece: Piece) -> Tensor:
         devices = [self.device] if self.device.type == "cuda" else []
@@ -133,9 +159,9 @@ class Stepper:
         start = 0
         for piece in pieces:
             rows = vectors if vectors is not None else self._embed([piece], with_gradient=True)
-            if rows.requires_grad:  # a locked tower has nothing to learn
-                part = gradient[start : start + len(rows)].to(rows.dtype)
-                torch.autograd.backward([rows], [self.scaler.scale(part)])
+            part = self.scaler.scale(gradient[start : start + len(rows)])
+            if rows.requires_grad:
+                torch.autograd.backward([rows], [part.to(rows.dtype)])
             start += len(rows)
 
     def _scale_is_shared(self) -> None:

@@ -241,6 +241,15 @@ class Towers:
         """Write the encoder as it stands; see `encoder_folder`. `half` halves its size."""
         encoder_folder.save_encoder(self.encoder, folder, name=name, base=self.base, half=half)
 
+    def learns(self, tower: str) -> bool:
+        """Whether any parameter of the `image` or `text` tower is unlocked."""
+        is_image = tower == "image"
+        return any(
+            parameter.requires_grad
+            for name, parameter in self.model.named_parameters()
+            if name.startswith("visual.") == is_image and name not in SCALES
+        )
+
     def _learns(self, name: str) -> bool:
         """Whether a parameter or a child of that name (with a dot behind it) is unlocked."""
         if name.startswith("text_decoder."):

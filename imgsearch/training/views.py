@@ -23,6 +23,8 @@ def random_views(squares: Tensor, size: int, variation: Variation, chance: Tenso
     resampled bilinearly.
     """
     b = len(squares)
+    if b == 0:  # a process may have no part of a small batch
+        return torch.zeros((0, 3, size, size))
     area, aspect, x, y, brightness, contrast, saturation, flip = chance
     area = variation.smallest_crop + (1 - variation.smallest_crop) * area
     aspect = torch.exp((aspect * 2 - 1) * math.log(4 / 3) / 2)
