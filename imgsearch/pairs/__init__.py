@@ -40,6 +40,7 @@ in a folder given together with it.
     splitting.py          training and validation
     photos.py             CaptionedPhotos, LabelledPhotos, Unpaired
     pictures.py           bytes, paths, places in a file
+    hidden.py             files that systems leave beside a person's
     texts.py              text files, line by line
 """
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from imgsearch.errors import UsageError
+from imgsearch.pairs.hidden import is_hidden
 from imgsearch.pairs.photos import Described, Found, Ids, Unpaired
 from imgsearch.pairs.pictures import Base64Text, Picture
 from imgsearch.pairs.texts import json_object, numbered_lines
@@ -32,7 +33,8 @@ def split_of(path: Path) -> Path | None:
 
 def splits_in(folder: Path) -> list[Path]:
     """The splits of which a folder has both files."""
-    stems = (found for file in sorted(folder.glob(f"*{TEXTS}")) if (found := split_of(file)))
+    files = (file for file in sorted(folder.glob(f"*{TEXTS}")) if not is_hidden(file.name))
+    stems = (found for file in files if (found := split_of(file)))
     return [stem for stem in stems if _beside(stem, IMAGES).is_file()]
 
 

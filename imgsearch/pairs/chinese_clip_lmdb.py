@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from imgsearch.errors import PictureError, UsageError
 from imgsearch.pairs.chinese_clip import Sentences, captioned
+from imgsearch.pairs.hidden import is_hidden
 from imgsearch.pairs.photos import Found
 from imgsearch.pairs.pictures import Picture, from_base64
 
@@ -54,7 +55,8 @@ def is_lmdb(folder: Path) -> bool:
 
 def lmdb_splits_in(folder: Path) -> list[Path]:
     """The splits a folder has, one a sub-folder."""
-    return [each for each in sorted(folder.iterdir()) if each.is_dir() and is_lmdb(each)]
+    found = (each for each in sorted(folder.iterdir()) if not is_hidden(each.name))
+    return [each for each in found if each.is_dir() and is_lmdb(each)]
 
 
 def read_lmdb(folder: Path) -> Found:

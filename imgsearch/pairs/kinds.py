@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias, TypeVar
 from imgsearch.errors import UsageError
 from imgsearch.pairs import caption_lists, chinese_clip, chinese_clip_lmdb
 from imgsearch.pairs.class_names import CLASSES
+from imgsearch.pairs.hidden import is_hidden
 from imgsearch.pairs.members import Members, list_members
 from imgsearch.pairs.sidecars import stem
 from imgsearch.pairs.tables import header_of
@@ -106,7 +107,7 @@ def _of_folder(path: Path, given: Collection[Path]) -> list[Source]:
     members = list_members(path)
     if members.has_sidecars:
         return [Source("members", path, members=members)]
-    if not members.pictures and (tars := sorted(path.glob("*.tar"))):
+    if not members.pictures and (tars := _visible(path, "*.tar")):
         return [Source("members", each, members=list_members(each)) for each in tars]
     tables = _tables_in(path, members)
     if tables and not {table.path for table in tables} & set(given):
@@ -122,12 +123,16 @@ def _tables_in(path: Path, members: Members) -> list[Source]:
     stems = {Path(name).name for name in members.pictures}
     stems |= {stem(name) for name in stems}
     found = []
-    for file in [*sorted(path.iterdir()), *sorted(path.glob("annotations/*"))]:
+    for file in [*_visible(path, "*"), *_visible(path, "annotations/*")]:
         is_candidate = file.suffix.lower() in TABLE_ENDINGS and file.name != CLASSES
         table = table_of(file) if is_candidate and file.is_file() else None
         if table is not None and _is_about(file, table, stems, len(members.classes)):
             found.append(Source("table", file, table))
     return found
+
+
+def _visible(folder: Path, pattern: str) -> list[Path]:
+    return sorted(each for each in folder.glob(pattern) if not is_hidden(each.name))
 
 
 def _is_about(file: Path, table: Table, stems: Collection[str], classes: int) -> bool:

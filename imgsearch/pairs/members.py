@@ -19,6 +19,7 @@ from typing import BinaryIO
 
 from imgsearch.errors import UsageError
 from imgsearch.pairs.class_names import CLASSES
+from imgsearch.pairs.hidden import is_hidden
 from imgsearch.pairs.photos import Described, Found, Unpaired
 from imgsearch.pairs.pictures import Picture, TarMember
 from imgsearch.pairs.sidecars import ENDINGS, described_by, ending, stem
@@ -56,10 +57,13 @@ class Members:
 
 
 def list_members(path: Path) -> Members:
-    """The pictures and sidecars of a tar or a folder. Raises UsageError for what is no tar."""
+    """The pictures and sidecars of a tar or a folder, hidden ones left out.
+
+    Raises UsageError for what is no tar.
+    """
     members = Members(path)
     for name, content in _of_tar(path) if path.is_file() else _of_folder(path):
-        if ending(name) in PICTURES or ending(name) in ENDINGS:
+        if (ending(name) in PICTURES or ending(name) in ENDINGS) and not is_hidden(name):
             members.add(name, content)
     return members
 

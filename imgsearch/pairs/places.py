@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from imgsearch.errors import UsageError
+from imgsearch.pairs.hidden import is_hidden
 from imgsearch.pairs.members import PICTURES
 
 DEPTH = 3  # folders below a table's own that are looked into
@@ -24,7 +25,9 @@ Wanted: TypeAlias = dict[str, dict[str, str]]  # folder in the name -> last part
 
 @dataclass
 class Listing:
-    """One folder's files by name, its pictures by name and by stem, its sub-folders."""
+    """One folder's files by name, its pictures by name and by stem, none of them hidden; its
+    sub-folders, hidden ones as well: a table may name one.
+    """
 
     files: dict[str, str] = field(default_factory=dict)
     stems: dict[str, str] = field(default_factory=dict)
@@ -111,7 +114,7 @@ class Places:
                 each / name
                 for each in level
                 for name in sorted(self._listing(each).folders)
-                if not name.startswith(".")
+                if not is_hidden(name)
             ]
 
     def _listing(self, folder: str | Path) -> Listing:
@@ -128,6 +131,8 @@ def _listed(folder: str) -> Listing:
             for entry in entries:
                 if entry.is_dir():
                     listing.folders.add(entry.name)
+                    continue
+                if is_hidden(entry.name):
                     continue
                 listing.files[_composed(entry.name)] = entry.name
                 stem, ending = os.path.splitext(entry.name)
