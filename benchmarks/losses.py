@@ -2,9 +2,10 @@
 
     python benchmarks/losses.py --data DATA --out benchmarks/losses.jsonl
 
-DATA holds flickr8k/ (train-*.tar, val.tar). Every run begins with the bundled encoder's weights and
-sees each training photo once; a line is written when it ends, and a run whose line is there is not
-done again. Prints the table: mean and range over seeds of text-to-image recall@10.
+DATA holds flickr8k/ (train-*.tar, val.tar). Every run begins with the weights of `--start` and sees
+as many photos as the training set has, times `--epochs`. A line is written when a run ends, and one
+whose line is there is not done again. Prints the table: mean and range over seeds, below the start
+before any training.
 """
 
 import argparse
@@ -20,10 +21,15 @@ import torch
 
 from imgsearch import training
 from imgsearch.errors import CollapsedError
-from imgsearch.pairs import read_pairs
+from imgsearch.pairs import CaptionedPhotos, read_pairs
+from imgsearch.training.events import Evaluated
 from imgsearch.training.measuring import Measuring
 
 LANGUAGES = ("en", "zh")
+WAYS = {
+    "text_to_image_recall@10": "text to image R@10",
+    "image_to_text_recall@10": "image to text R@10",
+}
 MENDED = {"normalize_embeddings": True, "detach_targets": True, "temperature": 0.05}
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "clip": {"loss": "clip"},
@@ -51,20 +57,49 @@ def main() -> None:
     done = [json.loads(line) for line in _lines(arguments.out)]
     known = {(each["loss"], each["batch_size"], each["seed"]) for each in done}
     pairs = read_pairs(sorted((arguments.data / "flickr8k").glob("train-*.tar")))
-    held_out = read_pairs([arguments.data / "flickr8k" / "val.tar"])
+    held_out = _two_languages(read_pairs([arguments.data / "flickr8k" / "val.tar"]))
     squares = training.Squares(pairs.pictures, 72)
     learnt = training.captioned_set("flickr8k", pairs, squares, LANGUAGES)
+    if not any(each["loss"] == "before" for each in done):
+        done.append(_write(arguments.out, _measured(arguments, held_out)))
     for seed in arguments.seeds:
         for batch_size in arguments.batch_sizes:
             for name in arguments.losses:
                 if (name, batch_size, seed) in known:
                     continue
                 run = _run(arguments, learnt, held_out, name, batch_size, seed)
-                with arguments.out.open("a") as lines:
-                    lines.write(json.dumps(run) + "\n")
-                done.append(run)
-                print(json.dumps(run), flush=True)
+                done.append(_write(arguments.out, run))
     print("\n".join(_table(done)))
+
+
+def _two_languages(pairs: Any) -> CaptionedPhotos:
+    """Without the machine-translated sentences."""
+    captions = tuple({key: each[key] for key in LANGUAGES} for each in pairs.captions)
+    return CaptionedPhotos(pairs.pictures, captions)
+
+
+def _write(path: Path, run: dict[str, Any]) -> dict[str, Any]:
+    with path.open("a") as lines:
+        lines.write(json.dumps(run) + "\n")
+    print(json.dumps(run), flush=True)
+    return run
+
+
+def _measured(arguments: argparse.Namespace, held_out: Any) -> dict[str, Any]:
+    """The start itself, on which nothing depends that is compared."""
+    towers = training.open_towers(arguments.start)
+    measuring = Measuring(towers, training.Recipe(), held_out, None, None)
+    return {"loss": "before", "batch_size": 0, "seed": 0, **_told(measuring(0, 0))}
+
+
+def _told(measured: Evaluated) -> dict[str, Any]:
+    return {
+        "health": vars(measured.health),
+        "recall": {
+            each.language: {key: round(value, 4) for key, value in each.metrics.items()}
+            for each in measured.validation
+        },
+    }
 
 
 def _run(
@@ -106,11 +141,7 @@ def _run(
         "learning_rate": recipe.rates.every,
         "seconds": round(seconds, 1),
         "collapsed": collapsed,
-        "health": vars(measured.health),
-        "recall": {
-            each.language: {key: round(value, 4) for key, value in each.metrics.items()}
-            for each in measured.validation
-        },
+        **_told(measured),
     }
 
 
@@ -118,19 +149,22 @@ def _table(runs: list[dict[str, Any]]) -> Iterator[str]:
     found = defaultdict(list)
     for run in runs:
         found[run["batch_size"], run["loss"]].append(run)
-    yield "| loss | batch | seeds | English R@10 | Chinese R@10 | effective rank |"
-    yield "|---|---|---|---|---|---|"
+    columns = [(language, way) for language in LANGUAGES for way in WAYS]
+    titles = " | ".join(f"{language}, {WAYS[way]}" for language, way in columns)
+    yield f"| loss | batch | seeds | {titles} | effective rank |"
+    yield "|---" * (4 + len(columns)) + "|"
     for (batch_size, loss), same in sorted(found.items(), key=lambda item: item[0][0]):
         cells = [
-            _spread([100 * run["recall"][language]["text_to_image_recall@10"] for run in same])
-            for language in LANGUAGES
+            _spread([100 * run["recall"][language][way] for run in same])
+            for language, way in columns
         ]
-        rank = _spread([run["health"]["effective_rank"] for run in same])
-        yield f"| {loss} | {batch_size} | {len(same)} | {cells[0]} | {cells[1]} | {rank} |"
+        cells.append(_spread([run["health"]["effective_rank"] for run in same]))
+        yield f"| {loss} | {batch_size or ''} | {len(same)} | {' | '.join(cells)} |"
 
 
 def _spread(values: list[float]) -> str:
-    return f"{sum(values) / len(values):.1f} ({min(values):.1f}-{max(values):.1f})"
+    mean = f"{sum(values) / len(values):.1f}"
+    return f"{mean} ({min(values):.1f}-{max(values):.1f})" if len(values) > 1 else mean
 
 
 def _lines(path: Path) -> list[str]:

@@ -57,10 +57,12 @@ def _ask(folder: Path) -> None:
 def _change(arguments: argparse.Namespace) -> list[str]:
     with imgsearch.open_library(arguments.library) as library:
         list(imgsearch.index(library, arguments.photos, encoder=arguments.old))
+        answers = arguments.library / "answers.jsonl"
         command = [sys.executable, __file__, "--ask", "--library", str(arguments.library)]
-        asking = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        assert asking.stdout is not None
-        asking.stdout.readline()  # it has answered once
+        with answers.open("w") as file:  # a pipe that nobody reads would stop the asking
+            asking = subprocess.Popen(command, stdout=file)
+        while not answers.read_text("utf-8") and asking.poll() is None:
+            time.sleep(0.1)
         time.sleep(SETTLING_SECONDS)
         moments = {"before": time.time()}
         rebuilt = imgsearch.rebuild(library, encoder=arguments.new)
@@ -70,7 +72,10 @@ def _change(arguments: argparse.Namespace) -> list[str]:
         moments["rolled back"] = time.time()
         time.sleep(SETTLING_SECONDS)
         asking.terminate()
-        lines = [json.loads(line) for line in asking.stdout.read().splitlines()]
+        asking.wait()
+        written = answers.read_text("utf-8").split("\n")[:-1]  # the last may be cut short
+        lines = [json.loads(line) for line in written]
+        answers.unlink()
     return [*_queries(lines, moments), *_recall(rebuilt)]
 
 

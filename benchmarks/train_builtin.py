@@ -12,13 +12,13 @@ import argparse
 import itertools
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from imgsearch import training
 from imgsearch.pairs import CaptionedPhotos, LabelledPhotos, read_pairs
+from imgsearch.training import curves, logs
 
 LANGUAGES = ("en", "zh")
 SETS = {"flickr8k": 112, "tiny-imagenet": 64, "caltech101": 96}  # the pixels they are held at
@@ -76,10 +76,12 @@ def main() -> None:
             f"small-{recipe.stages[-1].size}", texts=texts, folder=arguments.run
         )
     print(f"{towers.parameters / 1e6:.2f} M parameters", flush=True)
+    metrics = arguments.run / "metrics.jsonl"
+    logs.truncate(metrics, arguments.run / "checkpoint.pt")
     for event in training.train(towers, sets, recipe, arguments.run):
         print(event, flush=True)
-        with (arguments.run / "metrics.jsonl").open("a") as log:
-            log.write(json.dumps(asdict(event)) + "\n")
+        logs.append(metrics, event)
+        curves.draw(metrics, arguments.run / "curves.png")
         towers.save(arguments.run / "encoder", arguments.name, half=True)
 
 

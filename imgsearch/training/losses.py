@@ -7,8 +7,6 @@ with what mends them. What is a positive of what comes in as a mask, so that pho
 or with one sentence, are never pushed apart.
 """
 
-from collections.abc import Hashable, Sequence
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -112,21 +110,6 @@ def siglip_loss(
     logits = logit_scale * _cosines(images, texts) + logit_bias  # (b, u)
     wanted = positives.to(logits.dtype)
     return F.binary_cross_entropy_with_logits(logits, wanted, reduction="sum") / len(logits)
-
-
-def same(rows: Sequence[Hashable], columns: Sequence[Hashable] | None = None) -> Tensor:
-    """Which row belongs with which column: (b, u) bool, true where their ids are equal.
-
-    Ids are of captions or of labels. Without `columns` the rows are set against themselves, (b, b),
-    as one text a photo needs it; combine two kinds of ids with `|`.
-    """
-    numbers: dict[Hashable, int] = {}
-    across = rows if columns is None else columns
-    numbered = [
-        torch.tensor([numbers.setdefault(each, len(numbers)) for each in ids], dtype=torch.long)
-        for ids in (rows, across)
-    ]
-    return numbered[0][:, None] == numbered[1]
 
 
 def _cosines(images: Tensor, texts: Tensor) -> Tensor:

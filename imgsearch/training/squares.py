@@ -21,7 +21,7 @@ from imgsearch.errors import PictureError
 from imgsearch.pairs import Picture, content
 
 Fit: TypeAlias = Literal["squash", "shortest", "longest"]
-HELD_BYTES = 4 * 2**30
+HELD_BYTES = 2 * 2**30
 MAX_THREADS = 16
 
 
