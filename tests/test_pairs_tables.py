@@ -110,6 +110,7 @@ def test_captions_may_hold_commas_and_quotes_with_and_without_quoting(folder: Pa
         "a.jpg,A man , in a hat , sings .\n"
         'a.jpg,A "Trix" shirt, and a hat .\n'
         'a.jpg,"Stop" says the sign , in red .\n'
+        'a.jpg,"Stop, look" says the sign .\n'
         'b.jpg,"tis a dog .\n'
         'b.jpg,"two, dogs"\n',
         "utf-8",
@@ -120,9 +121,39 @@ def test_captions_may_hold_commas_and_quotes_with_and_without_quoting(folder: Pa
                 "A man , in a hat , sings .",
                 'A "Trix" shirt, and a hat .',
                 '"Stop" says the sign , in red .',
+                '"Stop, look" says the sign .',
             )
         },
-        "b.jpg": {"en": ('"tis a dog .', "two, dogs")},
+        "b.jpg": {"en": ("tis a dog .", "two, dogs")},
+    }
+
+
+def test_quotes_that_do_not_belong_together_swallow_no_rows(tmp_path: Path) -> None:
+    for number in range(5):
+        draw(tmp_path / "set" / f"{number}.jpg", "red")
+    table = tmp_path / "set" / "c.csv"
+    table.write_text(
+        "image,caption\n"
+        '0.jpg,"the dog\n1.jpg,a cat, asleep\n2.jpg,a board 6"\n'
+        '3.jpg,x "y" z\n4.jpg,"one, two"\n',
+        "utf-8",
+    )
+    assert by_name(captioned(table)) == {
+        "0.jpg": {"en": ("the dog",)},
+        "1.jpg": {"en": ("a cat, asleep",)},
+        "2.jpg": {"en": ('a board 6"',)},
+        "3.jpg": {"en": ('x "y" z',)},
+        "4.jpg": {"en": ("one, two",)},
+    }
+
+
+def test_a_caption_of_several_lines_may_hold_delimiters(folder: Path) -> None:
+    (folder / "c.csv").write_text(
+        'image,caption\na.jpg,"a dog,\na cat, and\nb.jpg beside it"\nb.jpg,x\n', "utf-8"
+    )
+    assert by_name(captioned(folder / "c.csv")) == {
+        "a.jpg": {"en": ("a dog, a cat, and b.jpg beside it",)},
+        "b.jpg": {"en": ("x",)},
     }
 
 

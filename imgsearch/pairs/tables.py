@@ -3,6 +3,7 @@
 A file goes in, rows come out. The delimiter is the one under which the header names a picture and a
 text. Quotes are read as CSV has them; a file that breaks CSV's rules (captions with bare commas and
 quotes, as some copies of Flickr8K have them) is read line by line, the caption taking what is left.
+So is a file in which a quoted field holds a whole row: two stray quotes swallowed what is between.
 """
 
 import csv
@@ -12,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.errors import UsageError
+from imgsearch.pairs.members import PICTURES
 from imgsearch.pairs.places import normal
 from imgsearch.pairs.rows import Row
+from imgsearch.pairs.sidecars import ending
 from imgsearch.pairs.texts import numbered_lines, parsed_json, text_of
 
 DELIMITERS = (",", "\t", "|", ";")
@@ -59,9 +62,7 @@ def table_rows(path: Path) -> list[Row]:
     header = header_of(text.lstrip("\n").partition("\n")[0])
     if header is None:
         raise UsageError(f"{path} has no header that names a path and a caption or a label")
-    lines = iter(_fields(text, header.delimiter))
-    next(lines)
-    return [_row(fields, header, path, place) for place, fields in lines]
+    return [_row(fields, header, path, place) for place, fields in _fields(text, header)[1:]]
 
 
 def json_rows(path: Path) -> list[Row]:
@@ -89,26 +90,47 @@ def _starts_with_bracket(path: Path) -> bool:
     return next((line.lstrip()[0] == "[" for _, line in numbered_lines(path)), False)
 
 
-def _fields(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _fields(text: str, header: Header) -> list[tuple[int, list[str]]]:
     """Line numbers and fields, blank lines left out."""
     lines = text.split("\n")
+    quoted = (f"{line}\n" for line in lines)
+    reader = csv.reader(quoted, delimiter=header.delimiter, strict=True)
+    rows = []
+    first = 0
     try:
-        reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
-        rows = [(reader.line_num, fields) for fields in reader if any(map(str.strip, fields))]
+        for fields in reader:
+            if any(_is_row(line, header) for line in lines[first + 1 : reader.line_num]):
+                return _line_by_line(lines, header)
+            first = reader.line_num
+            if any(map(str.strip, fields)):
+                rows.append((first, fields))
     except csv.Error:
-        rows = [
-            (place, _fields_of(line, delimiter))
-            for place, line in enumerate(lines, start=1)
-            if line.strip()
-        ]
-    yield from rows
+        return _line_by_line(lines, header)
+    return rows
+
+
+def _is_row(line: str, header: Header) -> bool:
+    """Whether a line alone names a picture and fills the columns; the caption may be bare."""
+    fields = _fields_of(line, header.delimiter)
+    is_full = len(fields) == header.width or (
+        len(fields) > header.width and header.caption == header.width - 1
+    )
+    return is_full and ending(fields[header.path].strip()) in PICTURES
+
+
+def _line_by_line(lines: Sequence[str], header: Header) -> list[tuple[int, list[str]]]:
+    numbered = enumerate(lines, start=1)
+    return [(place, _fields_of(line, header.delimiter)) for place, line in numbered if line.strip()]
 
 
 def _fields_of(line: str, delimiter: str) -> list[str]:
+    """The fields of a line; a quote that opens a field and is never closed is none."""
     try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True))
+        return next(csv.reader([line], delimiter=delimiter, strict=True), [])
     except csv.Error:
-        return line.split(delimiter)
+        fields = line.split(delimiter)
+    is_lone = line.count('"') == 1
+    return [field.removeprefix('"') if is_lone else field for field in fields]
 
 
 def _row(fields: Sequence[str], header: Header, path: Path, place: int) -> Row:
