@@ -127,6 +127,16 @@ def test_flickr8k_cns_space_for_a_tab_is_read(flickr: Path) -> None:
     assert captions(table)[0] == {"10002456.jpg": {"zh": ("一个男人", "一只狗")}}
 
 
+@pytest.mark.parametrize("between", ["\t", "#0\t", "#zhc#0\t", "#0 ", "#zhc#0 "])
+@pytest.mark.parametrize("name", ["IMG#1.jpg", "IMG #1.jpg", "x#ab.jpg", "c#", "#3.jpg"])
+def test_a_file_may_have_a_hash_in_its_name(name: str, between: str, flickr: Path) -> None:
+    file = name if name.endswith(".jpg") else f"{name}.jpg"
+    draw(flickr / "flickr30k-images" / file, "red")
+    table = flickr / "results.token"
+    table.write_text(f"{name}{between}a #1 dog\n", "utf-8")
+    assert captions(table)[0] == {file: {"en": ("a #1 dog",)}}
+
+
 def test_a_line_without_a_caption_is_named(flickr: Path) -> None:
     table = flickr / "results.token"
     table.write_text("10002456.jpg#0\tA man .\n" * 30 + "10002456.jpg\n", "utf-8")

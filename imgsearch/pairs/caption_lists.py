@@ -1,8 +1,8 @@
 """Lists without a header, a picture's id and a caption a line: Flickr's and Flickr30k-CN's.
 
 A file goes in, rows come out. The id is a file's name, with or without its ending, and may carry
-the number of the caption behind a `#`. Chinese lists are cut into words, some with each word's part
-of speech (`word:pos`); the words are put together again as they are written.
+the number of the caption behind its last `#`. Chinese lists are cut into words, some with each
+word's part of speech (`word:pos`); the words are put together again as they are written.
 """
 
 import re
@@ -18,8 +18,9 @@ from imgsearch.prompts import language_of
 LOOKED_AT = 20  # lines that decide whether a file is such a list
 TAGGED_SHARE = 0.9  # of the lines: a stray line does not make a tagged file a plain one
 
-_LINE = re.compile(r"(?P<name>[^\t#]+)(?:#[^\t ]*)?\t(?P<caption>.*)")
-_SPACED = re.compile(r"(?P<name>\S[^\t#]*)#\S* +(?P<caption>.*)")
+_NUMBER = r"(?:#[a-z]{2,4})?#\d+"  # #0 or #zhc#0; any other # is the file name's own
+_LINE = re.compile(rf"(?P<name>[^\t]+?)(?:{_NUMBER})?\t(?P<caption>.*)")
+_SPACED = re.compile(rf"(?P<name>\S[^\t]*?){_NUMBER} +(?P<caption>.*)")
 _TAGGED = re.compile(r"(.+):[A-Za-z]+")
 
 
