@@ -83,7 +83,7 @@ def test_one_picture_is_on_one_side_however_often_and_wherever_it_is_stored(
 
 
 def test_two_ways_to_one_file_are_one_picture(tmp_path: Path) -> None:
-    paths = [draw(tmp_path / f"{i}.jpg", "red") for i in range(4)]
+    paths = [draw(tmp_path / f"{i}.jpg", (60 * i, 0, 0)) for i in range(4)]
     links = [tmp_path / "links" / path.name for path in paths]
     (tmp_path / "links").mkdir()
     for link, path in zip(links, paths, strict=True):
@@ -93,6 +93,43 @@ def test_two_ways_to_one_file_are_one_picture(tmp_path: Path) -> None:
         train, held = split(photos, 0.5, seed)
         assert (len(train), len(held)) == (4, 4)
         assert not {path.name for path in train.pictures} & {path.name for path in held.pictures}
+
+
+def test_copies_of_a_file_are_one_picture(tmp_path: Path) -> None:
+    contents = [b"a", b"b", b"cc", b"ddd", b"eee", b"ffff"]  # some of one size, some of their own
+    pictures: list[Path | bytes] = []
+    for name in ("first", "second"):
+        for n, content in enumerate(contents):
+            pictures.append(tmp_path / f"{name}-{n}.jpg")
+            pictures[-1].write_bytes(content)
+    photos = CaptionedPhotos((*pictures, *contents), ({"en": ("x",)},) * 18)
+    for seed in range(20):
+        sides = [
+            [each if isinstance(each, bytes) else each.read_bytes() for each in side.pictures]
+            for side in split(photos, 2, seed)
+        ]
+        assert list(map(len, sides)) == [12, 6], "two pictures, three entries each"
+        assert not set(sides[0]) & set(sides[1])
+
+
+def test_a_split_is_the_same_wherever_the_photos_lie(tmp_path: Path) -> None:
+    contents = [b"%d" % (n * n) for n in range(20)] + [b"x" * n for n in range(5, 25)]
+    held = []
+    for folder in (tmp_path / "here", tmp_path / "there"):
+        folder.mkdir()
+        for n, content in enumerate(contents):
+            (folder / f"{n}.jpg").write_bytes(content)
+        paths = tuple(folder / f"{n}.jpg" for n in range(40))
+        photos = CaptionedPhotos(paths, ({"en": ("x",)},) * 40)
+        held.append([path.name for path in split(photos, 10)[1].pictures])
+    assert held[0] == held[1]
+
+
+def test_files_that_cannot_be_read_are_pictures_by_their_names(tmp_path: Path) -> None:
+    paths = tuple(tmp_path / f"gone-{n}.jpg" for n in range(4))
+    train, held = split(CaptionedPhotos(paths, ({"en": ("x",)},) * 4), 1)
+    assert {*train.pictures, *held.pictures} == set(paths)
+    assert len(held) == 1
 
 
 def test_classes_are_divided_in_proportion_and_none_is_lost_to_training() -> None:

@@ -2,11 +2,12 @@
 
 Photos and a share go in, two sets of the same kind come out. Which side a picture falls on depends
 on the seed and on the picture alone, not on its place in the set: the same picture twice, under two
-names or with captions in two rows, is never on both sides, and adding photos moves few others.
+names or with captions in two rows, is never on both sides, and adding photos moves few others. A
+file whose size no other picture has is not read for that: it can be no copy, and its size names it.
 """
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -24,7 +25,7 @@ def split(photos: Photos, share_or_count: float | int, seed: int = 0) -> tuple[P
     """The photos to train on and those held back, each in the order of the set.
 
     A float in (0, 1) is the share of pictures held back, a whole number how many. Entries whose
-    pictures have the same bytes (for paths: are the same file) are one picture. Labelled photos are
+    pictures have the same bytes are one picture. Labelled photos are
     divided within each class, in proportion; a class keeps at least one picture to train on.
 
     Raises UsageError for a share outside (0, 1) and where one side would be empty.
@@ -54,17 +55,42 @@ def split(photos: Photos, share_or_count: float | int, seed: int = 0) -> tuple[P
 
 
 def _keys(pictures: Sequence[Picture]) -> list[str]:
-    """What tells pictures apart: a hash of the content, for a path the file it leads to."""
+    """What tells pictures apart: a hash of the content, or a size that no other picture has."""
+    distinct = list(dict.fromkeys(pictures))
     with ThreadPoolExecutor() as pool:
-        return list(pool.map(_key, pictures))
+        found = dict(zip(distinct, pool.map(_by_size, distinct), strict=True))
+        counts = Counter(size for size, _ in found.values())
+        alike = [
+            picture
+            for picture, (size, _) in found.items()
+            if isinstance(picture, Path) and size is not None and counts[size] > 1
+        ]
+        hashes = dict(zip(alike, pool.map(_by_content, alike), strict=True))
+    return [hashes.get(each) or found[each][1] for each in pictures]
 
 
-def _key(picture: Picture) -> str:
-    if isinstance(picture, Path):
-        return f"file {picture.resolve()}"
-    found = content(picture)
-    assert isinstance(found, bytes)  # paths were dealt with above
-    return hashlib.sha256(found).hexdigest()
+def _by_size(picture: Picture) -> tuple[int | None, str]:
+    """A picture's size, None for a file that is not there, and its key where no other has the size.
+
+    What is no file of its own is keyed by its content at once.
+    """
+    if not isinstance(picture, Path):
+        found = content(picture)
+        assert isinstance(found, bytes)  # paths are dealt with below
+        return len(found), hashlib.sha256(found).hexdigest()
+    try:
+        size = picture.stat().st_size
+    except OSError:  # who decodes it tells of it; here it is only told apart
+        return None, f"file {picture.resolve()}"
+    return size, f"{size} bytes"
+
+
+def _by_content(path: Path) -> str:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:  # as above
+        return f"file {path.resolve()}"
 
 
 def _classes(keys: Sequence[str], labels: Sequence[str]) -> Mapping[str, set[str]]:
