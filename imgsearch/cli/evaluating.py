@@ -32,7 +32,8 @@ def evaluate(
         typer.Argument(
             metavar="DATA",
             parser=frame.expanded,
-            help="Photos with sentences, or class folders: a folder, a tar, a table, a split.",
+            help="Photos with sentences or classes: a folder with .txt or .json beside the photos, "
+            "class folders, WebDataset tars, CSV, TSV, JSONL, COCO, Flickr or Chinese-CLIP files.",
         ),
     ],
     encoder: frame.EncodersOption = None,
