@@ -65,7 +65,7 @@ def _keys(pictures: Sequence[Picture]) -> list[str]:
             for picture, (size, _) in found.items()
             if isinstance(picture, Path) and size is not None and counts[size] > 1
         ]
-        hashes = dict(zip(alike, pool.map(_by_content, alike), strict=True))
+        hashes: dict[Picture, str] = dict(zip(alike, pool.map(_by_content, alike), strict=True))
     return [hashes.get(each) or found[each][1] for each in pictures]
 
 
