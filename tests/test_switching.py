@@ -1,17 +1,18 @@
 """Who answers, and who did: switches, taken back one by one, and what nobody needs any more."""
 
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from conftest import ColourEncoder, draw
-from imgsearch.catalog import EncoderRow
+from imgsearch.catalog import Catalog, EncoderRow
 from imgsearch.errors import LibraryLockedError, NoEncoderError, UsageError
 from imgsearch.indexing import Model, prune, rebuild, rollback, switch
 from imgsearch.library import Library, open_library
-from imgsearch.searching import search
+from imgsearch.searching import Filters, search
 from imgsearch.upkeep import doctor, status
 from runs import run
 from test_rebuilding import ShiftedEncoder, answers, found
@@ -159,6 +160,74 @@ def test_prune_keeps_the_steps_back_that_lead_to_who_answers(library: Library) -
     assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
     with pytest.raises(UsageError):  # the other step leads to where we are
         rollback(library)
+
+
+def test_searches_beside_changes_and_prunes_never_fail(library: Library) -> None:
+    """Threads that search, one of them by path, while encoders come, answer and are dropped."""
+    names = [f"toy/{number}" for number in range(12)]
+    is_over = threading.Event()
+    counts, failures = [0, 0], list[Exception]()
+
+    def ask(number: int, opened: Library) -> None:
+        while not is_over.is_set():
+            try:
+                text = f"red {number} {counts[number] // 2}"
+                folder = Path(library.catalog.roots()[0]) if number else None
+                assert search(opened, text, k=3, prompt="raw", filters=Filters(path=folder))
+                counts[number] += 1
+            except Exception as error:
+                failures.append(error)
+
+    with open_library(library.path) as other:
+        for each in (ColourEncoder(), *map(ShiftedEncoder, names)):
+            library.keep_encoder(each)
+            other.keep_encoder(each)
+        threads = [
+            threading.Thread(target=ask, args=(number, each))
+            for number, each in enumerate((library, other))
+        ]
+        for thread in threads:
+            thread.start()
+        for name in names:
+            rebuild(library, encoder=ShiftedEncoder(name))
+            prune(library, dry_run=False)
+        is_over.set()
+        for thread in threads:
+            thread.join()
+    assert failures == [] and min(counts) > 0
+
+
+@pytest.mark.parametrize("moment", ["encoder chosen", "index read", "vectors read", "text kept"])
+def test_a_search_whose_encoder_is_dropped_meanwhile_asks_the_one_that_answers(
+    library: Library, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """One step of a search is held up until another process has changed over and pruned."""
+    first, second = ColourEncoder(), ShiftedEncoder()
+    rebuild(library, encoder=second)
+    rollback(library)
+    home, step = {
+        "encoder chosen": (Catalog, "active_encoders"),
+        "index read": (Catalog, "current_generation"),
+        "vectors read": (Catalog, "embeddings"),
+        "text kept": (Catalog, "cached_text"),
+    }[moment]
+    whole = getattr(home, step)
+
+    with open_library(library.path) as other:
+        other.keep_encoder(first)
+        other.keep_encoder(second)
+
+        def held_up(catalog: Catalog, *words: object, **named: object) -> object:
+            found = whole(catalog, *words, **named)
+            if catalog is other.catalog:
+                monkeypatch.undo()
+                switch(library, "toy/shifted")
+                prune(library, dry_run=False)
+            return found
+
+        monkeypatch.setattr(home, step, held_up)
+        assert found(other) == "green.png"
+        assert [row.name for row in other.catalog.encoders()] == ["toy/shifted"]
 
 
 def test_prune_makes_the_file_smaller(library: Library) -> None:

@@ -8,10 +8,11 @@ reach SQL, because SQLite bounds the number of constants in a statement.
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Engine, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from imgsearch.catalog import comparing
@@ -82,23 +83,19 @@ class Catalog:
 
     def active_encoders(self) -> dict[str, EncoderRow]:
         """Language -> encoder, in the order of the languages' names."""
+        statement = (
+            select(ActiveEncoder.language, *EncoderEntry.__table__.columns)
+            .join(EncoderEntry, EncoderEntry.id == ActiveEncoder.encoder_id)
+            .order_by(ActiveEncoder.language)
+        )
         with self.engine.connect() as connection:
-            found = connection.execute(
-                select(ActiveEncoder.language, ActiveEncoder.encoder_id).order_by(
-                    ActiveEncoder.language
-                )
-            ).all()
-        rows = {row.id: row for row in self.encoders()}
-        return {language: rows[encoder_id] for language, encoder_id in found}
+            return {row.language: _encoder_row(row) for row in connection.execute(statement)}
 
     def _encoders(self, *where: ColumnElement[bool]) -> list[EncoderRow]:
         columns = EncoderEntry.__table__.columns
         statement = select(*columns).where(*where).order_by(columns.id)
         with self.engine.connect() as connection:
-            return [
-                EncoderRow(r.id, r.identity, r.name, r.dim, tuple(r.languages), r.source)
-                for r in connection.execute(statement)
-            ]
+            return [_encoder_row(row) for row in connection.execute(statement)]
 
     # Generations
 
@@ -152,7 +149,7 @@ class Catalog:
             return ids, vectors
         blobs: dict[int, bytes] = {}
         with self.engine.connect() as connection:
-            dim = self._dim(encoder_id)
+            dim = _dim(connection, encoder_id)  # here, as it was when the vectors were
             for piece in pieces(photo_ids):
                 rows = connection.execute(
                     select(Embedding.photo_id, Embedding.vector).where(
@@ -168,8 +165,8 @@ class Catalog:
     def embeddings_and_last(self, encoder_id: int, *, after: int = 0) -> tuple[Ids, Vectors, int]:
         """As `embeddings`, with the last embedding's id (`after` if there is none)."""
         where = and_(Embedding.encoder_id == encoder_id, Embedding.id > after)
-        dim = self._dim(encoder_id)
         with self.engine.connect() as connection:
+            dim = _dim(connection, encoder_id)
             n = connection.execute(select(func.count()).where(where)).scalar_one()
             ids = np.empty(n, np.int64)
             vectors = np.empty((n, dim), np.float32)
@@ -193,14 +190,6 @@ class Catalog:
                 select(Embedding.photo_id).where(Embedding.encoder_id == encoder_id)
             )
             return set(rows.scalars())
-
-    def _dim(self, encoder_id: int) -> int:
-        statement = select(EncoderEntry.dim).where(EncoderEntry.id == encoder_id)
-        with self.engine.connect() as connection:
-            dim = connection.execute(statement).scalar()
-        if dim is None:
-            raise NoEncoderError("The encoder was just dropped from the library: ask again.")
-        return dim
 
     # Files and photos
 
@@ -271,7 +260,8 @@ class Catalog:
                     TextEmbedding.text == text,
                 )
             ).scalar()
-        return None if vector is None else from_bytes([vector], self._dim(encoder_id))[0]
+            dim = 0 if vector is None else _dim(connection, encoder_id)
+        return None if vector is None else from_bytes([vector], dim)[0]
 
     def cache_text(self, encoder_id: int, templates_key: str, text: str, vector: Vectors) -> None:
         """Keep a text's vector (d,). A library that cannot be written keeps none, silently."""
@@ -296,3 +286,14 @@ class Catalog:
         if row is None:
             return None
         return RunRow(row.verb, row.pid, row.started_at, row.finished_at, row.outcome)
+
+
+def _encoder_row(row: Row[Any]) -> EncoderRow:
+    return EncoderRow(row.id, row.identity, row.name, row.dim, tuple(row.languages), row.source)
+
+
+def _dim(connection: Connection, encoder_id: int) -> int:
+    dim = connection.execute(select(EncoderEntry.dim).where(EncoderEntry.id == encoder_id)).scalar()
+    if dim is None:
+        raise NoEncoderError("The encoder was just dropped from the library: ask again.")
+    return dim

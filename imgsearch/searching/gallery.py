@@ -82,11 +82,14 @@ class Gallery:
     def _proposer(self, vector: Vectors) -> tuple[_Propose, int]:
         """A function from a number to that many best photos, and how many there are at most."""
         generation = self._catalog.current_generation(self._row.id)
-        if generation is not None:
+        while generation is not None:
             try:
                 return self._propose_with(generation, vector)
             except LibraryDamagedError as error:
-                warnings.warn(f"searching without an index, slowly: {error}", stacklevel=2)
+                tried, generation = generation, self._catalog.current_generation(self._row.id)
+                if generation == tried:  # else another took its place just now, or it was dropped
+                    warnings.warn(f"searching without an index, slowly: {error}", stacklevel=2)
+                    break
         ids, scores = self._score_everything(vector)
         return lambda wanted: (ids[:wanted], scores[:wanted]), len(ids)
 

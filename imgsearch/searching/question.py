@@ -38,6 +38,7 @@ class Question:
             language = language or prompts.language_of(self._query)
         self._language = language
         self._given = None if isinstance(encoder, str) else encoder
+        self._is_chosen = encoder is None
         self.row = self._active() if encoder is None else self._named(encoder)
 
     def vector(self, policy: prompts.Policy) -> Vectors:
@@ -47,6 +48,12 @@ class Question:
         if isinstance(self._query, Path | Image.Image):
             return self._embed_picture(self._query)
         return self._stored(int(self._query))
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether the encoder, which nobody named, was dropped from the library since."""
+        known = self._catalog.encoder_with_identity(self.row.identity)
+        return self._is_chosen and known != self.row
 
     def _named(self, encoder: str | Encoder) -> EncoderRow:
         row = self._library.find_encoder(encoder)
