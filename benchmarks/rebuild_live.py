@@ -102,8 +102,13 @@ def _queries(lines: list[Any], moments: dict[str, float]) -> list[str]:
 
 
 def _recall(rebuilt: imgsearch.Rebuilt) -> list[str]:
-    out = [f"rebuilt {rebuilt.embedded:,} photos in {rebuilt.seconds:.1f} s"]
-    for old, new in zip(rebuilt.before, rebuilt.after, strict=True):
+    out = [
+        f"embedded {rebuilt.embedded:,} photos in {rebuilt.embedding_seconds:.1f} s, "
+        f"{rebuilt.seconds:.1f} s in all"
+    ]
+    if rebuilt.why_not:
+        out.append(f"not compared: {rebuilt.why_not}")
+    for old, new in zip(rebuilt.before, rebuilt.after, strict=False):
         key = "text_to_image_recall@10"
         out.append(
             f"{new.language}: recall@10 {old.metrics[key]:.1%} with {old.encoder}, "

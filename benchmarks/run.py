@@ -164,7 +164,7 @@ def synthetic_library(path: Path, vit: str, count: int) -> Path:
                     place = FilePlace(path.parent / f"{number}.jpg", root, 1, 1)
                     writer.put_file(place, ids[-1])
                 writer.add_embeddings(encoder_id, ids, vectors)
-        imgsearch.rebuild(library)
+        imgsearch.reindex(library)
     return path
 
 

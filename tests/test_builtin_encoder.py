@@ -25,11 +25,11 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def encoder() -> Any:
-    return encoders.load("builtin/1", device="cpu")
+    return encoders.load("builtin/2", device="cpu")
 
 
 def test_its_rows_are_of_length_one_and_it_reads_both_languages(encoder: Any) -> None:
-    assert encoder.name == encoder.source == "builtin/1"
+    assert encoder.name == encoder.source == "builtin/2"
     assert encoder.languages == ("en", "zh")
     images = pictures(3)
     texts, photos = encoder.embed_texts(TEXTS), encoder.embed_images(images)
@@ -59,7 +59,7 @@ def test_its_weights_stay_small_enough_to_come_with_the_package() -> None:
 
 
 def test_it_is_listed_with_its_languages_and_size_and_nothing_to_download(encoder: Any) -> None:
-    row = next(row for row in encoders.known() if row.name == "builtin/1")
+    row = next(row for row in encoders.known() if row.name == "builtin/2")
     assert (row.dim, row.languages, row.is_cached) == (encoder.dim, ("en", "zh"), True)
     assert row.size_bytes == sum(file.stat().st_size for file in FOLDER.iterdir())
     assert max(families.builtin_versions()) >= 1
@@ -68,7 +68,7 @@ def test_it_is_listed_with_its_languages_and_size_and_nothing_to_download(encode
 @pytest.mark.parametrize(
     ("name", "version"),
     [
-        ("builtin/1", 1),
+        ("builtin/2", 2),
         ("builtin-12", 12),
         ("builtin", None),
         ("builtin/", None),

@@ -56,9 +56,9 @@ def test_the_wheel_carries_what_the_code_reads_and_nothing_of_the_checkout(wheel
         "prompts/en.json",
         "prompts/zh.json",
         "migrations/env.py",
-        "encoders/builtin/1/open_clip_config.json",
-        "encoders/builtin/1/open_clip_model.safetensors",
-        "encoders/builtin/1/bpe.txt.gz",
+        "encoders/builtin/2/open_clip_config.json",
+        "encoders/builtin/2/open_clip_model.safetensors",
+        "encoders/builtin/2/bpe.txt.gz",
     ):
         assert f"imgsearch/{needed}" in names
     folders = {name.split("/")[0] for name in names}

@@ -8,6 +8,7 @@ its colour alone.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,15 +44,22 @@ def draw(metrics: Path, target: Path) -> None:
 
 
 def figure_of(events: Sequence[Event]) -> Figure:
-    """The three panels: loss, recall, spread."""
+    """Loss, recall and spread: a panel for each that the events tell of."""
     stepped = [each for each in events if isinstance(each, Stepped)]
     evaluated = [each for each in events if isinstance(each, Evaluated)]
-    figure = Figure(figsize=SIZE, dpi=DOTS, layout="constrained")
-    loss, recall, spread = figure.subplots(3, 1, sharex=True)
-    _draw_loss(loss, stepped, evaluated)
-    _draw_recall(recall, evaluated)
-    _draw_spread(spread, stepped, evaluated)
-    figure.align_ylabels([loss, recall, spread])
+    has_spread = any(math.isfinite(each.cosine) for each in stepped) or any(
+        each.health for each in evaluated
+    )
+    count = 1 + bool(evaluated) + has_spread
+    width, height = SIZE
+    figure = Figure(figsize=(width, height * count / 3), dpi=DOTS, layout="constrained")
+    panels = list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
+    _draw_loss(panels[0], stepped, evaluated)
+    if evaluated:
+        _draw_recall(panels[1], evaluated)
+    if has_spread:
+        _draw_spread(panels[-1], stepped, evaluated)
+    figure.align_ylabels(panels)
     return figure
 
 
