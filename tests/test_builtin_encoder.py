@@ -12,7 +12,7 @@ from imgsearch import prompts
 from imgsearch.encoders import families
 from small_encoders import furthest, pictures, unit
 
-FOLDER = families.BUILTIN / "1"
+FOLDER = families.BUILTIN / "2"
 TEXTS = [
     "a dog",
     "一只狗",

@@ -129,7 +129,8 @@ def _event(text: str, where: str) -> Event:
         fields = json.loads(text)
         name = fields.pop("event")
         if name == "stepped":
-            return Stepped(**{**fields, "loss": _number(fields["loss"])})
+            numbers = {key: _number(fields[key]) for key in ("loss", "cosine")}
+            return Stepped(**{**fields, **numbers})
         if name == "evaluated":
             return _evaluated(fields)
         if name == "finished":
@@ -139,6 +140,7 @@ def _event(text: str, where: str) -> Event:
                 _evaluated(fields["before"]),
                 _evaluated(fields["after"]),
                 tuple(fields["reasons"]),
+                tuple(fields["unreadable"]),
             )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise UsageError(f"{where} is no event of a training run: {error}") from error
