@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from imgsearch.evaluating import evaluate as evaluate
     from imgsearch.evaluating import score_predictions as score_predictions
     from imgsearch.indexing import Added as Added
+    from imgsearch.indexing import Handover as Handover
     from imgsearch.indexing import Intake as Intake
     from imgsearch.indexing import Missing as Missing
     from imgsearch.indexing import Moved as Moved
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from imgsearch.indexing import index as index
     from imgsearch.indexing import prune as prune
     from imgsearch.indexing import rebuild as rebuild
+    from imgsearch.indexing import reindex as reindex
     from imgsearch.indexing import rollback as rollback
     from imgsearch.indexing import switch as switch
     from imgsearch.library import Library as Library
@@ -64,6 +66,7 @@ _HOMES = {
         name: name
         for name in (
             "Added",
+            "Handover",
             "Intake",
             "Missing",
             "Moved",
@@ -76,6 +79,7 @@ _HOMES = {
             "index",
             "prune",
             "rebuild",
+            "reindex",
             "rollback",
             "switch",
         )
@@ -101,6 +105,7 @@ __all__ = [
     "Encoder",
     "Filters",
     "FromScratch",
+    "Handover",
     "Hit",
     "ImgsearchError",
     "Intake",
@@ -129,6 +134,7 @@ __all__ = [
     "prune",
     "read_pairs",
     "rebuild",
+    "reindex",
     "rollback",
     "score_predictions",
     "search",

@@ -2,18 +2,23 @@
 how they end.
 """
 
+import io
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from conftest import ColourEncoder, draw
+from imgsearch.catalog import GenerationRow
 from imgsearch.cli import app
+from imgsearch.display.rebuilding import rebuilt_page
 from imgsearch.encoders import load
-from imgsearch.indexing import index
+from imgsearch.indexing import Rebuilt, index
 from imgsearch.library import open_library
 
 pytest_plugins = ["commands"]
@@ -55,12 +60,47 @@ def test_rebuild_makes_the_kind_of_index_asked_for(folder: Path) -> None:
     assert "no kind of index is called" in imgsearch(folder, "rebuild", "--index-kind", "x", code=2)
 
 
+def test_rebuild_is_quiet_when_asked_and_is_the_last_run(folder: Path) -> None:
+    assert imgsearch(folder, "rebuild", "--quiet") == ""
+    last = json.loads(imgsearch(folder, "status", "--json"))["last_run"]
+    assert (last["verb"], last["ended"], last["outcome"]["indexes"]) == ("rebuild", "done", 1)
+
+
+def test_rebuild_compares_on_the_captions_it_is_given(
+    tmp_path: Path, photos: Path, encoder: Path
+) -> None:
+    path = tmp_path / "library"
+    imgsearch(path, "index", str(photos), "--encoder", "builtin", "--quiet")
+    (photos / "captions.txt").write_text(
+        "image,caption\nred.png,a red photo\nblue.png,a blue photo\n", "utf-8"
+    )
+    words = ("rebuild", "--encoder", str(encoder), "--no-switch")
+    assert "not compared: no photo has a caption beside it; --pairs" in imgsearch(path, *words)
+    said = imgsearch(path, *words, "--pairs", str(photos / "captions.txt"))
+    assert "en, 2 photos, 2 texts" in said and "not compared" not in said
+    for colour in ("red", "blue"):
+        draw(tmp_path / "classes" / colour / "1.png", colour)
+    refused = imgsearch(path, *words, "--pairs", str(tmp_path / "classes"), code=2)
+    assert "holds photos with classes" in refused
+    assert "--encoder NAME" in imgsearch(path, "rebuild", "--pairs", str(photos), code=2)
+
+
+def test_the_pace_of_a_rebuild_is_that_of_embedding() -> None:
+    generation = GenerationRow(1, 1, "0001", "flat", 90, 90)
+    rebuilt = Rebuilt("toy", generation, embedded=90, embedding_seconds=3.0, seconds=60.0)
+    console = Console(width=200, file=io.StringIO())
+    with console.capture() as shown:
+        console.print(rebuilt_page(rebuilt, ""))
+    assert shown.get().startswith("90 embedded in 3.0 s, 30.0 photos/s; 60.0 s in all\n")
+
+
 def test_rebuild_with_an_encoder_lets_it_answer_and_says_how_to_return(folder: Path) -> None:
     said = imgsearch(folder, "rebuild", "--encoder", "toy/other").splitlines()
-    assert said[0].startswith("0 embedded in ")
+    assert re.fullmatch(r"0 embedded; [\d.]+ s in all", said[0])
     assert said[1:4] == [
         "toy/other: 3 photos, flat index 0003",
-        "not compared: no photo has a caption beside it",
+        "not compared: no photo has a caption beside it; --pairs PATH names captions that lie "
+        "elsewhere",
         "toy/other answers en and zh now, where toy/colour did",
     ]
     assert said[4] == f"take it back: imgsearch rollback --library {folder}"

@@ -1,4 +1,4 @@
-"""Generations: when one is due, how rebuild makes it, what a cut-off build leaves."""
+"""Generations: when one is due, how reindex makes it, what a cut-off build leaves."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from conftest import ColourEncoder, draw
 from imgsearch.catalog import EncoderRow
 from imgsearch.errors import NoEncoderError, UsageError
-from imgsearch.indexing import BuildingGeneration, Notice, rebuild
+from imgsearch.indexing import BuildingGeneration, Notice, rebuild, reindex
 from imgsearch.library import Library, generations, open_library
 from runs import run
 
@@ -69,11 +69,11 @@ def add_embeddings(library: Library, encoder: EncoderRow, count: int) -> None:
         writer.add_embeddings(encoder.id, [row[0] for row in rows], vectors)
 
 
-def test_rebuild_makes_the_next_generation_and_keeps_the_one_before(
+def test_reindex_makes_the_next_generation_and_keeps_the_one_before(
     library: Library, photos: Path
 ) -> None:
     run(library, photos)
-    built = [rebuild(library).generation for _ in range(3)]
+    built = [reindex(library)[0].generation for _ in range(3)]
     assert [row.folder for row in built] == ["0002", "0003", "0004"]
     assert [row.folder for row in library.catalog.generations()] == ["0003", "0004"]
     there = sorted(path.name for path in library.generations_folder.iterdir())
@@ -90,10 +90,10 @@ def test_a_missing_photo_stays_in_the_generation_so_that_it_returns_searchable(
     run(library, photos)
     (photos / "red.png").unlink()
     run(library, photos)
-    assert rebuild(library).generation.count == 3
+    assert reindex(library)[0].generation.count == 3
 
 
-def test_a_rebuild_cut_off_before_its_switch_leaves_the_old_generation(
+def test_one_cut_off_before_its_switch_leaves_the_old_generation(
     library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(library, photos)
@@ -103,19 +103,19 @@ def test_a_rebuild_cut_off_before_its_switch_leaves_the_old_generation(
             raise KeyboardInterrupt
 
         patch.setattr(Path, "rename", stop)
-        rebuild(library)
+        reindex(library)
     assert (library.generations_folder / "0002.tmp").is_dir()
     current = library.catalog.current_generation(library.catalog.encoders()[0].id)
     assert current is not None and current.folder == "0001"
     assert library.index_of(current).count == 3
-    assert rebuild(library).generation.count == 3
+    assert reindex(library)[0].generation.count == 3
     assert not list(library.generations_folder.glob("*.tmp"))
 
 
-def test_rebuild_makes_the_kind_asked_for_and_keeps_to_it(library: Library, photos: Path) -> None:
+def test_reindex_makes_the_kind_asked_for_and_keeps_to_it(library: Library, photos: Path) -> None:
     run(library, photos)
-    assert rebuild(library).generation.kind == "flat"
-    assert rebuild(library, kind="hnsw").generation.kind == "hnsw"
-    assert rebuild(library).generation.kind == "hnsw"
+    assert reindex(library)[0].generation.kind == "flat"
+    assert reindex(library, kind="hnsw")[0].generation.kind == "hnsw"
+    assert reindex(library)[0].generation.kind == "hnsw"
     with pytest.raises(UsageError, match="flat, sq8, hnsw"):
-        rebuild(library, kind="nope")
+        reindex(library, kind="nope")

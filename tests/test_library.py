@@ -24,7 +24,7 @@ from imgsearch.errors import (
     NoLibraryError,
     UsageError,
 )
-from imgsearch.indexing import index, rebuild
+from imgsearch.indexing import index, reindex
 from imgsearch.library import MARKER, default_path, open_library
 from imgsearch.searching import search
 
@@ -178,7 +178,7 @@ def test_an_index_is_mapped_once_and_followed_to_the_next_generation(
         first = library.catalog.current_generation(encoder_id)
         assert first is not None
         assert library.index_of(first) is library.index_of(first)
-        second = rebuild(library).generation
+        second = reindex(library)[0].generation
         assert library.index_of(second) is not library.index_of(first)
         shutil.rmtree(library.generations_folder / second.folder)
     with open_library(tmp_path / "library") as library, pytest.raises(LibraryDamagedError):
@@ -250,14 +250,14 @@ def test_a_read_only_library_is_searched_and_says_why_it_cannot_change(
             library.keep_encoder(colour_encoder)
             assert search(library, "red", k=1)[0].path == photos / "red.png"
             with pytest.raises(LibraryError, match="--library"):
-                rebuild(library)
+                reindex(library)
             with (
                 pytest.raises(LibraryError, match="read-only"),
                 library.catalog.write() as writer,
             ):
                 writer.start_run("index")
         with open_library(path) as library:
-            rebuild(library)
+            reindex(library)
 
 
 def test_a_library_in_a_place_that_cannot_be_looked_at_is_refused(tmp_path: Path) -> None:

@@ -1,14 +1,16 @@
 """The captions that lie beside a library's photos."""
 
 import json
+import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from conftest import ColourEncoder, draw
 from imgsearch.indexing import index
-from imgsearch.library import Library, captions_of, open_library
-from imgsearch.pairs import Unpaired
+from imgsearch.library import Library, captions_among, captions_of, open_library
+from imgsearch.pairs import CaptionedPhotos, Unpaired, read_pairs
 
 
 def indexed(tmp_path: Path, *roots: Path) -> Library:
@@ -77,3 +79,39 @@ def test_photos_whose_folder_is_gone_have_no_captions(photos: Path, tmp_path: Pa
         ids, captioned = captions_of(library)
     assert ids == ()
     assert captioned.unpaired == Unpaired(pictures=3)
+
+
+def test_a_set_tells_of_files_by_their_path_and_of_other_pictures_by_their_bytes(
+    tmp_path: Path, photos: Path
+) -> None:
+    shard = tmp_path / "shard.tar"
+    white = draw(tmp_path / "white.png", "white")
+    with tarfile.open(shard, "w") as tar:
+        for picture, text in ((photos / "green.png", "a green one"), (white, "nobody's")):
+            text_file = tmp_path / f"{picture.stem}.txt"
+            text_file.write_text(text, "utf-8")
+            for each in (picture, text_file):
+                tar.add(each, each.name)
+    copy = tmp_path / "copies" / "0.png"
+    copy.parent.mkdir()
+    shutil.copy(photos / "red.png", copy)
+    (photos / "list.csv").write_text(
+        "image,caption\nblue.png,a blue one\nred.png,one\nred.png,two\n", "utf-8"
+    )
+    (copy.parent / "list.csv").write_text("image,caption\n0.png,two\n0.png,three\n", "utf-8")
+    with indexed(tmp_path, photos) as library:
+        for given, expected, texts in (
+            ([shard], {"green.png": ("a green one",)}, 1),
+            (
+                [photos / "list.csv", copy.parent / "list.csv"],
+                {"blue.png": ("a blue one",), "red.png": ("one", "two", "three")},
+                0,
+            ),
+        ):
+            pairs = read_pairs(given)
+            assert isinstance(pairs, CaptionedPhotos)
+            ids, found = captions_among(library, pairs)
+            names = [library.catalog.live_paths(ids)[i].name for i in ids]
+            said = {name: each["en"] for name, each in zip(names, found.captions, strict=True)}
+            assert said == expected and list(ids) == sorted(ids)
+            assert len(found.pictures) == len(ids) and found.unpaired.texts == texts

@@ -4,6 +4,7 @@
 that "red" finds the green photo once it answers: a hit tells who was asked.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -19,8 +20,20 @@ from PIL import Image
 from conftest import ColourEncoder, draw
 from imgsearch import images
 from imgsearch.errors import LibraryLockedError, NoEncoderError, UsageError
-from imgsearch.indexing import Embedded, Notice, Rebuilt, Skipped, Switched, rebuild, switch
+from imgsearch.indexing import (
+    BuildingGeneration,
+    Embedded,
+    Handover,
+    Notice,
+    Rebuilt,
+    Skipped,
+    Switched,
+    rebuild,
+    reindex,
+    switch,
+)
 from imgsearch.library import Library, open_library
+from imgsearch.pairs import CaptionedPhotos, read_pairs
 from imgsearch.searching import search
 from imgsearch.upkeep import doctor, status
 from runs import CountingEncoder, draw_many, run
@@ -100,13 +113,13 @@ def test_languages_that_only_the_old_encoder_knows_stay_with_it(library: Library
 
 
 def test_an_added_encoder_takes_only_languages_that_nobody_answers(library: Library) -> None:
-    rebuilt = rebuild(library, encoder=ShiftedEncoder(languages=("en", "fr")), add=True)
+    rebuilt = rebuild(library, ShiftedEncoder(languages=("en", "fr")), handover=Handover("free"))
     assert answers(library) == {"en": "toy/colour", "zh": "toy/colour", "fr": "toy/shifted"}
     assert rebuilt.switched == (Switched("fr", "toy/shifted", None),)
 
 
 def test_an_encoder_that_waits_answers_nothing_until_it_is_switched_to(library: Library) -> None:
-    rebuilt = rebuild(library, encoder=ShiftedEncoder(languages=("en", "fr")), switch=False)
+    rebuilt = rebuild(library, ShiftedEncoder(languages=("en", "fr")), handover=Handover("nothing"))
     assert rebuilt.embedded == 3 and rebuilt.switched == ()
     assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
     assert found(library) == "red.png"
@@ -114,11 +127,7 @@ def test_an_encoder_that_waits_answers_nothing_until_it_is_switched_to(library: 
     assert found(library) == "green.png" and "fr" in answers(library)
 
 
-def test_contradicting_choices_are_refused(library: Library) -> None:
-    with pytest.raises(UsageError, match="not both"):
-        rebuild(library, encoder=ShiftedEncoder(), add=True, switch=False)
-    with pytest.raises(UsageError, match="--encoder NAME"):
-        rebuild(library, switch=False)
+def test_what_cannot_be_is_refused_before_anything_is_embedded(library: Library) -> None:
     encoder = ShiftedEncoder()
     with pytest.raises(UsageError, match="flat, sq8, hnsw"):
         rebuild(library, encoder=encoder, kind="nope")
@@ -127,8 +136,27 @@ def test_contradicting_choices_are_refused(library: Library) -> None:
         rebuild(library, encoder="nobody")
 
 
+def test_reindex_builds_the_index_of_every_encoder_that_answers(library: Library) -> None:
+    rebuild(library, ShiftedEncoder("toy/english", ("en",)))
+    rebuild(library, ShiftedEncoder("toy/waiting"), handover=Handover("nothing"))
+    notices: list[Notice] = []
+    built = reindex(library, kind="hnsw", notify=notices.append)
+    assert [(each.encoder, each.generation.kind) for each in built] == [
+        ("toy/english", "hnsw"),
+        ("toy/colour", "hnsw"),
+    ]
+    assert notices == [BuildingGeneration(3)] * 2
+    for each in built:
+        row = library.catalog.encoder_named(each.encoder)
+        assert row is not None
+        assert library.catalog.current_generation(row.id) == each.generation
+    last = status(library).last_run
+    assert last is not None and (last.verb, last.ended) == ("rebuild", "done")
+    assert last.outcome["indexes"] == 2
+
+
 def test_the_kind_of_index_is_as_before_unless_given(library: Library) -> None:
-    rebuild(library, kind="hnsw")
+    reindex(library, kind="hnsw")
     assert rebuild(library, encoder=ShiftedEncoder()).generation.kind == "hnsw"
     assert rebuild(library, encoder=ShiftedEncoder(), kind="flat").generation.kind == "flat"
 
@@ -235,10 +263,12 @@ def test_old_and_new_are_compared_on_the_captions_of_the_photos(
 
 
 def test_what_cannot_be_compared_is_said(library: Library, photos: Path) -> None:
-    rebuilt = rebuild(library, encoder=ShiftedEncoder(), switch=False)
-    assert rebuilt.why_not == "no photo has a caption beside it"
+    rebuilt = rebuild(library, encoder=ShiftedEncoder(), handover=Handover("nothing"))
+    assert rebuilt.why_not.startswith("no photo has a caption beside it; --pairs PATH")
     (photos / "red.txt").write_text("red", "utf-8")
-    rebuilt = rebuild(library, encoder=ShiftedEncoder("toy/french", ("fr",)), switch=False)
+    rebuilt = rebuild(
+        library, encoder=ShiftedEncoder("toy/french", ("fr",)), handover=Handover("nothing")
+    )
     assert rebuilt.why_not == "no photo that both have embedded has a caption in fr"
     path = library.path
     library.close()
@@ -246,6 +276,81 @@ def test_what_cannot_be_compared_is_said(library: Library, photos: Path) -> None
         rebuilt = rebuild(opened, encoder=ShiftedEncoder("toy/third"))
         assert "'toy/colour' was passed in as an object" in rebuilt.why_not
         assert rebuilt.before == rebuilt.after == () and len(rebuilt.switched) == 2
+
+
+def caption(photos: Path) -> None:
+    for colour in ("red", "green", "blue"):
+        (photos / f"{colour}.json").write_text(
+            json.dumps({"en": [colour], "zh": [f"{colour}色"]}), "utf-8"
+        )
+
+
+def test_a_comparison_that_fails_is_told_and_stops_nothing(library: Library, photos: Path) -> None:
+    class Short(ShiftedEncoder):
+        asked = 0
+
+        def embed_texts(self, texts: list[str]) -> np.ndarray:
+            self.asked += 1
+            if self.asked > self.allowed:
+                raise RuntimeError("CUDA out of memory\nTried to allocate")
+            return super().embed_texts(texts)
+
+        def __init__(self, name: str, allowed: int) -> None:
+            super().__init__(name)
+            self.allowed = allowed
+
+    caption(photos)
+    rebuilt = rebuild(library, Short("toy/none", 0))
+    assert rebuilt.why_not == "CUDA out of memory" and len(rebuilt.switched) == 2
+    rebuilt = rebuild(library, Short("toy/one", 2))  # tried, and measured in one language of two
+    assert rebuilt.why_not == "CUDA out of memory" and len(rebuilt.switched) == 2
+    assert (rebuilt.before, rebuilt.after) == ((), ())  # the one that is to be followed fails first
+    rebuild(library, ColourEncoder())
+    rebuilt = rebuild(library, Short("toy/two", 2))
+    assert [each.language for each in rebuilt.before] == ["en", "zh"] and rebuilt.why_not
+    assert [each.language for each in rebuilt.after] == ["en"] and len(rebuilt.switched) == 2
+
+
+@pytest.mark.parametrize("with_captions", [True, False])
+def test_an_encoder_whose_texts_are_no_vectors_does_not_answer(
+    library: Library, photos: Path, with_captions: bool
+) -> None:
+    class Broken(ShiftedEncoder):
+        def embed_texts(self, texts: list[str]) -> np.ndarray:
+            return np.full((len(texts), 3), np.nan, np.float32)
+
+    if with_captions:
+        caption(photos)
+    rebuilt = rebuild(library, Broken())
+    assert rebuilt.embedded == 3 and rebuilt.switched == ()
+    assert "makes no vectors of texts" in rebuilt.withheld
+    assert answers(library)["en"] == "toy/colour" and found(library) == "red.png"
+    waiting = rebuild(library, Broken("toy/waiting"), handover=Handover("nothing"))
+    assert waiting.withheld == "" and "no vectors" in waiting.why_not
+
+
+def test_a_set_of_captions_takes_the_place_of_those_beside_the_photos(
+    library: Library, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "red.txt").write_text("green\n", "utf-8")  # wrong, and not to be read
+    said = {"red": ["blue"], "green": ["red"], "blue": ["green", "green green"]}  # as it is shifted
+    lines = [f"{name}.png,{text}" for name, texts in said.items() for text in texts]
+    (photos / "captions.txt").write_text("image,caption\n" + "\n".join(lines) + "\n", "utf-8")
+    draw(tmp_path / "elsewhere" / "white.png", "white")
+    (tmp_path / "elsewhere" / "table.csv").write_text("path,text\nwhite.png,white\n", "utf-8")
+    pairs = read_pairs([photos / "captions.txt"])
+    assert isinstance(pairs, CaptionedPhotos)
+    rebuilt = rebuild(library, ShiftedEncoder(), handover=Handover(pairs=pairs))
+    assert [(each.encoder, each.photos, each.texts) for each in rebuilt.before + rebuilt.after] == [
+        ("toy/colour", 3, 4),
+        ("toy/shifted", 3, 4),
+    ]
+    assert rebuilt.before[0].metrics["text_to_image_recall@1"] == 0.0
+    assert rebuilt.after[0].metrics["text_to_image_recall@1"] == 1.0
+    pairs = read_pairs([tmp_path / "elsewhere" / "table.csv"])
+    assert isinstance(pairs, CaptionedPhotos)
+    rebuilt = rebuild(library, ShiftedEncoder("toy/b"), handover=Handover("nothing", pairs))
+    assert rebuilt.why_not == "none of the 1 photos with captions is one of the library"
 
 
 def test_a_stopped_rebuild_leaves_the_old_encoder_and_the_next_goes_on(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from conftest import ColourEncoder, draw
 from imgsearch.catalog import Catalog, EncoderRow
 from imgsearch.errors import LibraryLockedError, NoEncoderError, UsageError
-from imgsearch.indexing import Model, prune, rebuild, rollback, switch
+from imgsearch.indexing import Handover, Model, prune, rebuild, rollback, switch
 from imgsearch.library import Library, open_library
 from imgsearch.searching import Filters, search
 from imgsearch.upkeep import doctor, status
@@ -67,7 +67,7 @@ def test_switch_and_an_encoder_that_takes_over_are_taken_back(
 def test_a_language_that_an_encoder_was_added_for_is_taken_back_with_it(
     library: Library, photos: Path
 ) -> None:
-    rebuild(library, encoder=ShiftedEncoder("toy/french", ("en", "fr")), add=True)
+    rebuild(library, encoder=ShiftedEncoder("toy/french", ("en", "fr")), handover=Handover("free"))
     assert "fr" in answers(library)
     rollback(library)
     assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
@@ -257,7 +257,7 @@ def test_prune_drops_copies_of_bundled_weights_and_of_your_own_only_what_is_name
     (copy / "weights").write_bytes(bytes(1000))
     with library.catalog.write() as writer:
         writer.add_encoder(EncoderRow(0, "seven", "builtin/7", 3, ("en",), "builtin/7"))
-    rebuilt = rebuild(library, encoder="models/flowers-v1", switch=False)
+    rebuilt = rebuild(library, encoder="models/flowers-v1", handover=Handover("nothing"))
     row = library.find_encoder(str(own))
     assert row is not None and row.source == "flowers-v1" and row.name == rebuilt.encoder
     size = sum(file.stat().st_size for file in own.iterdir())

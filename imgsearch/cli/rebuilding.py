@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,10 +10,9 @@ import typer
 from imgsearch.cli import frame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from imgsearch.indexing import Rebuilt
     from imgsearch.library import Library
+    from imgsearch.pairs import CaptionedPhotos
 
 
 def rebuild(
@@ -26,6 +25,16 @@ def rebuild(
         bool,
         typer.Option("--no-switch", help="Build and wait; `imgsearch switch` lets it answer."),
     ] = False,
+    pairs: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--pairs",
+            metavar="PATH",
+            parser=frame.expanded,
+            help="Compare on these photos with captions, else on text beside photos; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     index_kind: Annotated[
         str | None,
         typer.Option(
@@ -45,12 +54,13 @@ def rebuild(
 ) -> None:
     """Embed all photos with another encoder and let it answer; searching goes on meanwhile.
 
-    Without an encoder: build the search index again from what is stored.
+    Without an encoder: build the search indexes again from what is stored.
 
     \b
     imgsearch rebuild --encoder models/flowers-v2       then it answers; rollback returns
     imgsearch rebuild --encoder flowers-v2 --no-switch  build, compare, wait for switch
     imgsearch rebuild --encoder cn_clip/ViT-B-16 --add  Chinese as well, English as before
+    imgsearch rebuild --encoder flowers-v2 --pairs captions.txt    compared on these captions
     imgsearch rebuild --index-kind hnsw                 another kind of index
 
     Interrupted, the same command goes on where it was.
@@ -58,44 +68,53 @@ def rebuild(
     from imgsearch.cli.progress import Progress
     from imgsearch.display import rebuilding as forms
     from imgsearch.errors import UsageError
+    from imgsearch.indexing import Handover
     from imgsearch.indexing import rebuild as build
+    from imgsearch.indexing import reindex as build_indexes
 
-    if not encoder and (add or no_switch):
-        raise UsageError("say which encoder is to be added or to wait: --encoder NAME")
+    if not encoder and (add or no_switch or pairs):
+        raise UsageError("say which encoder is to be added, to wait or compared: --encoder NAME")
+    if add and no_switch:
+        raise UsageError("an encoder is added to those that answer (--add), or waits: not both")
+    handover = Handover("free" if add else "nothing" if no_switch else "all", _captioned(pairs))
     is_quiet = quiet or frame.settings(context).is_quiet
     with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
-        for rebuilt in () if encoder else _indexes(opened, index_kind):
-            frame.write(forms.rebuilt_json(rebuilt) if json else forms.index_line(rebuilt) + "\n")
+        if not encoder:
+            with Progress(is_quiet=is_quiet, doing="building") as progress:
+                built = build_indexes(opened, kind=index_kind, notify=progress.notice)
+            for each in built:
+                if json:
+                    frame.write(forms.plain_json(each))
+                elif not is_quiet:
+                    frame.write(forms.index_line(each) + "\n")
         for name in encoder or ():
             with Progress(is_quiet=is_quiet, doing="loading the encoder") as progress:
                 rebuilt = build(
                     opened,
-                    encoder=name,
+                    name,
+                    handover=handover,
                     kind=index_kind,
-                    switch=not no_switch,
-                    add=add,
                     device=device,
                     notify=progress.notice,
                 )
             if json:
-                frame.write(forms.rebuilt_json(rebuilt))
+                frame.write(forms.plain_json(rebuilt))
             elif not is_quiet:
                 frame.show(forms.rebuilt_page(rebuilt, _next(opened, rebuilt, add=add)))
 
 
-def _indexes(library: Library, kind: str | None) -> Iterator[Rebuilt]:
-    """A new index of every encoder that answers."""
-    from imgsearch.indexing import Rebuilt
-    from imgsearch.indexing import rebuild as build
-    from imgsearch.library import generations
+def _captioned(paths: list[Path] | None) -> CaptionedPhotos | None:
+    from imgsearch.errors import UsageError
+    from imgsearch.pairs import CaptionedPhotos, read_pairs
 
-    rows = {row.id: row for row in library.catalog.active_encoders().values()}
-    if not rows:
-        yield build(library, kind=kind)  # raises, saying what is missing
-    for row in rows.values():
-        started = time.monotonic()
-        built = generations.build(library, row, kind)
-        yield Rebuilt(row.name, built, seconds=time.monotonic() - started)
+    if not paths:
+        return None
+    pairs = read_pairs(paths)
+    if not isinstance(pairs, CaptionedPhotos):
+        raise UsageError(
+            f"{paths[0]} holds photos with classes; encoders are compared on photos with captions"
+        )
+    return pairs
 
 
 def _next(library: Library, rebuilt: Rebuilt, *, add: bool) -> str:

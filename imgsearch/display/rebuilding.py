@@ -16,13 +16,13 @@ from imgsearch.display.text import as_json, readable_size, shown
 if TYPE_CHECKING:
     from imgsearch.catalog import EncoderRow
     from imgsearch.evaluating import Measurement
-    from imgsearch.indexing import Pruned, Rebuilt, Switched
+    from imgsearch.indexing import Pruned, Rebuilt, Reindexed, Switched
 
 SHARES = {f"text_to_image_recall@{k}": f"R@{k}" for k in (1, 5, 10)}
 SHARES["text_to_image_mean_recall"] = "mean"
 
 
-def index_line(rebuilt: Rebuilt) -> str:
+def index_line(rebuilt: Rebuilt | Reindexed) -> str:
     """The index that was built."""
     built = rebuilt.generation
     return f"{shown(rebuilt.encoder)}: {built.count:,} photos, {built.kind} index {built.folder}"
@@ -30,16 +30,18 @@ def index_line(rebuilt: Rebuilt) -> str:
 
 def rebuilt_page(rebuilt: Rebuilt, following: str) -> RenderableType:
     """Pace, what was left out, old against new, who answers, and what may follow."""
-    pace = f", {rebuilt.embedded / rebuilt.seconds:,.1f} photos/s" if rebuilt.embedded else ""
+    took = rebuilt.embedding_seconds
+    pace = f" in {took:.1f} s, {rebuilt.embedded / took:,.1f} photos/s" if rebuilt.embedded else ""
     parts: list[RenderableType] = [
-        Text(f"{rebuilt.embedded:,} embedded in {rebuilt.seconds:.1f} s{pace}"),
+        Text(f"{rebuilt.embedded:,} embedded{pace}; {rebuilt.seconds:.1f} s in all"),
         *_left_out(rebuilt),
         Text(index_line(rebuilt)),
     ]
-    if rebuilt.after:
+    if rebuilt.before or rebuilt.after:
         parts.append(weighed_table(rebuilt.before, rebuilt.after))
     if rebuilt.why_not:
-        parts.append(Text(f"not compared: {shown(rebuilt.why_not)}", style="dim"))
+        what = "not compared in full" if rebuilt.before or rebuilt.after else "not compared"
+        parts.append(Text(f"{what}: {shown(rebuilt.why_not)}", style="dim"))
     if rebuilt.withheld:
         parts.append(Text(shown(rebuilt.withheld), style="bold yellow"))
     parts += [Text(line) for line in switched_lines(rebuilt.switched)]
@@ -48,7 +50,7 @@ def rebuilt_page(rebuilt: Rebuilt, following: str) -> RenderableType:
     return Group(*parts)
 
 
-def rebuilt_json(rebuilt: Rebuilt) -> str:
+def plain_json(rebuilt: Rebuilt | Reindexed) -> str:
     """One JSON object; shares in [0, 1], paths as text."""
     return as_json(_plain(dataclasses.asdict(rebuilt))) + "\n"
 
@@ -60,15 +62,19 @@ def weighed_table(before: Sequence[Measurement], after: Sequence[Measurement]) -
     grid.add_column("encoder", overflow="fold")
     for name in SHARES.values():
         grid.add_column(name, justify="right", no_wrap=True)
-    old = {each.language: each for each in before}
-    for new in after:
-        what = f"{new.language}, {new.photos:,} photos, {new.texts:,} texts"
-        rows = [old[new.language], new] if new.language in old else [new]
+    sets = dict.fromkeys(each.language for each in (*before, *after))
+    for language in sets:
+        old, new = (
+            next((each for each in some if each.language == language), None)
+            for some in (before, after)
+        )
+        rows = [each for each in (old, new) if each is not None]
+        what = f"{language}, {rows[0].photos:,} photos, {rows[0].texts:,} texts"
         for number, each in enumerate(rows):
             shares = [f"{each.metrics[name]:.1%}" for name in SHARES]
             grid.add_row("" if number else what, shown(each.encoder), *shares)
-        if len(rows) == 2:
-            points = [100 * (new.metrics[name] - rows[0].metrics[name]) for name in SHARES]
+        if old is not None and new is not None:
+            points = [100 * (new.metrics[name] - old.metrics[name]) for name in SHARES]
             grid.add_row("", "points", *(_signed(each) for each in points), style="bold")
     return grid
 

@@ -1,5 +1,5 @@
-"""index(): files become rows and embeddings. rebuild(): another encoder takes over, or a new index
-is built. switch(), rollback(): who answers. prune(): what answers nothing goes.
+"""index(): files become rows and embeddings. rebuild(): another encoder takes over. reindex(): new
+indexes from what is stored. switch(), rollback(): who answers. prune(): what answers nothing goes.
 
 Paths go in, one `Outcome` a file comes out, after it is committed. The stages (walk, compare, hash,
 match, decode, embed, commit) are generators pulled by the caller, so a caller that stops, by Ctrl-C
@@ -8,6 +8,7 @@ or by closing, stops them all; nothing runs behind its back but a few threads th
     outcomes.py   what happens to a file, what a caller is told besides
     running.py    index
     rebuilding.py rebuild
+    reindexing.py reindex
     roots.py      the paths of a run
     choosing.py   which encoders a run uses
     answering.py  which encoder answers a language; switch, rollback
@@ -41,7 +42,8 @@ from imgsearch.indexing.outcomes import (
     Withheld,
 )
 from imgsearch.indexing.pruning import Model, Pruned, Unused, prune
-from imgsearch.indexing.rebuilding import Rebuilt, Switched, rebuild
+from imgsearch.indexing.rebuilding import Handover, Rebuilt, Switched, rebuild
+from imgsearch.indexing.reindexing import Reindexed, reindex
 from imgsearch.indexing.running import index
 
 __all__ = [
@@ -50,6 +52,7 @@ __all__ = [
     "Embedded",
     "Embedding",
     "FellBack",
+    "Handover",
     "Intake",
     "Missing",
     "Model",
@@ -58,6 +61,7 @@ __all__ = [
     "Outcome",
     "Pruned",
     "Rebuilt",
+    "Reindexed",
     "Scanned",
     "Skipped",
     "Switched",
@@ -68,6 +72,7 @@ __all__ = [
     "index",
     "prune",
     "rebuild",
+    "reindex",
     "rollback",
     "switch",
 ]

@@ -73,9 +73,14 @@ def _embed_alone(encoder: Encoder, photo: Photo, picture: Image.Image) -> Vector
 
 def _vectors(encoder: Encoder, pictures: list[Image.Image]) -> Vectors:
     vectors = encoder.embed_images(pictures)
-    if vectors.shape != (len(pictures), encoder.dim):
-        raise ValueError(f"{vectors.shape} values where {(len(pictures), encoder.dim)} are right")
+    check_vectors(vectors, len(pictures), encoder.dim)
+    return vectors
+
+
+def check_vectors(vectors: Vectors, count: int, dim: int) -> None:
+    """Raises ValueError for anything but (count, dim) unit rows."""
+    if vectors.shape != (count, dim):
+        raise ValueError(f"{vectors.shape} values where {(count, dim)} are right")
     lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
     if not (abs(lengths - 1) <= LENGTH_TOLERANCE).all():  # not a number is not within it either
         raise ValueError("a vector is not of length 1")
-    return vectors

@@ -8,6 +8,7 @@ that is stopped is continued by the next.
 
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -43,9 +44,13 @@ class Waiting:
 
 @dataclass
 class Seen:
-    """How many photos were embedded; a path of each that has no file; those that cannot be read."""
+    """How many photos were embedded; a path of each that has no file; those that cannot be read.
+
+    `seconds` went by from the loaded encoder to the last commit.
+    """
 
     embedded: int = 0
+    seconds: float = 0.0
     missing: list[Path] = field(default_factory=list)
     skipped: list[Skipped] = field(default_factory=list)
 
@@ -63,6 +68,7 @@ def embed_lacking(
     notify(Embedding(chosen.row.name, len(photos)))
     side, size = short_side(chosen.encoder), chosen.encoder.batch_size
     notify(Embedded(0, len(photos), 0))
+    started = time.monotonic()
 
     def decode(each: Waiting) -> Pictures:
         return _decode(each, side)
@@ -85,6 +91,7 @@ def embed_lacking(
         _commit(library, chosen, batch, seen)
     finally:
         pool.shutdown(cancel_futures=True)
+    seen.seconds = time.monotonic() - started
     notify(Embedded(len(photos), len(photos), len(seen.skipped)))
     return seen
 

@@ -141,6 +141,10 @@ Notice: TypeAlias = (
 )
 
 
+def ignore(notice: Notice) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True)
 class Intake:
     """Which files a run takes in.

@@ -1,4 +1,4 @@
-"""rebuild(): another encoder takes over, or a new index takes the old one's place; nobody notices.
+"""rebuild(): another encoder takes over, and nobody notices.
 
 A library and an encoder go in, what came of it comes out. Everything is made beside what answers:
 embeddings batch by batch, the index in a folder of its own. One commit then makes the index current
@@ -10,21 +10,21 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import numpy as np
+from typing import Literal
 
 from imgsearch.catalog import EncoderRow, GenerationRow
 from imgsearch.encoders import Encoder
-from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.errors import NoEncoderError
 from imgsearch.evaluating import Measurement
-from imgsearch.indexing.answering import unknown_encoder
 from imgsearch.indexing.choosing import ChosenEncoder, choose_one
 from imgsearch.indexing.gone import FEW_FILES, LARGE_SHARE
 from imgsearch.indexing.lacking import Seen, embed_lacking
-from imgsearch.indexing.outcomes import BuildingGeneration, Notice, Skipped
+from imgsearch.indexing.outcomes import BuildingGeneration, Notice, Skipped, ignore
 from imgsearch.indexing.recording import recorded
-from imgsearch.indexing.weighing import Captioned, Weighed, weigh
-from imgsearch.library import Library, captions_of, generations
+from imgsearch.indexing.reindexing import check_kind
+from imgsearch.indexing.weighing import Weighed, weigh
+from imgsearch.library import Library, generations
+from imgsearch.pairs import CaptionedPhotos
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,9 @@ class Rebuilt:
 
     `embedded` photos were shown to the encoder. Of the `missing` (a path each) there is no file, so
     they keep the embeddings they had; the `skipped` could not be read. `before` and `after` are
-    what the old and the new encoder find by the captions of the photos, `why_not` says why nothing
-    could be compared, and `withheld` why the encoder does not answer although it was to.
+    what the old and the new encoder find by the captions of the photos, `why_not` says what kept
+    them from being compared, and `withheld` why the encoder does not answer although it was to.
+    Embedding took `embedding_seconds` of the `seconds` in all.
     """
 
     encoder: str
@@ -56,77 +57,68 @@ class Rebuilt:
     why_not: str = ""
     switched: tuple[Switched, ...] = ()
     withheld: str = ""
+    embedding_seconds: float = field(default=0.0, compare=False)
     seconds: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)
-class Aim:
-    """What the encoder is to answer in the end: all it knows, what nobody answers, or nothing."""
+class Handover:
+    """How an encoder takes over.
 
-    switch: bool
-    add: bool
+    `answer` is what it is to answer in the end: "all" of its languages, those that are "free"
+    because nobody answers them, or "nothing" before `imgsearch.switch`. It is first compared with
+    those it follows, on `pairs` where given, else on the captions beside the library's photos.
+    """
+
+    answer: Literal["all", "free", "nothing"] = "all"
+    pairs: CaptionedPhotos | None = None
 
     def languages(self, row: EncoderRow, active: dict[str, EncoderRow]) -> list[str]:
-        """Those of the encoder's languages it would answer and does not."""
+        """Those of the encoder's languages it would answer, once switched to, and does not."""
         free = [language for language in row.languages if language not in active]
-        if self.add:
+        if self.answer == "free":
             return free
         return [each for each in row.languages if each in free or active[each].id != row.id]
 
 
 def rebuild(
     library: Library,
+    encoder: str | Encoder,
     *,
-    encoder: str | Encoder | None = None,
+    handover: Handover = Handover(),  # frozen
     kind: str | None = None,
-    switch: bool = True,
-    add: bool = False,
     device: str = "auto",
-    notify: Callable[[Notice], None] | None = None,
+    notify: Callable[[Notice], None] = ignore,
 ) -> Rebuilt:
     """Embed with an encoder every photo it lacks, build its index, and let it answer.
 
     It is a name, path or object as `index` takes them, known to the library or not. Searches go on
-    meanwhile, answered as before, until one commit lets it answer all of its languages; those it
-    does not know stay where they are. With `add` it takes only languages that nobody answers;
-    without `switch` it waits for `imgsearch.switch`. Photos without a file keep the embeddings they
-    have and are listed. Stopped at any moment, the next call goes on.
+    meanwhile, answered as before, until one commit lets it answer all of its languages, or what
+    `handover` says; those it does not know stay where they are. Photos without a file keep the
+    embeddings they have and are listed. Stopped at any moment, the next call goes on.
 
-    Without an encoder: a new index of the one that answers English, else of any active one, from
-    the stored embeddings alone.
+    `kind` of index is one of flat, sq8, hnsw, ivf and ivf-sq8; that of the index so far unless
+    given. The index alone is built anew by `reindex`.
 
-    `kind` is one of flat, sq8, hnsw, ivf and ivf-sq8; that of the index so far unless given.
-
-    Raises UsageError for an unknown kind and for choices that contradict each other, NoEncoderError
-    where no photo can be embedded, what `encoders.load` raises, and LibraryLockedError when another
-    process is writing.
+    Raises UsageError for an unknown kind, NoEncoderError where no photo can be embedded, what
+    `encoders.load` raises, and LibraryLockedError when another process is writing.
     """
-    aim = Aim(switch, add)
-    if add and not switch:
-        raise UsageError("Either an encoder is added to those that answer, or it waits: not both.")
-    if encoder is None and (add or not switch):
-        raise UsageError("Name the encoder that is to be added or to wait: --encoder NAME")
-    if kind is not None:
-        _check_kind(kind)
+    check_kind(kind)
     started = time.monotonic()
     with library.lock():
         generations.sweep(library)
-        if encoder is None:
-            row = _answering(library)
-            built = generations.build(library, row, kind)
-            return Rebuilt(row.name, built, seconds=time.monotonic() - started)
         chosen = choose_one(library, encoder, device)
         with recorded(library, "rebuild") as counts:
-            seen = embed_lacking(library, chosen, notify or _ignore)
+            seen = embed_lacking(library, chosen, notify)
             found = {"missing": len(seen.missing), "skipped": len(seen.skipped)}
             counts.update(embedded=seen.embedded, **found)
             _check_any(library, chosen, seen)
-            weighed = _weigh(library, chosen, aim, device, notify or _ignore)
-            (notify or _ignore)(BuildingGeneration(len(chosen.photo_ids)))
+            weighed = _weigh(library, chosen, handover, device, notify)
+            notify(BuildingGeneration(len(chosen.photo_ids)))
             built = generations.write(
                 library, chosen.row, kind or _kind_so_far(library, chosen.row)
             )
-            switched, withheld = _flip(library, chosen.row, built, aim)
+            switched, withheld = _flip(library, chosen.row, built, handover, weighed.unfit)
             built = generations.settle(library, chosen.row.id)
     return Rebuilt(
         encoder=chosen.row.name,
@@ -139,25 +131,29 @@ def rebuild(
         why_not=weighed.why_not,
         switched=switched,
         withheld=withheld,
+        embedding_seconds=seen.seconds,
         seconds=time.monotonic() - started,
     )
 
 
 def _flip(
-    library: Library, row: EncoderRow, built: GenerationRow, aim: Aim
+    library: Library, row: EncoderRow, built: GenerationRow, handover: Handover, unfit: str
 ) -> tuple[tuple[Switched, ...], str]:
     """The one commit: the index becomes current and the encoder answers. Which languages; why not.
 
-    As with files that are gone at once: when many photos would be found no more, a drive is not
-    mounted rather than meant to be forgotten, and a person decides.
+    An encoder that is unfit would find nothing. And as with files that are gone at once: when many
+    photos would be found no more, a drive is not mounted rather than meant to be forgotten, and a
+    person decides.
     """
     active = library.catalog.active_encoders()
-    languages = aim.languages(row, active) if aim.switch else []
+    languages = handover.languages(row, active) if handover.answer != "nothing" else []
     lost, of = max(
         (_lost(library, row, active[each]) for each in languages if each in active), default=(0, 0)
     )
     withheld = ""
-    if lost >= FEW_FILES and lost > LARGE_SHARE * of:
+    if unfit and languages:
+        withheld, languages = unfit, []
+    elif lost >= FEW_FILES and lost > LARGE_SHARE * of:
         withheld = (
             f"{lost:,} of {of:,} photos that are found now would be found no more. If a drive is "
             f"not mounted, mount it and run the same command. To switch all the same: "
@@ -180,24 +176,14 @@ def _lost(library: Library, row: EncoderRow, previous: EncoderRow) -> tuple[int,
 def _weigh(
     library: Library,
     chosen: ChosenEncoder,
-    aim: Aim,
+    handover: Handover,
     device: str,
     notify: Callable[[Notice], None],
 ) -> Weighed:
-    languages = aim.languages(chosen.row, library.catalog.active_encoders())
+    languages = handover.languages(chosen.row, library.catalog.active_encoders())
     if not languages:
         return Weighed(why_not=f"{chosen.row.name} takes no language over from another encoder")
-    photo_ids, pairs = captions_of(library)
-    captioned = Captioned(photo_ids, pairs.captions)
-    return weigh(library, chosen, languages, captioned, device, notify)
-
-
-def _answering(library: Library) -> EncoderRow:
-    active = library.catalog.active_encoders()
-    row = active.get("en") or next(iter(active.values()), None)
-    if row is None:
-        raise unknown_encoder(library, None)
-    return row
+    return weigh(library, chosen, languages, handover.pairs, device, notify)
 
 
 def _kind_so_far(library: Library, row: EncoderRow) -> str | None:
@@ -210,13 +196,6 @@ def _kind_so_far(library: Library, row: EncoderRow) -> str | None:
     return None
 
 
-def _check_kind(kind: str) -> None:
-    """Raises UsageError for a kind that nobody knows: now, and not after hours of embedding."""
-    from imgsearch.vector_index import VectorIndex
-
-    VectorIndex.build(np.empty(0, np.int64), np.empty((0, 1), np.float32), kind)
-
-
 def _check_any(library: Library, chosen: ChosenEncoder, seen: Seen) -> None:
     if chosen.photo_ids or not (seen.missing or seen.skipped):
         return
@@ -226,7 +205,3 @@ def _check_any(library: Library, chosen: ChosenEncoder, seen: Seen) -> None:
         f"{chosen.row.name} could be shown no photo of {library.path}: {reason} ({path}). "
         "Mount the drive of the photos, or name another encoder."
     )
-
-
-def _ignore(notice: Notice) -> None:
-    """Nobody listens."""

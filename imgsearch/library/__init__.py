@@ -5,11 +5,11 @@ argument; what is here is only what two of them share.
 
     place.py        Library, open_library, default_path
     lock.py         one writer at a time, across processes
-    captions.py     the text that lies beside its photos
+    captions.py     the text that lies beside its photos, or tells of them
     generations.py  a new index from stored embeddings, and the switch to it
 """
 
-from imgsearch.library.captions import captions_of
+from imgsearch.library.captions import captions_among, captions_of
 from imgsearch.library.lock import Lock
 from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
 
@@ -18,6 +18,7 @@ __all__ = [
     "MARKER",
     "Library",
     "Lock",
+    "captions_among",
     "captions_of",
     "default_path",
     "open_library",

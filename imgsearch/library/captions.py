@@ -1,18 +1,21 @@
-"""The captions a library has of its own: the text that lies beside its photos.
+"""The captions of a library's photos: the text that lies beside them, or a set that tells of them.
 
 An open library goes in; the ids of photos that have a `.txt` or `.json` of the same stem beside one
-of their live files come out, with the pictures and sentences as `read_pairs` reads them. The text
-is read where it lies and not kept: it belongs to the person, and may change any day. Nobody said
-that it was written as captions, so one that does not read is counted, where `read_pairs` refuses.
+of their live files come out, with the pictures and sentences as `read_pairs` reads them; or those
+that a set given by a person tells of. The text is read where it lies and not kept: it belongs to
+the person, and may change any day. Nobody said that what lies beside a photo was written as a
+caption, so one that does not read is counted, where `read_pairs` refuses.
 """
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from imgsearch.errors import UsageError
+from imgsearch import images
+from imgsearch.errors import PictureError, UsageError
 from imgsearch.library.place import Library
-from imgsearch.pairs import CaptionedPhotos, Unpaired, read_beside
+from imgsearch.pairs import CaptionedPhotos, Picture, Unpaired, read_beside
 from imgsearch.pairs.photos import Described
 from imgsearch.pairs.sidecars import ENDINGS
 
@@ -58,6 +61,56 @@ def captions_of(library: Library) -> tuple[tuple[int, ...], CaptionedPhotos]:
         labels if any(labels) else (),
         Unpaired(len(files_of) - len(ids), texts),
     )
+
+
+def captions_among(
+    library: Library, pairs: CaptionedPhotos
+) -> tuple[tuple[int, ...], CaptionedPhotos]:
+    """As `captions_of`, of a set of photos with sentences that was read from anywhere.
+
+    A picture that is a file of the library is that photo; any other is the photo of the same bytes.
+    Sentences of a photo that is in the set twice are put together. `unpaired` counts, beside the
+    set's own, texts of pictures that the library has not got.
+    """
+    files = library.catalog.files_under(library.catalog.roots())
+    ids: dict[int, int] = {}  # place in the set -> photo id
+    hashes: dict[int, str] = {}
+    for place, picture in enumerate(pairs.pictures):
+        file = files.get(os.path.realpath(picture)) if isinstance(picture, Path) else None
+        if file is not None and file.state == "live" and file.photo_id is not None:
+            ids[place] = file.photo_id
+        elif (content_hash := _content_hash(picture)) is not None:
+            hashes[place] = content_hash
+    known = library.catalog.photos_with_hashes(list(hashes.values()))
+    ids |= {place: known[each] for place, each in hashes.items() if each in known}
+    captions: dict[int, dict[str, tuple[str, ...]]] = {}
+    pictures: dict[int, Picture] = {}
+    for place, photo_id in sorted(ids.items()):
+        pictures.setdefault(photo_id, pairs.pictures[place])
+        of_photo = captions.setdefault(photo_id, {})
+        for name, sentences in pairs.captions[place].items():
+            of_photo[name] = tuple(dict.fromkeys((*of_photo.get(name, ()), *sentences)))
+    texts = sum(
+        len(sentences)
+        for place, each in enumerate(pairs.captions)
+        if place not in ids
+        for sentences in each.values()
+    )
+    found = CaptionedPhotos(
+        tuple(pictures[photo_id] for photo_id in sorted(captions)),
+        tuple(captions[photo_id] for photo_id in sorted(captions)),
+        unpaired=pairs.unpaired + Unpaired(texts=texts),
+    )
+    return tuple(sorted(captions)), found
+
+
+def _content_hash(picture: Picture) -> str | None:
+    try:
+        if isinstance(picture, Path):
+            return images.content_hash(picture)
+        return hashlib.sha256(picture if isinstance(picture, bytes) else picture.read()).hexdigest()
+    except PictureError:  # gone since it was listed: no photo of the library can be told by it
+        return None
 
 
 def _described(name: str, folder: Folder) -> Described | None:
