@@ -180,9 +180,9 @@ def test_a_switch_notes_who_answered_and_is_undone_to_that(catalog: Catalog) -> 
         writer.switch_answers("switch", {"en": ids[1], "zh": ids[1]})
         writer.switch_answers("switch", {"en": ids[1]})  # as it is
         writer.switch_answers("index", {"en": ids[2]})
-        assert footprint.switches(catalog) == 0  # seen by nobody before the commit
-    assert footprint.switches(catalog) == 2
-    assert footprint.switches_back_to(catalog, [ids[1]]) == 1
+        assert footprint.steps(catalog) == 0  # seen by nobody before the commit
+    assert footprint.steps(catalog) == 2
+    assert footprint.steps(catalog, [ids[1]]) == 1
     answered = []
     for _ in range(2):
         with catalog.write() as writer:
@@ -207,7 +207,7 @@ def test_forgetting_an_encoder_takes_all_that_names_it(catalog: Catalog) -> None
         writer.forget_encoders([other])
     assert [row.id for row in catalog.encoders()] == [kept] and catalog.photo_count(kept) == 3
     assert footprint.footprint(catalog, other) == footprint.Footprint(0, 0, 0, 0)
-    assert footprint.switches(catalog) == 0 and len(catalog.generations()) == 1
+    assert footprint.steps(catalog) == 0 and len(catalog.generations()) == 1
     assert list(audit.dangling_rows(catalog)) == []
     # a search that was under way
     catalog.cache_text(other, "raw", "a dog", unit_rows(1)[0])

@@ -155,6 +155,8 @@ def test_rebuild_that_does_not_switch_says_what_does(folder: Path) -> None:
 
 
 def test_prune_says_what_it_frees_and_asks_first(folder: Path) -> None:
+    imgsearch(folder, "switch", "toy/other")
+    imgsearch(folder, "switch", "toy/colour")
     listed = imgsearch(folder, "prune", "--dry-run")
     assert "to drop" in listed and "toy/other" in listed and "toy/colour" not in listed
     result = CliRunner().invoke(app, ["prune", "--library", str(folder)], input="n\n")
@@ -167,6 +169,18 @@ def test_prune_says_what_it_frees_and_asks_first(folder: Path) -> None:
     assert "toy/other" not in imgsearch(folder, "status")
     assert imgsearch(folder, "prune", "--yes").startswith("nothing to drop")
     assert json.loads(imgsearch(folder, "prune", "--dry-run", "--json"))["encoders"] == []
+
+
+def test_prune_leaves_an_encoder_that_waits_and_says_how_to_drop_it(folder: Path) -> None:
+    said = imgsearch(folder, "prune", "--yes")
+    assert said.startswith(
+        "nothing to drop: every other encoder answers a language\ntoy/other stays"
+    )
+    assert "waits for `imgsearch switch`; --encoder toy/other drops it as well" in said
+    assert json.loads(imgsearch(folder, "prune", "--json"))["waiting"][0]["encoder"] == "toy/other"
+    said = imgsearch(folder, "prune", "--yes", "--encoder", "toy/other")
+    assert "toy/other, which never answered" in said and "toy/other stays" not in said
+    assert "toy/other" not in imgsearch(folder, "status")
 
 
 def test_switch_changes_who_answers(folder: Path, photos: Path) -> None:

@@ -5,7 +5,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from conftest import ColourEncoder, draw
 from imgsearch.catalog import Catalog, EncoderRow
@@ -122,8 +124,10 @@ def test_prune_drops_all_that_an_unused_encoder_left(library: Library, photos: P
     assert (plan.steps_lost, plan.steps_left, plan.freed_bytes) == (2, 0, 0)
     assert len(library.catalog.encoders()) == 3 and folder.is_dir()  # it was only asked
 
+    before = size_of(library.path)
     done = prune(library, dry_run=False)
-    assert done.encoders == plan.encoders and done.freed_bytes >= 0
+    assert done.encoders == plan.encoders
+    assert done.freed_bytes == max(0, before - size_of(library.path))
     assert [row.name for row in library.catalog.encoders()] == ["toy/third"]
     assert [path.name for path in library.generations_folder.iterdir()] == ["0003"]
     counts = {
@@ -142,6 +146,10 @@ def test_prune_drops_all_that_an_unused_encoder_left(library: Library, photos: P
         switch(library, "toy/second")
 
 
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def count(library: Library, table: str) -> int:
     with library.catalog.engine.connect() as connection:
         found = connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one()
@@ -155,11 +163,98 @@ def test_prune_keeps_the_steps_back_that_lead_to_who_answers(library: Library) -
     assert answers(library) == {"en": "toy/third", "zh": "toy/colour"}
     plan = prune(library, dry_run=False)  # colour to second, second to colour, colour to third
     assert [each.encoder for each in plan.encoders] == ["toy/second"]
-    assert (plan.steps_lost, plan.steps_left) == (1, 2)
+    assert (plan.steps_lost, plan.steps_left) == (2, 1)
     rollback(library)
     assert answers(library) == {"en": "toy/colour", "zh": "toy/colour"}
     with pytest.raises(UsageError):  # the other step leads to where we are
         rollback(library)
+
+
+def test_prune_leaves_no_step_that_leads_to_where_we_are(library: Library) -> None:
+    rebuild(library, ShiftedEncoder("toy/second"))
+    switch(library, "toy/colour")
+    plan = prune(library, dry_run=True)
+    assert (plan.steps_lost, plan.steps_left) == (2, 0)
+    prune(library, dry_run=False)
+    assert count(library, "switches") == count(library, "answers_before") == 0
+    with pytest.raises(UsageError, match="no switch to take back"):
+        rollback(library)
+
+
+def test_every_step_that_prune_says_stays_can_be_taken(library: Library) -> None:
+    """Of nine, those that lead to no dropped encoder, and elsewhere than where they start."""
+    for name, languages in (("toy/b", ("en",)), ("toy/c", ("zh", "fr")), ("toy/d", ("en", "zh"))):
+        rebuild(library, ShiftedEncoder(name, languages))
+    for name in ("toy/colour", "toy/b", "toy/colour", "toy/d", "toy/colour", "toy/c"):
+        switch(library, name)
+    plan = prune(library, dry_run=False)
+    assert [each.encoder for each in plan.encoders] == ["toy/b", "toy/d"]
+    taken = 0
+    while True:
+        try:
+            rollback(library)
+        except UsageError:
+            break
+        taken += 1
+    assert (plan.steps_left, plan.steps_lost) == (taken, 8) == (1, 8)
+
+
+def test_an_encoder_that_waits_to_answer_is_pruned_only_by_its_name(library: Library) -> None:
+    class Interrupted(ShiftedEncoder):
+        def embed_images(self, pictures: list[Image.Image]) -> np.ndarray:
+            if self.seen >= 2:
+                raise KeyboardInterrupt
+            return super().embed_images(pictures)
+
+    rebuild(library, ShiftedEncoder("toy/waiting"), handover=Handover("nothing"))
+    half = Interrupted("toy/half")
+    half.batch_size = 2
+    with pytest.raises(KeyboardInterrupt):
+        rebuild(library, half)
+    for dry_run in (True, False):
+        pruned = prune(library, dry_run=dry_run)
+        assert not pruned and pruned.encoders == ()
+        found = [(each.encoder, each.photos, each.is_waiting) for each in pruned.waiting]
+        assert found == [("toy/waiting", 3, True), ("toy/half", 2, True)]
+    with pytest.raises(NoEncoderError, match="nobody"):
+        prune(library, dry_run=True, encoders=["nobody"])
+    with pytest.raises(UsageError, match="in use: the encoder toy/colour"):
+        prune(library, dry_run=True, encoders=["toy/colour"])
+    pruned = prune(library, dry_run=False, encoders=["toy/half"])
+    assert [each.encoder for each in pruned.encoders] == ["toy/half"]
+    switch(library, "toy/waiting")
+    pruned = prune(library, dry_run=False)
+    assert [(each.encoder, each.is_waiting) for each in pruned.encoders] == [("toy/colour", False)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "mine.pt",
+        "{models}/mine.pt",
+        "open_clip/ViT-B-32/{models}/mine.pt",
+        "mine.pt/weights",
+        "cn_clip/RN50/{models}/mine.pt/epoch.pt",
+    ],
+)
+def test_what_the_encoder_that_answers_is_loaded_from_is_never_offered(
+    library: Library, source: str
+) -> None:
+    library.models_folder.mkdir(exist_ok=True)
+    for name in ("mine.pt", "mine", "mine.pt.old"):
+        (library.models_folder / name).write_bytes(b"weights")
+    encoder = ShiftedEncoder()
+    encoder.source = source.format(models=library.models_folder)  # type: ignore[attr-defined]
+    rebuild(library, encoder)
+    plan = prune(library, dry_run=True)
+    assert [each.name for each in plan.kept] == ["mine", "mine.pt.old"]
+    with pytest.raises(UsageError, match=r"in use: the model 'mine\.pt'"):
+        prune(library, dry_run=False, models=["mine.pt"])
+    rollback(library)
+    done = prune(library, dry_run=False, models=["mine.pt"])
+    assert [each.encoder for each in done.encoders] == ["toy/shifted"]
+    left = sorted(path.name for path in library.models_folder.iterdir())
+    assert left == ["mine", "mine.pt.old"]
 
 
 def test_searches_beside_changes_and_prunes_never_fail(library: Library) -> None:
@@ -262,8 +357,11 @@ def test_prune_drops_copies_of_bundled_weights_and_of_your_own_only_what_is_name
     assert row is not None and row.source == "flowers-v1" and row.name == rebuilt.encoder
     size = sum(file.stat().st_size for file in own.iterdir())
     plan = prune(library, dry_run=True)
-    assert [each.encoder for each in plan.encoders] == ["builtin/7", rebuilt.encoder]
-    assert plan.models == (Model("builtin-7", 1000),) and plan.kept == (Model("flowers-v1", size),)
+    assert [each.encoder for each in plan.encoders] == ["builtin/7"]
+    assert [each.encoder for each in plan.waiting] == [rebuilt.encoder] and plan.kept == ()
+    assert plan.models == (Model("builtin-7", 1000),)
+    plan = prune(library, dry_run=True, encoders=[rebuilt.encoder])
+    assert plan.waiting == () and plan.kept == (Model("flowers-v1", size),)
     assert prune(library, dry_run=False).freed_bytes >= 1000
     assert own.is_dir() and not copy.exists()
     for name in ("flowers-v9", "../photos", ".."):

@@ -13,6 +13,7 @@ transaction, which is what makes a killed run harmless.
     queries.py     Catalog
     comparing.py   known files by name, known photos by content
     writing.py     Writer
+    stepping.py    what taking back the switches would do
     audit.py       counts and checks for status and doctor
     footprint.py   what an encoder takes up, and giving space back
 """

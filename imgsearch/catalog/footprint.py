@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import func, select
 
+from imgsearch.catalog import stepping
 from imgsearch.catalog.connection import in_our_words
 from imgsearch.catalog.queries import Catalog
-from imgsearch.catalog.tables import AnswerBefore, Embedding, File, Switch, TextEmbedding
+from imgsearch.catalog.tables import Embedding, File, TextEmbedding
 
 FREE_SHARE = 0.1  # of the file's pages: below it, writing the file anew is not worth the time
 CHECKPOINT_WAITS_SECONDS = 2
@@ -48,20 +49,16 @@ def footprint(catalog: Catalog, encoder_id: int) -> Footprint:
     return Footprint(photos, fileless, texts, (photo_bytes or 0) + (text_bytes or 0))
 
 
-def switches(catalog: Catalog) -> int:
-    """How many switches are remembered."""
+def steps(catalog: Catalog, without: Collection[int] = ()) -> int:
+    """How often `rollback` changes who answers; if these encoders were forgotten."""
     with catalog.engine.connect() as connection:
-        return connection.execute(select(func.count()).select_from(Switch)).scalar_one()
+        return len(stepping.steps_back(connection, without).useful)
 
 
-def switches_back_to(catalog: Catalog, encoder_ids: Collection[int]) -> int:
-    """How many of them lead back to any of these encoders."""
-    statement = select(AnswerBefore.switch_id, AnswerBefore.encoder_id)
+def answered_before(catalog: Catalog) -> set[int]:
+    """The ids of the encoders that `rollback` can return to."""
     with catalog.engine.connect() as connection:
-        found = {
-            switch_id for switch_id, each in connection.execute(statement) if each in encoder_ids
-        }
-    return len(found)
+        return stepping.answered_before(connection)
 
 
 def shrink(catalog: Catalog) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 from imgsearch.catalog.connection import pieces
 from imgsearch.catalog.paths import columns_of
 from imgsearch.catalog.rows import EncoderRow, FilePlace, GenerationRow, PhotoFacts
+from imgsearch.catalog.stepping import steps_back
 from imgsearch.catalog.tables import (
     ActiveEncoder,
     AnswerBefore,
@@ -209,19 +210,22 @@ class Writer:
             self.connection.execute(delete(Embedding).where(Embedding.id.in_(piece)))
 
     def forget_encoders(self, encoder_ids: Sequence[int]) -> None:
-        """Drop encoders that answer nothing, with all that was made with them and every switch that
-        would lead back to them.
+        """Drop encoders that answer nothing, with all that was made with them, every switch that
+        would lead back to them, and those that would then lead nowhere else.
         """
         for encoder_id in encoder_ids:
             leads_back = select(AnswerBefore.switch_id).where(AnswerBefore.encoder_id == encoder_id)
-            switch_ids = list(self.connection.execute(leads_back).scalars())
-            for piece in pieces(switch_ids):
-                of_switches = AnswerBefore.switch_id.in_(piece)
-                self.connection.execute(delete(AnswerBefore).where(of_switches))
-                self.connection.execute(delete(Switch).where(Switch.id.in_(piece)))
+            self._forget_switches(list(self.connection.execute(leads_back).scalars()))
             for each in (TextEmbedding, Generation, Embedding):
                 self.connection.execute(delete(each).where(each.encoder_id == encoder_id))
             self.connection.execute(delete(EncoderEntry).where(EncoderEntry.id == encoder_id))
+        self._forget_switches(steps_back(self.connection).idle)
+
+    def _forget_switches(self, switch_ids: Sequence[int]) -> None:
+        for piece in pieces(switch_ids):
+            of_switches = AnswerBefore.switch_id.in_(piece)
+            self.connection.execute(delete(AnswerBefore).where(of_switches))
+            self.connection.execute(delete(Switch).where(Switch.id.in_(piece)))
 
     # Generations and runs
 

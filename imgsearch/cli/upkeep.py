@@ -122,6 +122,15 @@ def rollback(
 
 def prune(
     context: typer.Context,
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--encoder",
+            metavar="NAME",
+            help="Drop this encoder as well, which has not answered yet; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     model: Annotated[
         list[str] | None,
         typer.Option(
@@ -140,7 +149,8 @@ def prune(
     """Drop what was made with encoders that answer nothing, after saying what it frees.
 
     Embeddings, indexes and copies of bundled weights go, and rollback can return to them no more.
-    Photos and what answers are never touched, your own models only where you name them.
+    Photos and what answers are never touched; your own models and encoders that wait for `switch`
+    only where you name them.
 
     \b
     imgsearch prune --dry-run
@@ -151,8 +161,9 @@ def prune(
     from imgsearch.display.text import readable_size
     from imgsearch.indexing import prune as drop
 
+    named = {"encoders": encoder or (), "models": model or ()}
     with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
-        pruned = drop(opened, dry_run=True, models=model or ())
+        pruned = drop(opened, dry_run=True, **named)
         is_asked = bool(pruned) and not (dry_run or yes)
         if is_asked:
             show = frame.stderr().print if json else frame.show
@@ -161,7 +172,7 @@ def prune(
                 frame.complain("nothing was dropped", style="yellow")
                 return
         if not dry_run:
-            pruned = drop(opened, dry_run=False, models=model or ())
+            pruned = drop(opened, dry_run=False, **named)
     if json:
         frame.write(pruned_json(pruned))
     elif is_asked:

@@ -104,14 +104,18 @@ def answers_lines(answers: Mapping[str, EncoderRow], before: Mapping[str, Encode
 def pruned_page(pruned: Pruned, *, is_done: bool) -> RenderableType:
     """What goes and what it weighs; what stays although nothing needs it; what rollback loses."""
     if not pruned:
-        return Group(Text("nothing to drop: every encoder answers a language"), *_kept(pruned))
+        others = "other " if pruned.waiting else ""
+        return Group(
+            Text(f"nothing to drop: every {others}encoder answers a language"), *_kept(pruned)
+        )
     grid = Table(box=None, pad_edge=False, header_style="dim")
     grid.add_column("dropped" if is_done else "to drop", overflow="fold")
     for name in ("photos", "texts", "indexes", "size"):
         grid.add_column(name, justify="right", no_wrap=True)
     for each in pruned.encoders:
         counts = [f"{count:,}" for count in (each.photos, each.texts, each.generations)]
-        grid.add_row(shown(each.encoder), *counts, readable_size(each.size_bytes))
+        never = ", which never answered" if each.is_waiting else ""
+        grid.add_row(f"{shown(each.encoder)}{never}", *counts, readable_size(each.size_bytes))
     for model in pruned.models:
         grid.add_row(f"models/{shown(model.name)}", "", "", "", readable_size(model.size_bytes))
     lines = [
@@ -133,7 +137,16 @@ def pruned_json(pruned: Pruned) -> str:
 
 
 def _kept(pruned: Pruned) -> list[Text]:
-    return [
+    waiting = [
+        Text(
+            f"{shown(each.encoder)} stays, {readable_size(each.size_bytes)}: it never answered, or "
+            "was taken back, and waits for `imgsearch switch`; "
+            f"--encoder {shown(each.encoder)} drops it as well",
+            style="dim",
+        )
+        for each in pruned.waiting
+    ]
+    return waiting + [
         Text(
             f"models/{shown(each.name)} stays, {readable_size(each.size_bytes)} of your own: "
             f"--model {shown(each.name)} drops it as well",

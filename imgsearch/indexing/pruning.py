@@ -3,9 +3,11 @@
 A library goes in, what goes and what it weighs comes out, the same whether it is only asked or
 done. One commit forgets the encoders, and the switches that would lead back to them; folders go
 after it, so a kill in between leaves folders that nothing names. A model in models/ that a person
-trained or put there is a person's work: it goes only when it is named.
+trained or put there is a person's work, and an encoder that has embedded photos and to which no
+switch leads back may be one that was built to answer tomorrow: they go only when they are named.
 """
 
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from pathlib import Path
 from imgsearch.catalog import EncoderRow, footprint
 from imgsearch.encoders.families import builtin_version
 from imgsearch.errors import UsageError
+from imgsearch.indexing.answering import unknown_encoder
 from imgsearch.library import Library, generations
 
 BUNDLED_COPY = re.compile(r"builtin-\d+(\.tmp)?")
@@ -24,6 +27,8 @@ BUNDLED_COPY = re.compile(r"builtin-\d+(\.tmp)?")
 class Unused:
     """An encoder that answers nothing: photos it embedded, how many of those have no file now (none
     can be embedded again before it returns), texts, indexes; `size_bytes` with its bundled copy.
+
+    `is_waiting`: it has never answered, as far as is known, and waits for `switch`.
     """
 
     encoder: str
@@ -32,6 +37,7 @@ class Unused:
     texts: int
     generations: int
     size_bytes: int
+    is_waiting: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,12 +52,14 @@ class Model:
 class Pruned:
     """What goes: encoders, models (copies of bundled ones, and those named), steps of `rollback`.
 
-    `kept` are a person's own models that nothing in use needs; `steps_left` how often `rollback`
-    still can. `freed_bytes` is by how much the folder shrank, 0 when it was only asked.
+    `kept` are a person's own models that nothing in use needs, `waiting` the encoders that nobody
+    named; `steps_left` how often `rollback` still can. `freed_bytes` is by how much the folder
+    shrank, 0 when it was only asked.
     """
 
     encoders: tuple[Unused, ...]
     models: tuple[Model, ...]
+    waiting: tuple[Unused, ...]
     kept: tuple[Model, ...]
     steps_lost: int
     steps_left: int
@@ -67,31 +75,46 @@ class Pruned:
         return bool(self.encoders or self.models)
 
 
-def prune(library: Library, *, dry_run: bool, models: Sequence[str] = ()) -> Pruned:
+def prune(
+    library: Library,
+    *,
+    dry_run: bool,
+    encoders: Sequence[str] = (),
+    models: Sequence[str] = (),
+) -> Pruned:
     """Drop the encoders that answer no language: embeddings, kept texts, indexes, bundled copies.
 
-    `models` names what else goes from the library's models/. With `dry_run` nothing is changed and
-    the same is told. Photos, their files, and what answers are never touched; while nobody answers
-    at all, no encoder goes.
+    `models` names what else goes from the library's models/, with the encoders made of it, and
+    `encoders` those that wait for `switch`: built by a `rebuild` that was not to switch or did not
+    end, or taken back. With `dry_run` nothing is changed and the same is told. Photos, their files,
+    and what answers are never touched; while nobody answers at all, no encoder goes.
 
-    Raises UsageError for a model that is not there or that answers, and LibraryLockedError when
-    another process is writing: it may be embedding with an encoder that is to answer.
+    Raises UsageError for a model that is not there and for one or an encoder that answers,
+    NoEncoderError for an encoder that is not there, and LibraryLockedError when another process is
+    writing: it may be embedding with an encoder that is to answer.
     """
     with library.lock():
+        named = _named(library, models)
         active = {row.id for row in library.catalog.active_encoders().values()}
         rows = library.catalog.encoders()
-        unused = [row for row in rows if active and row.id not in active]
-        staying = [row for row in rows if row not in unused]
-        named = _named(library, models, staying)
+        idle = [row for row in rows if active and row.id not in active]
+        answering = [row for row in rows if row not in idle]
+        _check_named(library, encoders, named, answering)
+        wanted = {library.find_encoder(name) for name in encoders}
+        wanted |= {row for row in idle if _needed(named, [row])}
+        waiting = [row for row in idle if _is_waiting(library, row) and row not in wanted]
+        unused = [row for row in idle if row not in waiting]
+        staying = [*answering, *waiting]
         copies = _copies(library, staying)
         ids = [row.id for row in unused]
-        lost = footprint.switches_back_to(library.catalog, ids)
+        left = footprint.steps(library.catalog, ids)
         pruned = Pruned(
             encoders=tuple(_look(library, row) for row in unused),
             models=_weighed([*copies, *named]),
+            waiting=tuple(_look(library, row) for row in waiting),
             kept=_weighed(_own(library, staying, named)),
-            steps_lost=lost,
-            steps_left=footprint.switches(library.catalog) - lost,
+            steps_lost=footprint.steps(library.catalog) - left,
+            steps_left=left,
         )
         if dry_run or not pruned:
             return pruned
@@ -106,14 +129,23 @@ def prune(library: Library, *, dry_run: bool, models: Sequence[str] = ()) -> Pru
         return replace(pruned, freed_bytes=freed)
 
 
+def _is_waiting(library: Library, row: EncoderRow) -> bool:
+    """Whether it has embedded photos, and no switch tells that it answered."""
+    is_old = row.id in footprint.answered_before(library.catalog)
+    return not is_old and library.catalog.photo_count(row.id) > 0
+
+
 def _look(library: Library, row: EncoderRow) -> Unused:
     found = footprint.footprint(library.catalog, row.id)
     folders = [library.generations_folder / g.folder for g in library.catalog.generations(row.id)]
     size_bytes = found.size_bytes + sum(map(_size_bytes, folders))
-    return Unused(row.name, found.photos, found.fileless, found.texts, len(folders), size_bytes)
+    return Unused(
+        *(row.name, found.photos, found.fileless, found.texts, len(folders), size_bytes),
+        is_waiting=_is_waiting(library, row),
+    )
 
 
-def _named(library: Library, models: Sequence[str], staying: Sequence[EncoderRow]) -> list[Path]:
+def _named(library: Library, models: Sequence[str]) -> list[Path]:
     found = []
     for name in dict.fromkeys(models):
         path = library.models_folder / Path(name).name
@@ -123,31 +155,62 @@ def _named(library: Library, models: Sequence[str], staying: Sequence[EncoderRow
                 f"{library.models_folder} has no model {name!r}; it has "
                 f"{', '.join(there) or 'none'}"
             )
-        if path in _needed(library, staying):
-            raise UsageError(
-                f"the model {path.name!r} is in use; let another encoder answer first: "
-                f"{library.command('switch', 'NAME')}"
-            )
         found.append(path)
     return found
 
 
+def _check_named(
+    library: Library, encoders: Sequence[str], models: Sequence[Path], answering: list[EncoderRow]
+) -> None:
+    in_use = [f"the model {path.name!r}" for path in _needed(models, answering)]
+    for name in encoders:
+        row = library.find_encoder(name)
+        if row is None:
+            raise unknown_encoder(library, name)
+        if row in answering:
+            in_use.append(f"the encoder {row.name}")
+    if in_use:
+        raise UsageError(
+            f"in use: {' and '.join(in_use)}; let another encoder answer first: "
+            f"{library.command('switch', 'NAME')}"
+        )
+
+
 def _copies(library: Library, staying: Sequence[EncoderRow]) -> list[Path]:
     """Copies of bundled weights that no encoder of the library needs."""
-    needed = _needed(library, staying)
-    return [each for each in _entries(library) if _is_copy(each) and each not in needed]
+    entries = _entries(library)
+    needed = _needed(entries, staying)
+    return [each for each in entries if _is_copy(each) and each not in needed]
 
 
 def _own(library: Library, staying: Sequence[EncoderRow], named: Sequence[Path]) -> list[Path]:
     """A person's own models that no encoder of the library needs and that nobody named."""
-    apart = {*_needed(library, staying), *named}
-    return [each for each in _entries(library) if not _is_copy(each) and each not in apart]
+    entries = _entries(library)
+    apart = {*_needed(entries, staying), *named}
+    return [each for each in entries if not _is_copy(each) and each not in apart]
 
 
-def _needed(library: Library, staying: Sequence[EncoderRow]) -> set[Path]:
-    names = {row.source for row in staying}
-    names |= {f"builtin-{builtin_version(row.name)}" for row in staying}
-    return {path for path in _entries(library) if path.name in names or str(path) in names}
+def _needed(entries: Sequence[Path], rows: Sequence[EncoderRow]) -> list[Path]:
+    """Those of the entries of models/ that any of these encoders is loaded from."""
+    copies = {f"builtin-{builtin_version(row.name)}" for row in rows}
+    sources = [row.source for row in rows if row.source is not None]
+    return [
+        path
+        for path in entries
+        if path.name in copies or any(_is_of(path, source) for source in sources)
+    ]
+
+
+def _is_of(path: Path, source: str) -> bool:
+    """Whether a source is this entry, or a file in it, maybe behind the name of an architecture."""
+    source = f"{_slashed(source)}/"
+    if source.startswith(f"{_slashed(path.name)}/"):
+        return True
+    return any(f"{_slashed(each)}/" in source for each in (path, os.path.realpath(path)))
+
+
+def _slashed(path: Path | str) -> str:
+    return os.path.normcase(path).replace(os.sep, "/")
 
 
 def _entries(library: Library) -> list[Path]:
