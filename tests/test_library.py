@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import gc
 import os
 import re
 import shlex
@@ -10,10 +11,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from conftest import ColourEncoder, draw
 from imgsearch.errors import (
@@ -24,9 +27,11 @@ from imgsearch.errors import (
     NoLibraryError,
     UsageError,
 )
-from imgsearch.indexing import index, reindex
+from imgsearch.indexing import BuildingGeneration, Embedding, Notice, index, rebuild, reindex
 from imgsearch.library import MARKER, default_path, open_library
 from imgsearch.searching import search
+
+pytest_plugins = ["commands"]
 
 ROOT = Path(__file__).parent.parent
 HOLD = """
@@ -183,6 +188,60 @@ def test_an_index_is_mapped_once_and_followed_to_the_next_generation(
         shutil.rmtree(library.generations_folder / second.folder)
     with open_library(tmp_path / "library") as library, pytest.raises(LibraryDamagedError):
         library.index_of(second)
+
+
+def variant(encoder: Path, folder: Path, factor: float) -> str:
+    """Another encoder: the folder's, its text projection times a factor."""
+    shutil.copytree(encoder, folder)
+    weights = load_file(folder / "open_clip_model.safetensors")
+    weights["text_projection"] *= factor
+    save_file(weights, folder / "open_clip_model.safetensors")
+    return str(folder)
+
+
+def test_a_long_lived_process_lets_go_of_what_answers_no_more(
+    tmp_path: Path, photos: Path, encoder: Path
+) -> None:
+    names = [variant(encoder, tmp_path / f"{factor}", factor) for factor in (-1.0, 2.0, -2.0)]
+    with open_library(tmp_path / "library") as writing, open_library(writing.path) as reading:
+        list(index(writing, photos, encoder=str(encoder)))
+        loaded: list[weakref.ref[object]] = []
+        mapped: list[weakref.ref[object]] = []
+        for number, name in enumerate([None, *names]):
+            if name is not None:
+                rebuild(writing, name)
+            assert len(search(reading, f"red {number}", prompt="raw")) == 3
+            row = reading.catalog.active_encoders()["en"]
+            generation = reading.catalog.current_generation(row.id)
+            assert generation is not None
+            loaded.append(weakref.ref(reading.load_encoder(row)))
+            mapped.append(weakref.ref(reading.index_of(generation)))
+        gc.collect()
+        assert [each() is not None for each in loaded] == [False, False, False, True]
+        assert [each() is not None for each in mapped] == [False, False, False, True]
+        first = reading.load_encoder(row, "cpu")  # another device is another object, both are kept
+        assert loaded[-1]() is reading.load_encoder(row) is not first
+        assert first is reading.load_encoder(row, "cpu")
+
+
+def test_a_rebuild_loads_each_encoder_once(tmp_path: Path, photos: Path, encoder: Path) -> None:
+    (photos / "red.txt").write_text("red", "utf-8")
+    name = variant(encoder, tmp_path / "second", -1.0)
+    with open_library(tmp_path / "library") as library:
+        list(index(library, photos, encoder=str(encoder)))
+    with open_library(tmp_path / "library") as library:  # which has not loaded the old one yet
+        seen: list[object] = []
+
+        def look(notice: Notice) -> None:
+            if isinstance(notice, Embedding | BuildingGeneration):
+                row = library.catalog.encoders()[-1]
+                seen.append(library.load_encoder(row))
+
+        rebuilt = rebuild(library, name, notify=look)
+        assert len(rebuilt.before) == len(rebuilt.after) == 1
+        search(library, "red", prompt="raw")
+        row = library.catalog.active_encoders()["en"]
+        assert len(seen) == 2 and seen[0] is seen[1] is library.load_encoder(row)
 
 
 def test_the_format_page_reads_a_library_without_us(

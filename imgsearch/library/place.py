@@ -2,7 +2,8 @@
 
 A path goes in; paths, the catalog, encoders and indexes come out. Opening brings the catalog up to
 date under the library's lock, so nobody ever "runs migrations". Encoders and indexes are kept once
-loaded, keyed by identity and generation: a long-lived process follows a switch at its next search.
+loaded, keyed by identity and generation: a long-lived process follows a switch at its next search,
+and lets go of what answers no more when it loads what does.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Library:
         self._lock = lock
         self._encoders: dict[tuple[str, str], Encoder] = {}
         self._indexes: dict[int, tuple[int, VectorIndex]] = {}
+        self._named: set[str] = set()  # identities that a run has loaded, to answer at its end
 
     def __repr__(self) -> str:
         return f"Library({str(self.path)!r})"
@@ -88,7 +90,10 @@ class Library:
         since when, unless `wait` says to wait for it.
         """
         with self._lock.held(wait=wait):
-            yield
+            try:
+                yield
+            finally:
+                self._named.clear()
 
     def command(self, verb: str, *words: str | Path) -> str:
         """A command line that goes on with this library, wherever it is typed."""
@@ -103,6 +108,8 @@ class Library:
         """
         if isinstance(encoder, str):
             loaded = self._load(encoder, device)
+            self._named.add(loaded.identity)
+            self._let_go()
             return self._encoders.setdefault((loaded.identity, device), loaded)
         for where in (device, ""):
             if (encoder.identity, where) in self._encoders:
@@ -119,6 +126,7 @@ class Library:
                 f"with the new ones: {self.command('index', '--encoder', encoder.source)}, then "
                 f"let them answer: {self.command('switch', encoder.name)}"
             )
+        self._let_go()
         return self._encoders.setdefault((encoder.identity, device), loaded)
 
     def keep_encoder(self, encoder: Encoder) -> None:
@@ -142,8 +150,22 @@ class Library:
                 f"{folder} holds {index.count} vectors where the catalog says {generation.count}. "
                 f"Build it anew: {self.command('doctor')}"
             )
+        self._let_go()
         self._indexes[generation.encoder_id] = (generation.id, index)
         return index
+
+    def _let_go(self) -> None:
+        """Forget what was loaded of encoders that answer nothing; those kept as objects stay.
+
+        A run that is under way holds its own, and what it named may answer at its end.
+        """
+        answering = self.catalog.active_encoders().values()
+        identities = {row.identity for row in answering} | self._named
+        for identity, device in list(self._encoders):
+            if device and identity not in identities:
+                self._encoders.pop((identity, device), None)
+        for encoder_id in set(self._indexes) - {row.id for row in answering}:
+            self._indexes.pop(encoder_id, None)
 
     def keep_bundled(self, name: str) -> None:
         """Copy the bundled weights of that name into models/, where a later release leaves them be.
