@@ -120,7 +120,7 @@ def finetune(
             for event in events:
                 bar.show(event)
                 finished = _told(event, is_json=json) or finished
-        if finished is not None and not json:
+        if finished is not None and not (json or is_quiet):
             from imgsearch.display.finetuning import finished_page
 
             command = opened.command("rebuild", "--encoder", name)
