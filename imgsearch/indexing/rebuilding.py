@@ -88,7 +88,7 @@ def rebuild(
     handover: Handover = Handover(),  # frozen
     kind: str | None = None,
     device: str = "auto",
-    notify: Callable[[Notice], None] = ignore,
+    notify: Callable[[Notice], None] | None = None,
 ) -> Rebuilt:
     """Embed with an encoder every photo it lacks, build its index, and let it answer.
 
@@ -104,6 +104,7 @@ def rebuild(
     `encoders.load` raises, and LibraryLockedError when another process is writing.
     """
     check_kind(kind)
+    notify = notify or ignore
     started = time.monotonic()
     with library.lock():
         generations.sweep(library)

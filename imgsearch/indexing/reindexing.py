@@ -28,7 +28,7 @@ def reindex(
     library: Library,
     *,
     kind: str | None = None,
-    notify: Callable[[Notice], None] = ignore,
+    notify: Callable[[Notice], None] | None = None,
 ) -> list[Reindexed]:
     """Build the index of every encoder that answers a language from its stored embeddings.
 
@@ -39,6 +39,7 @@ def reindex(
     LibraryLockedError when another process is writing.
     """
     check_kind(kind)
+    notify = notify or ignore
     with library.lock():
         generations.sweep(library)
         rows = {row.id: row for row in library.catalog.active_encoders().values()}
