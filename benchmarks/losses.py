@@ -30,7 +30,12 @@ WAYS = {
     "text_to_image_recall@10": "text to image R@10",
     "image_to_text_recall@10": "image to text R@10",
 }
-MENDED = {"normalize_embeddings": True, "detach_targets": True, "temperature": 0.05}
+MENDED = {
+    "normalize_embeddings": True,
+    "detach_targets": True,
+    "temperature": 0.05,
+    "target_temperature": 0.05,
+}
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "clip": {"loss": "clip"},
     "same-caption": {"loss": "same-caption"},

@@ -6,6 +6,7 @@
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -222,3 +223,19 @@ def test_gradients_are_those_of_differences() -> None:
     for loss in (soft_loss, soft_per_axis_loss):
         assert check(loss, (*pair, 0.7))
         assert check(lambda i, x, loss=loss: loss(i, x, normalize=True), tuple(pair))
+
+
+@pytest.mark.parametrize("loss", [soft_loss, soft_per_axis_loss])
+def test_a_temperature_of_their_own_sharpens_the_targets(loss: Any) -> None:
+    images, texts = tensors(*drawn(6))
+    unit_images, unit_texts = (F.normalize(each, dim=-1) for each in (images, texts))
+    of_images, of_texts = unit_images @ unit_images.T, unit_texts @ unit_texts.T
+    if loss is soft_loss:
+        shared = ((of_images + of_texts) / 2 / 0.1).softmax(1)
+        first, second = shared, shared.T
+    else:
+        first, second = (of_images / 0.1).softmax(1), (of_texts / 0.1).softmax(1)
+    logits = unit_texts @ unit_images.T / 0.5
+    expected = -(first * logits.log_softmax(1)).sum(1) - (second * logits.T.log_softmax(1)).sum(1)
+    ours = loss(images, texts, 0.5, normalize=True, target_temperature=0.1)
+    assert ours.item() == pytest.approx(expected.mean().item() / 2, abs=1e-9)

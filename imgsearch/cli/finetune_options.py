@@ -177,6 +177,17 @@ Loss = Annotated[
 Temperature = Annotated[
     float, _option("--temperature", "T", LOSS, "Of the soft losses.", min=0.0001)
 ]
+TargetTemperature = Annotated[
+    float | None,
+    _option(
+        "--target-temperature",
+        "T",
+        LOSS,
+        "Of the soft losses' targets; as published unless given.",
+        min=0.0001,
+        show_default=False,
+    ),
+]
 NormalizeEmbeddings = Annotated[
     bool, _option("--normalize-embeddings", None, LOSS, "Soft losses on rows of unit length.")
 ]

@@ -48,6 +48,7 @@ def soft_loss(
     *,
     normalize: bool = False,
     detach_targets: bool = False,
+    target_temperature: float | None = None,
 ) -> Tensor:
     """Cross entropy with soft targets: how alike the images are, averaged with how alike the texts
     are (M. Shariatnia's OpenAI-CLIP, 2021).
@@ -56,13 +57,15 @@ def soft_loss(
     direction are those of the first transposed, whose rows do not add up to 1; the gradient flows
     through the targets; and `temperature` divides the logits but multiplies the similarities that
     the targets come from, so a lower one makes the logits sharper and the targets flatter.
-    `normalize` scales rows to length 1 first, `detach_targets` holds the targets fixed. Embeddings
-    that are all the same cost ln b.
+    `normalize` scales rows to length 1 first, `detach_targets` holds the targets fixed, and
+    `target_temperature` divides the similarities instead: rows of length 1 need it, their targets
+    are nearly all the same without. Embeddings that are all the same cost ln b.
     """
     if normalize:
         images, texts = F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
     logits = texts @ images.T / temperature  # (b, b), one row a text
-    targets = ((images @ images.T + texts @ texts.T) / 2 * temperature).softmax(1)
+    sharpness = temperature if target_temperature is None else 1 / target_temperature
+    targets = ((images @ images.T + texts @ texts.T) / 2 * sharpness).softmax(1)
     if detach_targets:
         targets = targets.detach()
     return (_cross_entropy(logits, targets) + _cross_entropy(logits.T, targets.T)) / 2
@@ -75,18 +78,19 @@ def soft_per_axis_loss(
     *,
     normalize: bool = False,
     detach_targets: bool = False,
+    target_temperature: float | None = None,
 ) -> Tensor:
     """`soft_loss` with a target for each direction: a text is looked for among images as the images
     are alike, an image among texts as the texts are. Photos that look alike need not be told alike.
 
-    Every target's row adds up to 1, and `temperature` divides the logits alone; the rest is as in
-    `soft_loss`.
+    Every target's row adds up to 1, and `temperature` divides the logits alone, the similarities
+    only `target_temperature`; the rest is as in `soft_loss`.
     """
     if normalize:
         images, texts = F.normalize(images, dim=-1), F.normalize(texts, dim=-1)
     logits = texts @ images.T / temperature  # (b, b), one row a text
-    image_targets, text_targets = (each @ each.T for each in (images, texts))
-    image_targets, text_targets = image_targets.softmax(1), text_targets.softmax(1)
+    divisor = 1.0 if target_temperature is None else target_temperature
+    image_targets, text_targets = ((each @ each.T / divisor).softmax(1) for each in (images, texts))
     if detach_targets:
         image_targets, text_targets = image_targets.detach(), text_targets.detach()
     return (_cross_entropy(logits, image_targets) + _cross_entropy(logits.T, text_targets)) / 2

@@ -32,7 +32,7 @@ ZERO_SHOT = {
     "top_5": "top-5",
     "search_map": "mAP of searching for each class by name",
 }
-SOFT_ONLY = ("temperature", "normalize embeddings", "detach targets")
+SOFT_ONLY = ("temperature", "target temperature", "normalize embeddings", "detach targets")
 SCHEDULE_ONLY = {"linear": ("decay",), "plateau": ("plateau patience", "plateau factor")}
 UNITS = {
     **dict.fromkeys(("warmup", "decay", "image locked"), "of the run"),

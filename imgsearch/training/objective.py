@@ -32,6 +32,7 @@ def loss_of(
             objective.temperature,
             normalize=objective.normalize_embeddings,
             detach_targets=objective.detach_targets,
+            target_temperature=objective.target_temperature,
         )
     if objective.loss == "siglip":
         assert bias is not None, "made when a run with this loss begins"

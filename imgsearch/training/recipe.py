@@ -37,12 +37,14 @@ class Objective:
     """The loss and its switches.
 
     `auto` is same-caption, or same-label where pairs have labels: with nothing repeated both are
-    clip. `temperature` is that of the soft losses, whose logits have no learnt scale;
+    clip. `temperature` is that of the soft losses, whose logits have no learnt scale, and
+    `target_temperature` that of their targets, as published unless given;
     `normalize_embeddings` and `detach_targets` mend them (the other losses always normalise).
     """
 
     loss: Loss = "auto"
     temperature: float = 1.0
+    target_temperature: float | None = None
     normalize_embeddings: bool = False
     detach_targets: bool = False
 
