@@ -57,10 +57,10 @@ def rebuild(
     Without an encoder: build the search indexes again from what is stored.
 
     \b
-    imgsearch rebuild --encoder models/flowers-v2       then it answers; rollback returns
-    imgsearch rebuild --encoder flowers-v2 --no-switch  build, compare, wait for switch
-    imgsearch rebuild --encoder cn_clip/ViT-B-16 --add  Chinese as well, English as before
-    imgsearch rebuild --encoder flowers-v2 --pairs captions.txt    compared on these captions
+    imgsearch rebuild --encoder models/flowers-v2       then it answers
+    imgsearch rebuild --encoder flowers-v2 --no-switch  build and compare only
+    imgsearch rebuild --encoder cn_clip/ViT-B-16 --add  Chinese as well
+    imgsearch rebuild --encoder flowers-v2 --pairs captions.txt
     imgsearch rebuild --index-kind hnsw                 another kind of index
 
     Interrupted, the same command goes on where it was.
