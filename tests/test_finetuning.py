@@ -29,7 +29,7 @@ from imgsearch.training import (
 from imgsearch.training.events import Began, Evaluated, Event, Finished, Stepped
 from learning import VIT, shapes
 
-SCRATCH = Recipe(epochs=6, batch_size=12, rates=Rates(every=3e-3), variation=Variation(0.8))
+SCRATCH = Recipe(epochs=3, batch_size=12, rates=Rates(every=3e-3), variation=Variation(0.8))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_a_fine_tuned_encoder_is_measured_before_and_after_and_loads_by_its_name
     library: Library, tmp_path: Path
 ) -> None:
     pairs = shapes(tmp_path / "photos", copies=4)
-    recipe = Recipe(epochs=3, batch_size=24, rates=Rates(every=1e-3), keep="last")
+    recipe = Recipe(epochs=2, batch_size=24, rates=Rates(every=1e-3), keep="last")
     events = list(
         imgsearch.finetune(
             library, Material(pairs, validation=0.25), name="shapes-v1", recipe=recipe
@@ -151,7 +151,7 @@ def test_an_encoder_that_forgets_the_guard_is_kept_but_not_proposed(
     wrong = tuple({"en": each["en"]} for each in pairs.captions[::-1])  # what training unlearns
     guard = CaptionedPhotos(pairs.pictures, wrong)
     recipe = Recipe(
-        epochs=4, batch_size=24, rates=Rates(every=1e-3), keep="last", largest_guard_loss=0.0
+        epochs=2, batch_size=24, rates=Rates(every=1e-3), keep="last", largest_guard_loss=0.0
     )
     material = Material(pairs, validation=pairs, guard=guard)
     done = finished(list(finetune(library, material, name="forgetful", recipe=recipe)))
@@ -252,7 +252,14 @@ def test_a_collapsed_run_leaves_nothing_in_the_library(
     library: Library, tmp_path: Path, tiny: FromScratch
 ) -> None:
     material = Material(shapes(tmp_path / "photos", copies=4), validation=8)
-    recipe = replace(SCRATCH, epochs=60, batch_size=40, rates=Rates(every=3.0), schedule="constant")
+    recipe = replace(
+        SCRATCH,
+        epochs=60,
+        evaluations=0,
+        rates=Rates(every=3.0),
+        schedule="constant",
+        batch_size=40,
+    )
     with pytest.raises(CollapsedError, match="try a tenth"):
         list(finetune(library, material, name="hot", start=tiny, recipe=recipe))
     assert not (library.models_folder / "hot").exists()
