@@ -222,6 +222,21 @@ def test_the_guard_is_what_is_neither_learnt_from_nor_measured_on(
     assert (began.learnt, began.validation, began.guard) == (8, 2, 14)
 
 
+def test_without_pairs_the_librarys_own_captions_are_learnt_from(
+    library: Library, tmp_path: Path, tiny: FromScratch
+) -> None:
+    with pytest.raises(UsageError, match=r"no photo of .* has a \.txt or \.json beside it"):
+        next(finetune(library, Material(), name="own", start=tiny, recipe=SCRATCH))
+    pairs = shapes(tmp_path / "photos")
+    for path, captions in zip(pairs.pictures[:20], pairs.captions, strict=False):
+        assert isinstance(path, Path)
+        path.with_suffix(".txt").write_text(captions["en"][0], "utf-8")
+    list(imgsearch.index(library, tmp_path / "photos", encoder="builtin"))
+    began = next(finetune(library, Material(), name="own", start=tiny, recipe=SCRATCH))
+    assert isinstance(began, Began)
+    assert (began.learnt, began.validation, began.guard) == (18, 2, 0)
+
+
 def test_halves_left_out_are_counted_whatever_is_set_apart(
     library: Library, tmp_path: Path, tiny: FromScratch
 ) -> None:

@@ -20,8 +20,8 @@ START = "builtin"
 
 def finetune(
     context: typer.Context,
-    pairs: options.Pairs,
     name: options.Name,
+    pairs: options.Pairs = None,
     start: options.Start = START,
     from_scratch: options.FromScratch = None,
     freeze: options.Freeze = "none",
@@ -108,7 +108,7 @@ def finetune(
         largest_guard_loss=guard_loss,
         seed=seed,
     )
-    material = Material(pairs, _held_out(val), guard)
+    material = Material(pairs or None, _held_out(val), guard)
     is_first = os.environ.get("RANK", "0") == "0"  # torchrun numbers its processes
     is_quiet = quiet or frame.settings(context).is_quiet or not is_first
     with open_library(frame.library_path(context, library)) as opened:

@@ -23,12 +23,14 @@ def _option(name: str, metavar: str | None, panel: str, text: str, **limits: Any
 
 
 Pairs = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(
         metavar="PAIRS",
         parser=frame.expanded,
         help="Photos with text: a folder with .txt or .json beside the photos, CSV, TSV, JSONL, "
-        "WebDataset tars, class folders, COCO, Flickr or Chinese-CLIP files.",
+        "WebDataset tars, class folders, COCO, Flickr or Chinese-CLIP files. Without any, the "
+        "library's own photos with text beside them.",
+        show_default=False,
     ),
 ]
 

@@ -27,6 +27,7 @@ from imgsearch.pairs import (
 from imgsearch.training.model_card import PairsOnCard, Role
 
 Pairs: TypeAlias = CaptionedPhotos | LabelledPhotos
+OWN = ("the library's own captions",)
 MOST_GUARDS = 5000  # photos of the library: each is embedded at every evaluation
 SMALL = 64  # pixels, the least a picture is decoded to: whether it can be is all that is asked
 
@@ -35,12 +36,13 @@ SMALL = 64  # pixels, the least a picture is decoded to: whether it can be is al
 class Material:
     """What is learnt from, and what is measured on: pairs, or the paths of pairs.
 
-    `validation` is other pairs, or how many or what share of the photos of `pairs` to set apart; 0
-    for none. `guard` stands for all that must not be forgotten; without it, at most 5,000 of the
-    library's own photos with captions beside them that are not used otherwise.
+    Without `pairs`, the library's own photos with captions beside them. `validation` is other
+    pairs, or how many or what share of the photos of `pairs` to set apart; 0 for none. `guard`
+    stands for all that must not be forgotten; without it, at most 5,000 of the library's own photos
+    with captions beside them that are not used otherwise.
     """
 
-    pairs: Pairs | Sequence[Path]
+    pairs: Pairs | Sequence[Path] | None = None
     validation: Pairs | Sequence[Path] | float | int = 0.1
     guard: Pairs | Sequence[Path] | None = None
 
@@ -91,7 +93,7 @@ class Sets:
 
 def read_material(library: Library, material: Material) -> Sets:
     """Read, divide by picture, and find the guard. Raises UsageError for pairs that cannot be."""
-    learnt = _read(material.pairs)
+    learnt = _read(_whole_library(library) if material.pairs is None else material.pairs)
     validation: Pairs | None
     if isinstance(material.validation, float | int):
         validation, whole = None, learnt.unpaired
@@ -106,7 +108,7 @@ def read_material(library: Library, material: Material) -> Sets:
     guard: Pairs | None
     guard_names: tuple[str, ...]
     if material.guard is None:
-        guard_names = ("the library's own captions",)
+        guard_names = OWN
         guard = _own_captions(library, [learnt] if validation is None else [learnt, validation])
     else:
         guard, guard_names = _read(material.guard), _names(material.guard)
@@ -154,7 +156,18 @@ def _read(pairs: Pairs | Sequence[Path]) -> Pairs:
     return read_pairs(pairs)
 
 
-def _names(pairs: Pairs | Sequence[Path]) -> tuple[str, ...]:
+def _whole_library(library: Library) -> CaptionedPhotos:
+    _, own = captions_of(library)
+    if not own.pictures:
+        raise UsageError(
+            f"no photo of {library.path} has a .txt or .json beside it: name pairs to learn from"
+        )
+    return own
+
+
+def _names(pairs: Pairs | Sequence[Path] | None) -> tuple[str, ...]:
+    if pairs is None:
+        return OWN
     if isinstance(pairs, CaptionedPhotos | LabelledPhotos):
         return ()
     return tuple(path.name for path in pairs)
