@@ -49,8 +49,8 @@ def finetune(
 ) -> Iterator[Event]:
     """Train an encoder further on pairs and put it into the library's `models/NAME`.
 
-    Yields `Began`, an `Evaluated` before the first step, `Stepped` and `Evaluated` as they come, and
-    one `Finished`. Stopping at any moment loses a minute or so: the same call goes on. Started by
+    Yields `Began`, an `Evaluated` before the first step, `Stepped` and `Evaluated` as they come,
+    then `Finished`. Stopping at any moment loses a minute or so: the same call goes on. Started by
     torchrun, its processes share every batch, and only the first of them yields.
 
     Raises UsageError for pairs, names and recipes that do not fit together, NoEncoderError when the
