@@ -61,6 +61,9 @@ EncodersOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
 ]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait for another run on this library to end.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress bar and no summary; errors still show.")

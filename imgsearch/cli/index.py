@@ -51,9 +51,7 @@ def index(
         bool,
         typer.Option("--accept-missing", help="Believe it when much of a folder is gone at once."),
     ] = False,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for another run on this library to end.")
-    ] = False,
+    wait: frame.WaitOption = False,
     device: frame.DeviceOption = "auto",
     json: frame.JsonOption = False,
     quiet: frame.QuietOption = False,

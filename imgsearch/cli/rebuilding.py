@@ -44,9 +44,7 @@ def rebuild(
             show_default=False,
         ),
     ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for another run on this library to end.")
-    ] = False,
+    wait: frame.WaitOption = False,
     device: frame.DeviceOption = "auto",
     json: frame.JsonOption = False,
     quiet: frame.QuietOption = False,

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
 DAMAGED = 4
 
-WaitOption = Annotated[
-    bool, typer.Option("--wait", help="Wait for another run on this library to end.")
-]
-
 
 def status(
     context: typer.Context, json: frame.JsonOption = False, library: frame.LibraryOption = None
@@ -45,7 +41,7 @@ def doctor(
     repair: Annotated[
         bool, typer.Option("--repair/--no-repair", help="Repair what can be, or only report.")
     ] = True,
-    wait: WaitOption = False,
+    wait: frame.WaitOption = False,
     json: frame.JsonOption = False,
     library: frame.LibraryOption = None,
 ) -> None:
@@ -80,7 +76,7 @@ def switch(
     encoder: Annotated[
         str, typer.Argument(metavar="NAME", help="An encoder that has photos in this library.")
     ],
-    wait: WaitOption = False,
+    wait: frame.WaitOption = False,
     library: frame.LibraryOption = None,
 ) -> None:
     """Let another encoder of the library answer the queries of its languages.
@@ -99,7 +95,7 @@ def switch(
 
 
 def rollback(
-    context: typer.Context, wait: WaitOption = False, library: frame.LibraryOption = None
+    context: typer.Context, wait: frame.WaitOption = False, library: frame.LibraryOption = None
 ) -> None:
     """Take back the last switch: who answered before answers again, at once.
 
@@ -142,7 +138,7 @@ def prune(
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Drop it without asking.")] = False,
-    wait: WaitOption = False,
+    wait: frame.WaitOption = False,
     json: frame.JsonOption = False,
     library: frame.LibraryOption = None,
 ) -> None:
