@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from imgsearch.metrics import (
-    FEW,
     average_precision,
     best,
     mean_average_precision,
@@ -13,6 +12,7 @@ from imgsearch.metrics import (
     rank_of_first_relevant,
     recall_at_k,
 )
+from imgsearch.metrics.ranking import FEW
 
 SCORES = np.array(
     [
