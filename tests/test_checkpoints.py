@@ -10,8 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from imgsearch.encoders import checkpoints, weights
+from imgsearch.encoders import checkpoints
 from imgsearch.errors import UsageError
+from imgsearch.weights import files, filling
 from small_encoders import golden
 
 
@@ -38,7 +39,7 @@ def test_a_file_is_told_by_its_bytes_whatever_its_ending(
         save_file(vit, path)
     else:
         torch.save(vit, path, _use_new_zipfile_serialization=container == "torch")
-    assert checkpoints.container_of(path) == container
+    assert files.container_of(path) == container
     checkpoint = checkpoints.read(path)
     assert checkpoint.family == "cn_clip"
     assert same(checkpoint.state, vit)
@@ -85,15 +86,15 @@ def test_a_torchscript_archive_opens_only_when_its_hash_is_published(
 ) -> None:
     path = tmp_path / "ViT-B-32.pt"
     torch.jit.script(Tiny()).save(str(path))
-    assert checkpoints.container_of(path) == "torchscript"
+    assert files.container_of(path) == "torchscript"
     with pytest.raises(UsageError, match="TorchScript archive, which is a program"):
         checkpoints.read(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setitem(checkpoints.OPENAI_ARCHIVES, digest, "toy")
+    monkeypatch.setitem(files.OPENAI_ARCHIVES, digest, "toy")
     checkpoint = checkpoints.read(path)
     assert checkpoint.is_openai
     assert checkpoint.state["weight"].tolist() == [0.0, 1.0, 2.0]
-    assert len(checkpoints.OPENAI_ARCHIVES) - 1 == 9
+    assert len(files.OPENAI_ARCHIVES) - 1 == 9
 
 
 class Payload:
@@ -192,17 +193,17 @@ def test_a_file_of_another_kind_is_named_or_its_first_keys_listed(
 def test_weights_that_do_not_fit_name_the_file(vit: dict[str, torch.Tensor]) -> None:
     model = torch.nn.Linear(2, 2)
     with pytest.raises(UsageError, match=r"x\.pt does not fit its architecture"):
-        weights.fill(model, vit, "x.pt")
+        filling.fill(model, vit, "x.pt")
 
 
 def test_a_model_built_unfilled_draws_no_random_weights_but_keeps_its_constants() -> None:
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    with weights.Unfilled():
+    with filling.Unfilled():
         layer = torch.nn.Linear(64, 64)
         norm = torch.nn.LayerNorm(4)
     assert torch.equal(before, torch.get_rng_state())
     assert norm.weight.tolist() == [1.0] * 4
-    weights.fill(layer, {"weight": torch.eye(64).half(), "bias": torch.ones(64)}, "x")
+    filling.fill(layer, {"weight": torch.eye(64).half(), "bias": torch.ones(64)}, "x")
     assert layer.weight.dtype == torch.float32
     assert torch.equal(layer.weight, torch.eye(64))

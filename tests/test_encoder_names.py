@@ -14,11 +14,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 import imgsearch.encoders as encoders
-from imgsearch.encoders import checkpoints, device, towers
+from imgsearch.encoders import checkpoints, towers
 from imgsearch.encoders import cn_clip as chinese
 from imgsearch.encoders import open_clip as adapter
-from imgsearch.encoders.weights import file_hash
 from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.weights import device
+from imgsearch.weights.filling import file_hash
 from small_encoders import MODEL, TEXTS, furthest, write_chinese_file, write_folder
 
 

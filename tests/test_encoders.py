@@ -16,11 +16,12 @@ import torch
 from cn_clip.training.data import _preprocess_text
 
 import imgsearch.encoders as encoders
-from imgsearch.encoders import architectures, weights
+from imgsearch.encoders import architectures
 from imgsearch.encoders import cn_clip as chinese
 from imgsearch.encoders import open_clip as adapter
 from imgsearch.encoders.checkpoints import Checkpoint
 from imgsearch.errors import QueryError
+from imgsearch.weights import filling
 from small_encoders import (
     CHINESE,
     GOLDEN,
@@ -101,7 +102,7 @@ def test_openai_weights_give_the_golden_numbers_with_the_right_activation(quick_
     state, expected = golden("openai_clip_tiny")
     config = architectures.open_clip_config(state, "golden")
     model: Any = adapter.build({**config, "quick_gelu": quick_gelu}).eval()
-    weights.fill(model, state, "golden")
+    filling.fill(model, state, "golden")
     right, wrong = ("quick_gelu_true", "quick_gelu_false")[:: 1 if quick_gelu else -1]
     with torch.inference_mode():
         image = model.encode_image(expected["image"])

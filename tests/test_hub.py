@@ -19,8 +19,8 @@ import imgsearch.encoders as encoders
 from imgsearch.encoders import cn_clip as chinese
 from imgsearch.encoders import families
 from imgsearch.encoders import open_clip as adapter
-from imgsearch.encoders.weights import file_hash
 from imgsearch.errors import UsageError
+from imgsearch.weights.filling import file_hash
 
 REPO = Path(__file__).parent.parent
 
@@ -123,7 +123,7 @@ def test_offline_fails_within_seconds_and_says_which_file_goes_where(
 
 
 FETCH_FOLDER = """
-from imgsearch.encoders import hub
+from imgsearch.weights import hub
 from imgsearch.errors import DownloadError
 try:
     print(hub.fetch_folder("us/text-tower", "tokenizer_config.json"))
@@ -153,7 +153,7 @@ def test_offline_a_text_towers_own_files_are_asked_for_in_the_cache_where_they_a
 
 CACHED = """
 import imgsearch.encoders as e
-from imgsearch.encoders import hub
+from imgsearch.weights import hub
 entry = e.families.PUBLISHED["cn_clip/ViT-B-16"]
 print(hub.fetch(entry.repo, entry.files, use="PATH"))
 print([row.name for row in e.known() if row.is_cached and row.name[0] != "b"])
@@ -175,8 +175,9 @@ def test_cached_weights_are_found_without_any_network(tmp_path: Path) -> None:
 
 FETCH = """
 import sys
-from imgsearch.encoders import hub
-print(hub.fetch("us/toy", ["open_clip_model.safetensors", "weights.bin"], use="open_clip/X/PATH"))
+from imgsearch.weights import hub
+files = ["open_clip_model.safetensors", "weights.bin"]
+print(hub.fetch("us/toy", files, use="index --encoder open_clip/X/PATH FOLDER"))
 """
 
 

@@ -13,6 +13,7 @@ LAYERS = {
     "display": 5,
     "indexing": 4,
     "searching": 4,
+    "describing": 4,
     "upkeep": 4,
     "training": 4,
     "evaluating": 3,
@@ -20,11 +21,14 @@ LAYERS = {
     "catalog": 2,
     "vector_index": 2,
     "encoders": 2,
+    "captioning": 2,
     "images": 2,
     "pairs": 2,
     "vectors": 1,
     "prompts": 1,
     "metrics": 1,
+    "weights": 1,
+    "words": 1,
     "errors": 0,
 }
 MODULES = sorted(

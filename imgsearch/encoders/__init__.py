@@ -83,9 +83,9 @@ def load(name: str, *, device: str = "auto", models: Path | None = None) -> Enco
     if published is not None:  # before torch is imported: offline, this fails at once
         if published.needs_transformers and importlib.util.find_spec("transformers") is None:
             raise UsageError(f'{name} needs the transformers package: pip install "imgsearch[xlm]"')
-        from imgsearch.encoders import hub
+        from imgsearch.weights import hub
 
-        hub.fetch(published.repo, published.files, use=f"{name}/PATH")
+        hub.fetch(published.repo, published.files, use=families.by_path(name))
     local = _local_path(name, models)
     is_named = name.startswith(("open_clip/", "cn_clip/", "hf-hub:"))
     if local is None and not is_named:

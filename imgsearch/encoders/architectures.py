@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from imgsearch.encoders.checkpoints import State
 from imgsearch.errors import UsageError
+from imgsearch.weights.files import State
 
 NO_CHINESE_CLIP = "the weights are no complete Chinese-CLIP"
 WHOLE_CHINESE_CLIP = "save the state_dict of the whole model"

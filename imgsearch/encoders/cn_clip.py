@@ -22,8 +22,7 @@ from cn_clip.clip import model as reference
 from cn_clip.clip.utils import image_transform
 from PIL import Image
 
-from imgsearch.encoders import architectures, towers, weights
-from imgsearch.encoders import device as devices
+from imgsearch.encoders import architectures, towers
 from imgsearch.encoders.checkpoints import Checkpoint
 from imgsearch.encoders.tokenizers import (
     REMEMBERED,
@@ -33,6 +32,8 @@ from imgsearch.encoders.tokenizers import (
 )
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors
+from imgsearch.weights import device as devices
+from imgsearch.weights import filling
 
 CONTEXT = 52
 TEXT_BATCH = 256
@@ -76,9 +77,9 @@ class ChineseClip:
         else:
             state = architectures.chinese_clip_state(checkpoint.state)
             self.config = dict(config or architectures.chinese_clip_config(state))
-            with weights.Unfilled():
+            with filling.Unfilled():
                 model = build(self.config)
-            weights.fill(model, state, str(checkpoint.path))
+            filling.fill(model, state, str(checkpoint.path))
         if precision == "ref_cpu":
             model = half_rounded(model)
         self.model: Any = towers.place(model, self.device)
@@ -89,8 +90,8 @@ class ChineseClip:
         self.image_size: int = self.config["image_resolution"]
         self.dim: int = self.config["embed_dim"]
         self._transform = image_transform(self.image_size)
-        self.identity = weights.identity(
-            weights.file_hash(checkpoint.path) if checkpoint else "random",
+        self.identity = filling.identity(
+            filling.file_hash(checkpoint.path) if checkpoint else "random",
             family="cn_clip",
             model=self.config,
             precision=precision,

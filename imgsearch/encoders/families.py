@@ -133,7 +133,7 @@ def known() -> list[KnownEncoder]:
     configurations."""
     import json
 
-    from imgsearch.encoders import hub
+    from imgsearch.weights import hub
 
     rows = []
     for version, folder in sorted(builtin_versions().items(), reverse=True):
@@ -149,3 +149,8 @@ def known() -> list[KnownEncoder]:
             KnownEncoder(name, entry.languages, entry.dim, size, is_cached=file is not None)
         )
     return rows
+
+
+def by_path(name: str) -> str:
+    """The command that takes a published encoder's weights from a file fetched by hand, at PATH."""
+    return f"index --encoder {name}/PATH FOLDER"

@@ -27,12 +27,13 @@ from open_clip.model import CLIPTextCfg, CLIPVisionCfg, convert_to_custom_text_s
 from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 from PIL import Image
 
-from imgsearch.encoders import cropping, hub, tokenizers, towers, weights
-from imgsearch.encoders import device as devices
+from imgsearch.encoders import cropping, tokenizers, towers
 from imgsearch.encoders.checkpoints import Checkpoint
 from imgsearch.encoders.text_tower import TextTower
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors
+from imgsearch.weights import device as devices
+from imgsearch.weights import filling, hub
 
 TEXT_BATCH = 256
 MULTILINGUAL = ("xlm", "mt5", "i18n", "SigLIP2")  # tokenizers that know Chinese
@@ -87,9 +88,9 @@ class OpenClip:
         if checkpoint is None:
             model = build(config)
         else:
-            with weights.Unfilled():
+            with filling.Unfilled():
                 model = build(config)
-            weights.fill(model, _fitted(model, checkpoint.state), str(checkpoint.path))
+            filling.fill(model, _fitted(model, checkpoint.state), str(checkpoint.path))
         self.model = towers.place(model, self.device)
         self._text_tower = TextTower(self.model, settings.text)
         self.ignores_padding = self._text_tower.ignores_padding
@@ -103,12 +104,12 @@ class OpenClip:
         self.preprocess["size"] = self._size
         self.image_size = max(self._size)
         self.dim = int(settings.model["embed_dim"])
-        self.identity = weights.identity(
-            weights.file_hash(checkpoint.path) if checkpoint else "random",
+        self.identity = filling.identity(
+            filling.file_hash(checkpoint.path) if checkpoint else "random",
             family="open_clip",
             model=_essence(settings.model),
             preprocess=self.preprocess,
-            merges=weights.file_hash(settings.merges) if settings.merges else None,
+            merges=filling.file_hash(settings.merges) if settings.merges else None,
             space_han=settings.space_han,
         )
 

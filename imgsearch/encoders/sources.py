@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Any
 import open_clip
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
-from imgsearch.encoders import architectures, checkpoints, hub
-from imgsearch.encoders.families import OPEN_CLIP_FILES, PUBLISHED
+from imgsearch.encoders import architectures, checkpoints
+from imgsearch.encoders.families import OPEN_CLIP_FILES, PUBLISHED, by_path
 from imgsearch.encoders.open_clip import OpenClip, Settings, check_packages, languages_of
 from imgsearch.encoders.tokenizers import DEFAULT_VOCABULARY
 from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.weights import hub
 
 if TYPE_CHECKING:
     from imgsearch.encoders.cn_clip import ChineseClip
@@ -90,7 +91,7 @@ def cn_clip_named(name: str, *, device: str) -> ChineseClip:
             f"cn_clip has no architecture {architecture!r}; it has {', '.join(ARCHITECTURES)}"
         )
     entry = PUBLISHED[short]
-    file = Path(rest[0]) if rest else hub.fetch(entry.repo, entry.files, use=f"{short}/PATH")
+    file = Path(rest[0]) if rest else hub.fetch(entry.repo, entry.files, use=by_path(short))
     source = f"{short}/{_existing(file)}" if rest else short
     encoder = _chinese_clip(checkpoints.read(file), name=short, source=source, device=device)
     if encoder.architecture != architecture:
@@ -101,7 +102,8 @@ def cn_clip_named(name: str, *, device: str) -> ChineseClip:
 def from_hub(name: str, *, device: str) -> OpenClip:
     """`hf-hub:OWNER/REPO`: an open_clip repository with its own configuration."""
     repo = name.removeprefix("hf-hub:")
-    by_hand = "/path/to/the/folder/of/both"  # the configuration and the weights belong together
+    # The configuration and the weights belong together.
+    by_hand = "index --encoder /path/to/the/folder/of/both FOLDER"
     config = hub.fetch(repo, [CONFIG], use=by_hand)
     hub.fetch(repo, OPEN_CLIP_FILES, use=by_hand)
     return _from_folder(config.parent, name=name, source=name, device=device)
@@ -247,7 +249,7 @@ def usual_preprocess(architecture: str) -> dict[str, Any]:
 def _download(name: str, address: str) -> Path:
     repo, _, file = address.rpartition("/")
     files = [f"{file.rpartition('.')[0]}.safetensors", file] if file else OPEN_CLIP_FILES
-    return hub.fetch(repo, files, use=f"{name}/PATH")
+    return hub.fetch(repo, files, use=by_path(name))
 
 
 def _weights_in(folder: Path) -> Path:

@@ -14,9 +14,9 @@ from typing import TypeVar
 import numpy as np
 import torch
 
-from imgsearch.encoders import device as devices
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors, normalise
+from imgsearch.weights import device as devices
 
 Input = TypeVar("Input")
 

@@ -21,10 +21,10 @@ import torch
 from safetensors.torch import save_file
 
 from imgsearch.encoders.cn_clip import ARCHITECTURES, ChineseClip
-from imgsearch.encoders.hub import TEXT_TOWER_FILES
 from imgsearch.encoders.open_clip import OpenClip
 from imgsearch.encoders.sources import CONFIG, OURS
 from imgsearch.errors import UsageError
+from imgsearch.weights.hub import TEXT_TOWER_FILES
 
 OPEN_CLIP_WEIGHTS = "open_clip_model.safetensors"
 CHINESE_CLIP_WEIGHTS = "model.safetensors"

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 
-from imgsearch.encoders import device as devices
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.library import Library
 from imgsearch.library.lock import Lock
@@ -27,6 +26,7 @@ from imgsearch.training.recipe import Loss, Recipe, Stage
 from imgsearch.training.run_folder import LOCK, RunFolder, languages_of
 from imgsearch.training.sets import texts_of
 from imgsearch.training.towers import Towers, fresh_towers, open_towers
+from imgsearch.weights import device as devices
 
 NAMES = re.compile(r"[\w][\w.+-]*")
 

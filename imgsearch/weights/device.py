@@ -1,4 +1,4 @@
-"""Where an encoder computes: the one place that knows cpu, cuda and mps apart.
+"""Where a model computes: the one place that knows cpu, cuda and mps apart.
 
 In: the word a person typed (`auto`, `cpu`, `cuda`, `cuda:1`, `mps`). Out: a torch device, how many
 photos at once suit it, and the number format to compute in. Weights stay float32 everywhere; only

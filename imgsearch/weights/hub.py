@@ -33,8 +33,8 @@ def cached(repo: str, files: Sequence[str]) -> Path | None:
 def fetch(repo: str, files: Sequence[str], *, use: str) -> Path:
     """The first of the files that the cache or the hub has; a download draws a bar on stderr.
 
-    `use` is the `--encoder` value that takes a file fetched by hand, with PATH in the place of the
-    file. Raises DownloadError within seconds where there is no way to the hub.
+    `use` is the command that takes a file fetched by hand, with PATH in the place of the file.
+    Raises DownloadError within seconds where there is no way to the hub.
     """
     found = cached(repo, files)
     if found is not None:
@@ -62,7 +62,7 @@ def fetch_folder(repo: str, required: str) -> Path:
     """A folder with the configuration and the tokenizer of a text tower; `required` is one of its
     files.
 
-    No `--encoder` value takes these by hand, only the cache does. Raises DownloadError as `fetch`.
+    No command takes these by hand, only the cache does. Raises DownloadError as `fetch`.
     """
     found = cached(repo, [required])
     if found is not None:
@@ -116,10 +116,10 @@ def _failed(repo: str, file: str, reason: str, advice: str) -> DownloadError:
 def _by_hand(repo: str, files: Sequence[str], use: str) -> str:
     from huggingface_hub import constants, hf_hub_url
 
-    encoder = use.replace("PATH", f"/path/to/{files[0]}")
+    command = use.replace("PATH", f"/path/to/{files[0]}")
     return (
         f"Fetch {hf_hub_url(repo, files[0])} where there is a network, put it anywhere on this "
-        f"machine, and run: imgsearch index --encoder {encoder} FOLDER "
+        f"machine, and run: imgsearch {command} "
         f"(or copy another machine's Hugging Face cache to {constants.HF_HUB_CACHE})"
     )
 
