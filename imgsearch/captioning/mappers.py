@@ -184,26 +184,39 @@ class BertLayers(nn.Module):
         return h
 
 
+class BertAttention(nn.Module):
+    """BERT's attention, added to what it looked at and normed."""
+
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.dropout = nn.Dropout(dropout)
+        parts = {name: nn.Linear(width, width) for name in ("query", "key", "value")}
+        self.self = nn.ModuleDict(parts)
+        self.output = _dense_and_norm(width, width)
+
+    def forward(self, h: Tensor) -> Tensor:
+        queries, keys, values = (self.self[name](h) for name in ("query", "key", "value"))
+        dropout = self.dropout.p if self.training else 0.0
+        seen = self.output["dense"](attend(queries, keys, values, self.heads, dropout))
+        y: Tensor = self.output["LayerNorm"](h + self.dropout(seen))
+        return y
+
+
 class BertLayer(nn.Module):
     """BERT's layer: normed after, GELU in its exact form."""
 
     def __init__(self, config: MapperConfig) -> None:
         super().__init__()
-        d, self.heads = config.width, config.heads
+        d = config.width
         self.dropout = nn.Dropout(config.dropout)
-        parts = {"query": nn.Linear(d, d), "key": nn.Linear(d, d), "value": nn.Linear(d, d)}
-        self.attention = nn.ModuleDict(
-            {"self": nn.ModuleDict(parts), "output": _dense_and_norm(d, d)}
-        )
+        self.attention = BertAttention(d, config.heads, config.dropout)
         inner = (config.ratio or 4) * d
         self.intermediate = nn.ModuleDict({"dense": nn.Linear(d, inner)})
         self.output = _dense_and_norm(inner, d)
 
     def forward(self, h: Tensor) -> Tensor:
-        maps, out = self.attention["self"], self.attention["output"]
-        dropout = self.dropout.p if self.training else 0.0
-        seen = attend(maps["query"](h), maps["key"](h), maps["value"](h), self.heads, dropout)
-        h = out["LayerNorm"](h + self.dropout(out["dense"](seen)))
+        h = self.attention(h)
         wide = F.gelu(self.intermediate["dense"](h))
         y: Tensor = self.output["LayerNorm"](h + self.dropout(self.output["dense"](wide)))
         return y
@@ -214,8 +227,8 @@ def attend(
 ) -> Tensor:
     """Attention of every vector to every vector: (b, t, d) each -> (b, t, d)."""
     b, t, d = queries.shape
-    split = (each.view(b, t, heads, d // heads).transpose(1, 2) for each in (queries, keys, values))
-    seen = F.scaled_dot_product_attention(*split, dropout_p=dropout)  # (b, h, t, e)
+    q, k, v = (each.view(b, t, heads, -1).transpose(1, 2) for each in (queries, keys, values))
+    seen = F.scaled_dot_product_attention(q, k, v, dropout_p=dropout)  # (b, h, t, e)
     return seen.transpose(1, 2).reshape(b, t, d)
 
 
