@@ -11,8 +11,12 @@ transaction, which is what makes a killed run harmless.
     rows.py        the plain values that come out
     paths.py       paths in and out of columns, also those that are not text
     queries.py     Catalog
+    embeddings.py  stored embeddings as arrays
+    captions.py    captions of photos
+    full_text.py   words of captions and file names, in FTS5
     comparing.py   known files by name, known photos by content
     writing.py     Writer
+    switching.py   which encoders answer, and taking that back
     stepping.py    what taking back the switches would do
     audit.py       counts and checks for status and doctor
     footprint.py   what an encoder takes up, and giving space back
@@ -22,6 +26,8 @@ from imgsearch.catalog import audit, footprint
 from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.revisions import HEAD, is_up_to_date, upgrade
 from imgsearch.catalog.rows import (
+    SOURCES,
+    CaptionRow,
     EncoderRow,
     FilePlace,
     FileRow,
@@ -29,11 +35,15 @@ from imgsearch.catalog.rows import (
     PhotoFacts,
     PhotoRow,
     RunRow,
+    Source,
+    WordMatch,
 )
 from imgsearch.catalog.writing import Writer
 
 __all__ = [
     "HEAD",
+    "SOURCES",
+    "CaptionRow",
     "Catalog",
     "EncoderRow",
     "FilePlace",
@@ -42,6 +52,8 @@ __all__ = [
     "PhotoFacts",
     "PhotoRow",
     "RunRow",
+    "Source",
+    "WordMatch",
     "Writer",
     "audit",
     "footprint",

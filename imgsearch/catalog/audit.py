@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import distinct, func, select, text
 
+from imgsearch.catalog.connection import ROWS_AT_ONCE
 from imgsearch.catalog.paths import name_of
-from imgsearch.catalog.queries import ROWS_AT_ONCE, Catalog
+from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.tables import Embedding, EncoderEntry, File, Generation, Photo, Root
 from imgsearch.vectors import from_bytes
 

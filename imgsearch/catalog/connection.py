@@ -22,6 +22,7 @@ from imgsearch.errors import LibraryDamagedError, LibraryError, LibraryLockedErr
 
 BUSY_SECONDS = 30
 IMMEDIATE = "imgsearch_immediate"  # execution option: take the write lock at BEGIN
+ROWS_AT_ONCE = 10_000  # held in memory while a table is read from end to end
 CONSTANTS = 900  # older builds of SQLite take 999 in a statement
 T = TypeVar("T")
 

@@ -6,20 +6,30 @@ reach SQL, because SQLite bounds the number of constants in a statement.
 """
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, func, select
+from sqlalchemy import ColumnElement, Engine, Row, func, select
 from sqlalchemy.dialects.sqlite import insert
 
-from imgsearch.catalog import comparing
+from imgsearch.catalog import captions, comparing, embeddings, full_text
 from imgsearch.catalog.comparing import at_or_under
 from imgsearch.catalog.connection import IMMEDIATE, open_engine, pieces
+from imgsearch.catalog.embeddings import Ids, dim_of
 from imgsearch.catalog.paths import name_of
-from imgsearch.catalog.rows import EncoderRow, FileRow, GenerationRow, PhotoRow, RunRow
+from imgsearch.catalog.rows import (
+    SOURCES,
+    CaptionRow,
+    EncoderRow,
+    FileRow,
+    GenerationRow,
+    PhotoRow,
+    RunRow,
+    Source,
+    WordMatch,
+)
 from imgsearch.catalog.tables import (
     ActiveEncoder,
     Embedding,
@@ -30,11 +40,9 @@ from imgsearch.catalog.tables import (
     TextEmbedding,
 )
 from imgsearch.catalog.writing import Writer
-from imgsearch.errors import LibraryError, NoEncoderError
+from imgsearch.errors import LibraryError
 from imgsearch.vectors import Vectors, from_bytes, to_bytes
-
-Ids = npt.NDArray[np.int64]
-ROWS_AT_ONCE = 10_000
+from imgsearch.words import Term
 
 
 class Catalog:
@@ -144,44 +152,14 @@ class Catalog:
         In the order of arrival, only those later than the embedding id `after`; with `photo_ids`,
         in the order of that list, without those that have no embedding.
         """
-        if photo_ids is None:
-            ids, vectors, _ = self.embeddings_and_last(encoder_id, after=after)
-            return ids, vectors
-        blobs: dict[int, bytes] = {}
-        with self.engine.connect() as connection:
-            dim = _dim(connection, encoder_id)  # here, as it was when the vectors were
-            for piece in pieces(photo_ids):
-                rows = connection.execute(
-                    select(Embedding.photo_id, Embedding.vector).where(
-                        Embedding.encoder_id == encoder_id,
-                        Embedding.photo_id.in_(piece),
-                        Embedding.id > after,
-                    )
-                )
-                blobs.update((photo_id, vector) for photo_id, vector in rows)
-        found = [int(i) for i in photo_ids if int(i) in blobs]
-        return np.array(found, np.int64), from_bytes([blobs[i] for i in found], dim)
+        if photo_ids is not None:
+            return embeddings.of_photos(self.engine, encoder_id, photo_ids, after)
+        ids, vectors, _ = self.embeddings_and_last(encoder_id, after=after)
+        return ids, vectors
 
     def embeddings_and_last(self, encoder_id: int, *, after: int = 0) -> tuple[Ids, Vectors, int]:
         """As `embeddings`, with the last embedding's id (`after` if there is none)."""
-        where = and_(Embedding.encoder_id == encoder_id, Embedding.id > after)
-        with self.engine.connect() as connection:
-            dim = _dim(connection, encoder_id)
-            n = connection.execute(select(func.count()).where(where)).scalar_one()
-            ids = np.empty(n, np.int64)
-            vectors = np.empty((n, dim), np.float32)
-            last, start = after, 0
-            rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
-                select(Embedding.id, Embedding.photo_id, Embedding.vector)
-                .where(where)
-                .order_by(Embedding.id)
-            )
-            for part in rows.partitions():
-                end = start + len(part)
-                ids[start:end] = [row.photo_id for row in part]
-                vectors[start:end] = from_bytes([row.vector for row in part], dim)
-                last, start = part[-1].id, end
-        return ids, vectors, last
+        return embeddings.in_order(self.engine, encoder_id, after)
 
     def embedded_photo_ids(self, encoder_id: int) -> set[int]:
         """The photos this encoder has embedded."""
@@ -226,6 +204,44 @@ class Catalog:
                 select(func.count()).where(Embedding.encoder_id == encoder_id, is_live.exists())
             ).scalar_one()
 
+    # Captions
+
+    def captions(self, photo_ids: Sequence[int] | Ids) -> dict[int, tuple[CaptionRow, ...]]:
+        """Photo id -> its captions: a person's own, then sidecars', then generated ones.
+
+        A photo without any is absent.
+        """
+        return captions.captions(self.engine, photo_ids)
+
+    def captioned_photo_ids(
+        self,
+        language: str | None = None,
+        *,
+        sources: Collection[Source] = SOURCES,
+        captioner: str | None = None,
+    ) -> set[int]:
+        """The photos with a caption of that language, of one of the sources, by that captioner."""
+        return captions.captioned_photo_ids(self.engine, language, sources, captioner)
+
+    def caption_languages(self) -> tuple[str, ...]:
+        """The languages that any photo with a live file has captions in, by name."""
+        return captions.languages(self.engine)
+
+    def match_words(
+        self,
+        terms: Sequence[Term],
+        *,
+        only: Ids | None = None,
+        columns: Collection[full_text.Column] = full_text.COLUMNS,
+        limit: int,
+    ) -> list[WordMatch]:
+        """The best `limit` photos with a live file of which some term is found, best first.
+
+        `terms` are those of `words.parse`; without any, nothing is found. `only` bounds the photos;
+        `columns` says whether captions, names (of files and their folders) or both are looked at.
+        """
+        return full_text.match(self.engine, terms, columns=columns, only=only, limit=limit)
+
     # Comparing with the disk
 
     def roots(self) -> list[Path]:
@@ -260,7 +276,7 @@ class Catalog:
                     TextEmbedding.text == text,
                 )
             ).scalar()
-            dim = 0 if vector is None else _dim(connection, encoder_id)
+            dim = 0 if vector is None else dim_of(connection, encoder_id)
         return None if vector is None else from_bytes([vector], dim)[0]
 
     def cache_text(self, encoder_id: int, templates_key: str, text: str, vector: Vectors) -> None:
@@ -290,10 +306,3 @@ class Catalog:
 
 def _encoder_row(row: Row[Any]) -> EncoderRow:
     return EncoderRow(row.id, row.identity, row.name, row.dim, tuple(row.languages), row.source)
-
-
-def _dim(connection: Connection, encoder_id: int) -> int:
-    dim = connection.execute(select(EncoderEntry.dim).where(EncoderEntry.id == encoder_id)).scalar()
-    if dim is None:
-        raise NoEncoderError("The encoder was just dropped from the library: ask again.")
-    return dim

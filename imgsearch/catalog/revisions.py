@@ -2,7 +2,8 @@
 
 The file's own version table says where it stands, and reading it needs nothing but sqlite3: Alembic
 is imported only when there is something to do. Before that the file is copied aside (SQLite's
-backup, so what is still in the WAL comes along); the steps then run in one transaction.
+backup, so what is still in the WAL comes along); the steps then run in one transaction. What
+full-text search keeps is derived: it is taken away before the steps and made anew after them.
 """
 
 import contextlib
@@ -10,10 +11,11 @@ import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
+from imgsearch.catalog import full_text
 from imgsearch.catalog.connection import IMMEDIATE, connect, in_our_words, open_engine
 from imgsearch.errors import LibraryDamagedError, LibraryTooNewError
 
-HEAD = "0002"  # the newest revision in migrations/versions; a test compares them
+HEAD = "0003"  # the newest revision in migrations/versions; a test compares them
 COPIES_KEPT = 3
 
 
@@ -51,7 +53,9 @@ def upgrade(path: Path) -> None:
     try:
         with engine.execution_options(**{IMMEDIATE: True}).begin() as connection:
             config.attributes["connection"] = connection
+            full_text.drop(connection)
             command.upgrade(config, HEAD)
+            full_text.build(connection)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                 raise LibraryDamagedError(f"{path}: the upgrade to {HEAD} left dangling rows.")
     finally:

@@ -6,7 +6,10 @@ Frozen and free of SQLAlchemy, so that they may be kept, compared and passed to 
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
+
+Source: TypeAlias = Literal["user", "sidecar", "generated"]
+SOURCES: tuple[Source, ...] = ("user", "sidecar", "generated")  # whom to believe first
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,37 @@ class PhotoFacts:
     camera: str | None
     latitude: float | None
     longitude: float | None
+
+
+@dataclass(frozen=True)
+class CaptionRow:
+    """A sentence about a photo. `captioner` names who generated it, with the mean log-probability
+    of its tokens.
+    """
+
+    id: int
+    photo_id: int
+    text: str
+    language: str
+    source: Source
+    captioner: str | None
+    log_probability: float | None
+    made_at: datetime
+
+
+@dataclass(frozen=True)
+class WordMatch:
+    """A photo that words were found for; `score` is BM25, higher is better.
+
+    `caption_id` and `file_id` say which of its captions and files have the most of `words`, which
+    are as they stand there; None where none has any.
+    """
+
+    photo_id: int
+    score: float
+    caption_id: int | None
+    file_id: int | None
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)

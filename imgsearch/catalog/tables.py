@@ -28,6 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from imgsearch.catalog.rows import Source
+
 Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite autoincrements only INTEGER
 
 
@@ -129,6 +131,7 @@ class File(Base):
     seen_at: Mapped[
         datetime
     ]  # when a run last found it new or different; not written when unchanged
+    words: Mapped[str] = mapped_column(server_default="")  # of its name and its folder's
 
 
 class EncoderEntry(Base):
@@ -144,6 +147,49 @@ class EncoderEntry(Base):
     languages: Mapped[list[str]] = mapped_column(JSON)
     source: Mapped[str | None]  # what loads it again; null for one that was passed in as an object
     added_at: Mapped[datetime]
+
+
+class CaptionerEntry(Base):
+    """A captioner that a run was told to use."""
+
+    __tablename__ = "captioners"
+    __table_args__ = (UniqueConstraint("identity"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    identity: Mapped[str]  # SHA-256 over configuration, weights and vocabulary
+    name: Mapped[str]
+    added_at: Mapped[datetime]
+
+
+class CaptionEntry(Base):
+    """A sentence about a photo, and where it comes from; a captioner gives one a language."""
+
+    __tablename__ = "captions"
+    __table_args__ = (
+        CheckConstraint("source IN ('generated', 'sidecar', 'user')", name="source"),
+        CheckConstraint("(source = 'generated') = (captioner_id IS NOT NULL)", name="captioner"),
+        UniqueConstraint("photo_id", "source", "language", "text"),  # it lists a photo's, too
+        Index(
+            "uq_captions_generated",
+            "photo_id",
+            "language",
+            unique=True,
+            sqlite_where=text("source = 'generated'"),
+        ),
+        # covers who has captions, which is asked of all photos at once
+        Index("ix_captions_makers", "language", "source", "captioner_id", "photo_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id"))
+    text: Mapped[str]  # empty where a captioner had nothing to say
+    language: Mapped[str] = mapped_column(String(8))
+    source: Mapped[Source] = mapped_column(String(9))
+    captioner_id: Mapped[int | None] = mapped_column(ForeignKey("captioners.id"))
+    log_probability: Mapped[float | None] = mapped_column(Float)  # mean over the tokens
+    made_at: Mapped[datetime]
+    words: Mapped[str]
 
 
 class ActiveEncoder(Base):

@@ -8,11 +8,14 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
+from imgsearch.catalog import captions, full_text, switching
 from imgsearch.catalog.connection import pieces
+from imgsearch.catalog.full_text import words_of_path
 from imgsearch.catalog.paths import columns_of
 from imgsearch.catalog.rows import EncoderRow, FilePlace, GenerationRow, PhotoFacts
 from imgsearch.catalog.stepping import steps_back
@@ -20,6 +23,7 @@ from imgsearch.catalog.tables import (
     ActiveEncoder,
     AnswerBefore,
     Base,
+    CaptionerEntry,
     Embedding,
     EncoderEntry,
     File,
@@ -27,7 +31,6 @@ from imgsearch.catalog.tables import (
     Photo,
     Root,
     Run,
-    Switch,
     TextEmbedding,
 )
 from imgsearch.vectors import Vectors, to_bytes
@@ -53,7 +56,14 @@ class Writer:
         return self._insert(Photo, **vars(facts), added_at=self._now)
 
     def put_file(self, place: FilePlace, photo_id: int) -> None:
-        """The file at this path is live and holds this photo, whatever the path held before."""
+        """The file at this path is live and holds this photo, whatever the path held before.
+
+        A photo that has no file yet in place of another is that one edited: it inherits a person's
+        own captions.
+        """
+        edited_id = self._edited_into(place.path, photo_id)
+        if edited_id is not None:
+            captions.inherit(self.connection, edited_id, photo_id)
         self._put(place, photo_id=photo_id, state="live", reason=None)
 
     def skip_file(self, place: FilePlace, reason: str) -> None:
@@ -70,6 +80,7 @@ class Writer:
             .values(
                 path=text,
                 path_bytes=raw,
+                words=words_of_path(text),
                 root_id=place.root_id,
                 size_bytes=place.size_bytes,
                 mtime_ns=place.mtime_ns,
@@ -102,7 +113,51 @@ class Writer:
         where = _is_at(File, text, raw)
         changed = self.connection.execute(update(File).where(where).values(**values))
         if changed.rowcount == 0:
-            self._insert(File, path=text, path_bytes=raw, **values)
+            words = words_of_path(text)
+            self._insert(File, path=text, path_bytes=raw, words=words, **values)
+
+    def _edited_into(self, path: Path, photo_id: int) -> int | None:
+        """The photo that the live file at this path held, where this one is new in its place."""
+        held = select(File.photo_id).where(_is_at(File, *columns_of(path)), File.state == "live")
+        held_id = self.connection.execute(held).scalar()
+        if held_id is None or held_id == photo_id:
+            return None
+        file_ids = self.connection.execute(select(File.id).where(File.photo_id == photo_id))
+        return held_id if file_ids.first() is None else None
+
+    # Captions
+
+    def add_captioner(self, name: str, identity: str) -> int:
+        """The id of a captioner, known by its identity or new."""
+        found = self.connection.execute(
+            select(CaptionerEntry.id).where(CaptionerEntry.identity == identity)
+        ).scalar()
+        return found or self._insert(
+            CaptionerEntry, identity=identity, name=name, added_at=self._now
+        )
+
+    def put_generated_captions(
+        self, captioner_id: int, language: str, rows: Sequence[tuple[int, str, float]]
+    ) -> None:
+        """What a captioner says of photos: (photo id, text, mean log-probability) each.
+
+        A photo's earlier generated caption of the language is replaced, and no other.
+        """
+        captions.put_generated(self.connection, captioner_id, language, rows, self._now)
+
+    def add_captions(
+        self, photo_id: int, texts: Sequence[str], language: str, source: Literal["user", "sidecar"]
+    ) -> int:
+        """Captions that people wrote; how many of them were not there from that source yet."""
+        return captions.add(self.connection, photo_id, texts, language, source, self._now)
+
+    def drop_captions(self, caption_ids: Sequence[int]) -> None:
+        """Drop captions of any source."""
+        captions.drop(self.connection, caption_ids)
+
+    def build_full_text(self) -> None:
+        """Make all that `match_words` searches anew, from captions and paths."""
+        full_text.build(self.connection)
 
     # Encoders and embeddings
 
@@ -126,55 +181,18 @@ class Writer:
 
         What nobody answered at all before is a beginning, and nothing to return to.
         """
-        before = self._answers()
-        changed = {name: each for name, each in answers.items() if before.get(name) != each}
-        if before and changed:
-            switch_id = self._insert(Switch, verb=verb, at=self._now)
-            rows = [
-                {"switch_id": switch_id, "language": name, "encoder_id": before.get(name)}
-                for name in sorted(before | changed)
-            ]
-            self.connection.execute(insert(AnswerBefore), rows)
-        for language, encoder_id in changed.items():
-            self.activate(language, encoder_id)
+        switching.switch(self.connection, verb, answers, self._now)
 
     def undo_switch(self) -> bool:
         """Let those answer who did before the last switch, and forget it; False without any.
 
         A language that somebody has come to answer since, which nobody did then, is left alone.
         """
-        newest = select(Switch.id).order_by(Switch.id.desc()).limit(1)
-        while (switch_id := self.connection.execute(newest).scalar()) is not None:
-            of_switch = AnswerBefore.switch_id == switch_id
-            rows = self.connection.execute(
-                select(AnswerBefore.language, AnswerBefore.encoder_id).where(of_switch)
-            ).all()
-            self.connection.execute(delete(AnswerBefore).where(of_switch))
-            self.connection.execute(delete(Switch).where(Switch.id == switch_id))
-            now = self._answers()
-            changed = [row for row in rows if now.get(row.language) != row.encoder_id]
-            for language, encoder_id in changed:
-                if encoder_id is None:
-                    of_language = ActiveEncoder.language == language
-                    self.connection.execute(delete(ActiveEncoder).where(of_language))
-                else:
-                    self.activate(language, encoder_id)
-            if changed:
-                return True
-        return False
-
-    def _answers(self) -> dict[str, int]:
-        columns = select(ActiveEncoder.language, ActiveEncoder.encoder_id)
-        return {row.language: row.encoder_id for row in self.connection.execute(columns)}
+        return switching.undo(self.connection)
 
     def activate(self, language: str, encoder_id: int) -> None:
         """Queries of the language go to that encoder; `switch_answers` notes who did before."""
-        statement = insert_or(ActiveEncoder).values(language=language, encoder_id=encoder_id)
-        self.connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["language"], set_={"encoder_id": encoder_id}
-            )
-        )
+        switching.activate(self.connection, language, encoder_id)
 
     def add_embeddings(self, encoder_id: int, photo_ids: Sequence[int], vectors: Vectors) -> None:
         """Vectors (n, d), unit rows, of n photos that this encoder has not embedded yet.
@@ -215,17 +233,12 @@ class Writer:
         """
         for encoder_id in encoder_ids:
             leads_back = select(AnswerBefore.switch_id).where(AnswerBefore.encoder_id == encoder_id)
-            self._forget_switches(list(self.connection.execute(leads_back).scalars()))
+            switches = list(self.connection.execute(leads_back).scalars())
+            switching.forget(self.connection, switches)
             for each in (TextEmbedding, Generation, Embedding):
                 self.connection.execute(delete(each).where(each.encoder_id == encoder_id))
             self.connection.execute(delete(EncoderEntry).where(EncoderEntry.id == encoder_id))
-        self._forget_switches(steps_back(self.connection).idle)
-
-    def _forget_switches(self, switch_ids: Sequence[int]) -> None:
-        for piece in pieces(switch_ids):
-            of_switches = AnswerBefore.switch_id.in_(piece)
-            self.connection.execute(delete(AnswerBefore).where(of_switches))
-            self.connection.execute(delete(Switch).where(Switch.id.in_(piece)))
+        switching.forget(self.connection, steps_back(self.connection).idle)
 
     # Generations and runs
 

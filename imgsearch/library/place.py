@@ -54,6 +54,7 @@ class Library:
     def __init__(self, path: Path, lock: Lock) -> None:
         self.path = path
         self.models_folder = path / "models"
+        self.captioners_folder = path / "captioners"
         self.generations_folder = path / "generations"
         self.backups_folder = path / "backups"
         self.catalog = Catalog(path / CATALOG_FILE)

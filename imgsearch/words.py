@@ -1,0 +1,129 @@
+"""The words of a text: what full-text search keeps of one, and what it looks for.
+
+A caption, a file's name or what a person typed goes in; words come out. Chinese, Japanese and
+Korean leave no spaces to cut at, so their runs are kept as every pair of neighbours and as single
+characters: 猫, 海滩 and 红色沙发 are then found without a dictionary. The words of a text stay in
+its order, so that a phrase is a row of neighbours; single characters and the parts of names like
+`BeachSunset2023` follow at the end. Cases, stems and accents are left to the database, which has
+them for both sides.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import TypeAlias
+
+Term: TypeAlias = tuple[str, ...]  # words that follow one another; mostly it is one
+
+# Radicals, 々 〇, kana and Hangul, the ideographs of the basic plane, and planes 2 and 3.
+_CJK = (
+    "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3041-\u3096\u30a1-\u30fa\u30fc\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_RUN = re.compile(rf"[{_CJK}]+|[^\W{_CJK}]+")
+_IS_CJK = re.compile(rf"[{_CJK}]")
+_GAP = re.compile(rf"(?<=[{_CJK}])\s+(?=[{_CJK}])")
+_PART = re.compile(r"\d+|[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+")
+_QUOTED = re.compile('"([^"]*)"|“([^”]*)”|「([^」]*)」')
+
+# Words that say nothing of what is in a picture, that it is one included. Looked for only where a
+# text has no other.
+_STOP_WORDS = (
+    "a am an and any are as at be been being but by can could d did do does for from had has have "
+    "he her hers him his how i if in into is it its ll m me my of off on onto or our over re s she "
+    "so some such t than that the their them then there these they this those to too up us ve was "
+    "we were what when where which while who whom whose why will with would you your "
+    "image images photo photograph photographs photos picture pictures "
+    "图片 照片 相片"
+)
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+FUNCTION_CHARACTERS = frozenset("的了着在是和与及或也都就被把向从对个一这那有之其而且们吗呢吧啊")
+
+
+def indexed(text: str) -> str:
+    """The words of a text with spaces between them, as full-text search keeps them."""
+    inside: list[str] = []
+    after: list[str] = []
+    for run in _RUN.findall(_GAP.sub("", unicodedata.normalize("NFKC", text))):
+        words = _in_order(run)
+        inside += words
+        if not _IS_CJK.match(run):
+            parts = _PART.findall(run)
+            after += parts if parts != words else []
+        elif len(run) > 1:
+            after += run
+    return " ".join(inside + after)
+
+
+def parse(query: str) -> tuple[Term, ...]:
+    """What to look for when a person types this, each term once; none where there is no word.
+
+    Any term may be found, and the more of them the better. "In quotes" is one term, as it stands.
+    Of a run of Chinese, every pair of neighbours is a term and every character. Stop words are left
+    out unless nothing else is there. Nothing in a query is an operator.
+    """
+    query = unicodedata.normalize("NFKC", query)
+    quoted = ["".join(groups) for groups in _QUOTED.findall(query)]
+    phrases = [
+        tuple(word for run in _RUN.findall(_GAP.sub("", each)) for word in _in_order(run))
+        for each in quoted
+    ]
+    loose = [term for run in _RUN.findall(_QUOTED.sub(" ", query)) for term in _terms(run)]
+    telling = phrases + [term for term in loose if not _is_stop(term)]
+    return tuple(dict.fromkeys(term for term in telling if term)) or tuple(dict.fromkeys(loose))
+
+
+def spans(text: str, words: tuple[str, ...]) -> list[tuple[int, int]]:
+    """Where words that were found in a text are in it, as half-open ranges of its characters.
+
+    In order and apart; words of any case. Without a place are those that are not in it.
+    """
+    folded = [_folded(character) for character in text]
+    starts = [place for place, piece in enumerate(folded) for _ in piece]
+    whole = "".join(folded)
+    covered: set[int] = set()
+    for word in words:
+        pattern = re.escape(_folded(word))
+        if not _IS_CJK.match(word):
+            pattern = rf"(?<![^\W_]){pattern}(?![^\W_])"
+        for match in re.finditer(pattern, whole):
+            covered.update(starts[match.start() : match.end()])
+    return list(_ranges(sorted(covered)))
+
+
+def _in_order(run: str) -> list[str]:
+    """A run as words that follow one another."""
+    if not _IS_CJK.match(run):
+        return [word for word in run.split("_") if word]
+    return _pairs(run) or [run]
+
+
+def _pairs(run: str) -> list[str]:
+    return [run[place : place + 2] for place in range(len(run) - 1)]
+
+
+def _terms(run: str) -> list[Term]:
+    """`IMG_2034` is a phrase; `BeachSunset2023` as it stands, or as a phrase of its parts."""
+    if _IS_CJK.match(run):
+        return [(word,) for word in [*_pairs(run), *run]]
+    return [term for term in (tuple(_in_order(run)), tuple(_PART.findall(run))) if term]
+
+
+def _is_stop(term: Term) -> bool:
+    return len(term) == 1 and (
+        term[0].casefold() in STOP_WORDS or FUNCTION_CHARACTERS.issuperset(term[0])
+    )
+
+
+def _folded(text: str) -> str:
+    """A form in which letters of one kind are equal, and which a text has piece by piece."""
+    return unicodedata.normalize("NFKD", text).casefold()
+
+
+def _ranges(places: list[int]) -> Iterator[tuple[int, int]]:
+    start = None
+    for index, place in enumerate(places):
+        start = place if start is None else start
+        if index + 1 == len(places) or places[index + 1] != place + 1:
+            yield start, place + 1
+            start = None
