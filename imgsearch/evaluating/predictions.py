@@ -1,11 +1,12 @@
 """Predictions as files that Chinese-CLIP's evaluation reads, with the right answers beside them.
 
-In: a `Truth` and what was ranked for it. Out, in one folder, a JSON object a line:
+In: a `Truth` and what was ranked for it; or captions. Out, in one folder, a JSON object a line:
 
     LANGUAGE_texts.jsonl                   {"text_id": 7, "text": "...", "image_ids": [3]}
     LANGUAGE_texts.tr.jsonl                {"image_id": 3, "text_ids": [7, 8]}
     LANGUAGE_PROMPT_predictions.jsonl      {"text_id": 7, "image_ids": [ten ids, best first]}
     LANGUAGE_PROMPT_tr_predictions.jsonl   {"image_id": 3, "text_ids": [ten ids, best first]}
+    LANGUAGE_captions.jsonl                {"image_id": 3, "caption": "...", "references": [...]}
 
 `evaluation.py` scores the third against the first, `evaluation_tr.py` the fourth against the
 second, and `score_predictions` either. The answers are always written, so that a folder is complete
@@ -15,13 +16,14 @@ photo's place in the set and a text_id the sentence's among those of its languag
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from imgsearch.errors import UsageError
 from imgsearch.evaluating.ranking import Ranking
 from imgsearch.evaluating.scoring import PREDICTED
 from imgsearch.evaluating.truth import Truth
+from imgsearch.pairs import CaptionedPhotos
 
 
 def check_predictable(truth: Truth) -> None:
@@ -74,6 +76,29 @@ def write_predictions(
         (
             {"image_id": truth.photo_ids[photo], "text_ids": _ids(truth.text_ids, top)}
             for photo, top in zip(truth.described, to_text.top.tolist(), strict=True)
+        ),
+    )
+
+
+def write_captions(
+    pairs: CaptionedPhotos, language: str, captions: Mapping[int, str], folder: Path
+) -> None:
+    """What a captioner said of photos, by their places in the set, beside what people said.
+
+    Makes the folder. Raises UsageError.
+    """
+    _write(
+        folder / f"{_file_name(language)}_captions.jsonl",
+        (
+            {
+                "image_id": pairs.ids.photos[photo] if pairs.ids else photo,
+                "path": str(picture) if isinstance(picture, Path) else None,
+                "language": language,
+                "caption": caption,
+                "references": list(pairs.captions[photo][language]),
+            }
+            for photo, caption in captions.items()
+            for picture in [pairs.pictures[photo]]
         ),
     )
 
