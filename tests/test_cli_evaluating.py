@@ -1,4 +1,6 @@
-"""`imgsearch eval` and `score` as typed: encoders side by side, prediction files, reports."""
+"""`imgsearch eval` and `score` as typed: encoders and captioners side by side, prediction files,
+reports.
+"""
 
 import json
 import shutil
@@ -8,6 +10,9 @@ import pytest
 
 from commands import Run
 from conftest import draw
+from imgsearch.captioning import Decoding
+from imgsearch.cli import decoding_options
+from imgsearch.evaluating import score_captions
 
 pytest_plugins = ["commands"]
 
@@ -21,6 +26,36 @@ def captioned(tmp_path: Path) -> Path:
         sentences = {"en": [f"photo {number}"], "zh": [f"照片 {number}"]}
         (folder / f"{number:02}.json").write_text(json.dumps(sentences), "utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def captioner(encoder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a tiny captioner for that encoder, with random weights: it babbles on."""
+    import torch
+
+    from imgsearch import encoders
+    from imgsearch.captioning.captioner import Captioner, Speech, TrainedOn
+    from imgsearch.captioning.folder import save_captioner
+    from imgsearch.captioning.gpt2 import Gpt2Config
+    from imgsearch.captioning.mappers import MapperConfig
+    from imgsearch.captioning.model import ClipCap
+    from imgsearch.captioning.tokenizers import BertVocabulary, write_vocabulary
+
+    folder = tmp_path_factory.mktemp("captioners")
+    write_vocabulary(["photo dog red 照 片 狗 红"] * 4, ["[EN]", "[ZH]"], folder / "vocab.txt")
+    words = BertVocabulary(folder / "vocab.txt")
+    english, chinese, end = map(words.id_of, ("[EN]", "[ZH]", "[SEP]"))
+    torch.manual_seed(3)
+    model = ClipCap(
+        MapperConfig("linear", embedding_dim=16, prefix_length=2, width=16),
+        Gpt2Config(vocab_size=words.size, n_positions=20, n_embd=16, n_layer=1, n_head=2),
+    )
+    speech = Speech({"en": (english,), "zh": (chinese,)}, (end,), words.specials, longest=8)
+    reads = encoders.load(str(encoder))
+    trained_on = TrainedOn((str(encoder),), reads.identity, reads.dim)
+    made = Captioner(model, words, speech, trained_on, name="toy/babbles", identity="")
+    save_captioner(made, folder / "babbles")
+    return folder / "babbles"
 
 
 def test_eval_measures_an_encoder_on_class_folders(run: Run, tmp_path: Path, encoder: Path) -> None:
@@ -118,6 +153,100 @@ def test_predictions_are_refused_before_any_work_where_they_cannot_be(
     assert classes.exit_code == 2
     assert "these have classes: leave --predictions out" in classes.stderr
     assert not Path("out").exists()
+
+
+def test_eval_measures_the_captions_that_it_writes(
+    run: Run, captioned: Path, captioner: Path
+) -> None:
+    asked = ["eval", captioned, "--captioner", captioner]
+    result = run(*asked, "--json", "--predictions", "out")
+    assert result.exit_code == 0, result.stderr
+    rows = {row["language"]: row for row in map(json.loads, result.stdout.splitlines())}
+    assert rows.keys() == {"en", "zh"}
+    for language, row in rows.items():
+        lines = Path(f"out/{language}_captions.jsonl").read_text("utf-8").splitlines()
+        said = [json.loads(line) for line in lines]
+        assert [each["image_id"] for each in said] == list(range(12))
+        references = [each["references"] for each in said]
+        scores = score_captions([each["caption"] for each in said], references, language)
+        assert (row["captioner"], row["encoder"], row["photos"]) == ("toy/babbles", "toy/tiny", 12)
+        assert row["bleu"] == list(scores.bleu)
+        assert (row["rouge_l"], row["cider"]) == (scores.rouge_l, scores.cider)
+        assert (row["distinct"], row["length"]) == (scores.distinct, scores.length)
+    table = run(*asked, "--language", "zh,en").stdout.splitlines()
+    assert [line for line in table if "photos" in line] == [
+        "captions, zh by character: 12 photos",
+        "captions, en: 12 photos",
+    ]
+
+
+def test_decoding_flags_reach_the_captioner(run: Run, captioned: Path, captioner: Path) -> None:
+    asked = ["eval", captioned, "--captioner", captioner, "--language", "en", "--json"]
+
+    def length(*flags: object) -> float:
+        result = run(*asked, *flags)
+        assert result.exit_code == 0, result.stderr
+        found: float = json.loads(result.stdout)["length"]
+        return found
+
+    assert length("--longest", 1, "--decode", "greedy", "--no-repeat", 0) == 1.0 < length()
+    sampled = [
+        run(*asked, "--decode", "sample", "--top-k", 5, "--seed", seed).stdout for seed in (1, 1, 2)
+    ]
+    assert sampled[0] == sampled[1] != sampled[2]
+
+
+def test_the_help_of_decoding_flags_tells_their_defaults() -> None:
+    for name in ("beams", "temperature", "seed", "no_repeat"):
+        option = getattr(decoding_options, name.title().replace("_", "")).__metadata__[0]
+        assert option.help.endswith(f"else {getattr(Decoding(), name):g}."), name
+    assert decoding_options.Flags().decoding() == Decoding()
+
+
+def test_captioners_of_the_library_stand_side_by_side(
+    indexed: Run, captioned: Path, captioner: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(captioner, tmp_path / "library" / "captioners" / "holidays")
+    asked = ["eval", captioned, "--language", "en", "--captioner", captioner]
+    result = indexed(*asked, "--captioner", "holidays", "--predictions", "out")
+    assert result.exit_code == 0, result.stderr
+    _, heading, first, second = (line.split() for line in result.stdout.splitlines())
+    assert heading[:2] == ["captioner", "BLEU-1"]
+    assert (first[0], second[0]) == ("toy/babbles", "holidays")
+    assert first[1:] == second[1:], "the same weights"
+    assert {each.name for each in Path("out").iterdir()} == {"toy-babbles", "holidays"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("--captioner X --prompt raw", "--prompt is of queries, and --captioner asks none"),
+        ("--captioner X --encoder a --encoder b", "reads one encoder's embeddings, and --encoder"),
+        ("--top-k 3", "--top-k is of captions: name a captioner with --captioner"),
+        ("--captioner X --top-k 3", "--top-k is for --decode sample, and this is --decode beam"),
+        ("--captioner X --decode greedy --beams 3", "--beams is for --decode beam"),
+        ("--captioner X --decode best", "decoding 'best' is unknown"),
+        ("--captioner X --beams 0", "beams is 0; it must be at least 1"),
+        ("--captioner X --encoder builtin", "toy/babbles reads embeddings of"),
+        ("--captioner X --language fr", "no sentence in 'fr', only in en, zh"),
+        ("--captioner nobodys", "no captioner and no file is called 'nobodys'"),
+    ],
+)
+def test_what_makes_no_sense_together_is_refused(
+    asked: str, said: str, run: Run, captioned: Path, captioner: Path
+) -> None:
+    result = run("eval", captioned, *asked.replace("X", str(captioner)).split())
+    assert result.exit_code in (2, 3)
+    assert said in result.stderr
+
+
+def test_captions_of_class_folders_cannot_be_measured(
+    run: Run, captioner: Path, tmp_path: Path
+) -> None:
+    draw(tmp_path / "classes" / "red" / "1.png", "red")
+    result = run("eval", tmp_path / "classes", "--captioner", captioner)
+    assert result.exit_code == 2
+    assert "measured against sentences, and these photos have classes" in result.stderr
 
 
 def test_score_writes_the_failing_report_and_says_why(run: Run, tmp_path: Path) -> None:

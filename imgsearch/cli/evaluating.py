@@ -1,4 +1,5 @@
-"""`imgsearch eval` measures encoders side by side; `imgsearch score` scores files of predictions.
+"""`imgsearch eval` measures encoders or captioners side by side; `imgsearch score` scores files of
+predictions.
 
 Two commands, since they share no argument: one embeds photos, the other only compares two files.
 `score` takes the three paths of Chinese-CLIP's `evaluation.py` in their order, so that a script
@@ -7,21 +8,17 @@ that calls that one needs another name and nothing else.
 
 from __future__ import annotations
 
-import contextlib
-import dataclasses
-import re
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from imgsearch.cli import frame
+from imgsearch.cli import decoding_options as options
+from imgsearch.cli import frame, measuring
 from imgsearch.errors import NoLibraryError, UsageError
 
 if TYPE_CHECKING:
-    from imgsearch.evaluating import Measurement
     from imgsearch.prompts import Policy
 
 
@@ -37,6 +34,15 @@ def evaluate(
         ),
     ],
     encoder: frame.EncodersOption = None,
+    captioner: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--captioner",
+            metavar="NAME",
+            help="Measure its captions instead: a name or path, such as builtin; repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     prompt: Annotated[
         list[str] | None,
         typer.Option(
@@ -48,7 +54,9 @@ def evaluate(
     ] = None,
     language: Annotated[
         list[str] | None,
-        typer.Option("--language", metavar="LANG", help="Measure this language alone; repeatable."),
+        typer.Option(
+            "--language", metavar="LANG", help="Measure this language alone; repeatable, or en,zh."
+        ),
     ] = None,
     predictions: Annotated[
         Path | None,
@@ -56,58 +64,57 @@ def evaluate(
             "--predictions",
             metavar="FOLDER",
             parser=frame.expanded,
-            help="Write Chinese-CLIP's prediction files here; a folder each of several encoders.",
+            help="Write Chinese-CLIP's prediction files here, or the captions; a folder each of "
+            "several encoders or captioners.",
             show_default=False,
         ),
     ] = None,
+    decode: options.Decode = None,
+    beams: options.Beams = None,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    temperature: options.Temperature = None,
+    seed: options.Seed = None,
+    longest: options.Longest = None,
+    no_repeat: options.NoRepeat = None,
     device: frame.DeviceOption = "auto",
     library: frame.LibraryOption = None,
     quiet: frame.QuietOption = False,
     json: frame.JsonOption = False,
 ) -> None:
-    """Measure encoders: recall on photos with sentences, zero-shot accuracy on class folders.
+    """Measure encoders: recall on photos with sentences, zero-shot accuracy on class folders. With
+    --captioner, measure captions: BLEU, ROUGE-L and CIDEr.
 
     \b
     imgsearch eval flickr8k/val.tar --encoder builtin --encoder flowers-v2
     imgsearch eval tiny-imagenet/val.tar --encoder builtin --prompt raw --prompt ensemble
     imgsearch eval my-photos/ --encoder cn_clip/ViT-B-16 --language zh --json
     imgsearch eval my-photos/ --encoder cn_clip/ViT-B-16 --predictions out/
+    imgsearch eval flickr8k/val.tar --captioner builtin --language en,zh
 
-    An encoder may be one of the library's own, by its name in the library's models folder.
+    An encoder or a captioner may be one of the library's own, by its name in the library's folder.
     """
-    from imgsearch.display import measurements as forms
-    from imgsearch.encoders import load
-    from imgsearch.evaluating import evaluate as measure
     from imgsearch.pairs import read_pairs
 
-    models = _models_folder(context, library)
-    is_quiet = quiet or frame.settings(context).is_quiet
-    names = list(dict.fromkeys(encoder or ["builtin"]))
-    policies = [cast("Policy", each) for each in prompt or ["auto"]]
-    read = read_pairs(pairs)
-    found: list[Measurement] = []
-    labels: set[str] = set()
-    try:
-        for name in names:
-            loaded = load(name, device=device, models=models)
-            label = name if loaded.name in labels else loaded.name  # two folders may hold one name
-            labels.add(label)
-            folder = predictions / _file_name(label) if predictions and names[1:] else predictions
-            with _progress(label, is_quiet=is_quiet) as progress:
-                for measurement in measure(
-                    read,
-                    loaded,
-                    languages=language,
-                    policies=list(dict.fromkeys(policies)),
-                    predictions=folder,
-                    progress=progress,
-                ):
-                    found.append(dataclasses.replace(measurement, encoder=label))
-                    if json:
-                        frame.write(forms.measurement_json(found[-1]))  # this may take long
-    finally:
-        if found and not json:  # what was measured is not lost to the next encoder's error
-            frame.show(forms.measurements_table(found))
+    encoders, captioners = _once(encoder), _once(captioner)
+    flags = options.Flags(decode, beams, top_k, top_p, temperature, seed, longest, no_repeat)
+    _check(encoders, captioners, prompt, flags)
+    models, captioners_folder = _folders(context, library)
+    asked = measuring.Asked(
+        pairs=read_pairs(pairs),
+        languages=_once(",".join(language).split(",")) if language else None,
+        predictions=predictions,
+        device=device,
+        models=models,
+        captioners=captioners_folder,
+        is_quiet=quiet or frame.settings(context).is_quiet,
+        is_json=json,
+    )
+    if captioners:
+        measuring.measure_captioners(asked, captioners, encoders, flags.decoding())
+    else:
+        policies = [cast("Policy", each) for each in _once(prompt or ["auto"])]
+        measuring.measure_encoders(asked, encoders or ["builtin"], policies)
 
 
 def score(
@@ -164,44 +171,34 @@ def score(
         frame.show(forms.score_table(scored))
 
 
-def _models_folder(context: typer.Context, given: Path | None) -> Path | None:
-    """Where the library's own encoders are; None without a library, unless one was named."""
+def _once(given: Iterable[str] | None) -> list[str]:
+    """What was given, in its order, each once."""
+    return list(dict.fromkeys(given or ()))
+
+
+def _check(
+    encoders: list[str], captioners: list[str], prompt: list[str] | None, flags: options.Flags
+) -> None:
+    """Raises UsageError for an option that would change nothing."""
+    if captioners and prompt:
+        raise UsageError("--prompt is of queries, and --captioner asks none: leave one of them out")
+    if captioners and encoders[1:]:
+        raise UsageError(
+            f"a captioner reads one encoder's embeddings, and --encoder names {len(encoders)}: "
+            "leave it out, and each captioner has the one it was trained on"
+        )
+    if flags.given and not captioners:
+        raise UsageError(f"{flags.given[0]} is of captions: name a captioner with --captioner")
+
+
+def _folders(context: typer.Context, given: Path | None) -> tuple[Path | None, Path | None]:
+    """Where the library's own encoders and captioners are; None without a library, unless one was
+    named.
+    """
     try:
         with frame.existing_library(context, given) as opened:
-            return opened.models_folder
+            return opened.models_folder, opened.captioners_folder
     except NoLibraryError:
         if given or frame.settings(context).library:
             raise
-        return None
-
-
-def _file_name(label: str) -> str:
-    """A folder's name for an encoder, which may be called by a path."""
-    return re.sub(r"[^\w.-]+", "-", label).strip("-.") or "encoder"
-
-
-@contextlib.contextmanager
-def _progress(label: str, *, is_quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr while pictures are embedded; it is gone when the last one is."""
-    from rich import progress as drawing
-
-    from imgsearch.display.text import shown
-
-    bar = drawing.Progress(
-        drawing.TextColumn("{task.description}"),
-        drawing.BarColumn(),
-        drawing.MofNCompleteColumn(),
-        drawing.TimeRemainingColumn(),
-        console=frame.stderr(),
-        transient=True,
-        disable=is_quiet or not sys.stderr.isatty(),
-    )
-    task = bar.add_task(f"embedding with {shown(label)}", total=None)
-
-    def progress(done: int, total: int) -> None:
-        bar.update(task, completed=done, total=total)
-        if done == total:
-            bar.stop()
-
-    with bar:
-        yield progress
+        return None, None
