@@ -22,7 +22,7 @@ def test_every_command_has_help_and_appears_in_the_readme(name: str) -> None:
 
 
 def test_every_command_the_readme_shows_exists() -> None:
-    shown = set(re.findall(r"^\s*\$? ?imgsearch (?:--library \S+ )?([a-z]+)", README, re.MULTILINE))
+    shown = set(re.findall(r"^\s*\$? ?imgsearch (?:--library \S+ )?([a-z-]+)", README, re.MULTILINE))
     assert shown and shown <= set(COMMANDS)
 
 
