@@ -19,14 +19,16 @@ transaction, which is what makes a killed run harmless.
     switching.py   which encoders answer, and taking that back
     stepping.py    what taking back the switches would do
     audit.py       counts and checks for status and doctor
+    facts.py       what is kept about photos and refused files
     footprint.py   what an encoder takes up, and giving space back
 """
 
-from imgsearch.catalog import audit, footprint
+from imgsearch.catalog import audit, facts, footprint
 from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.revisions import HEAD, is_up_to_date, upgrade
 from imgsearch.catalog.rows import (
     SOURCES,
+    CaptionerRow,
     CaptionRow,
     EncoderRow,
     FilePlace,
@@ -44,6 +46,7 @@ __all__ = [
     "HEAD",
     "SOURCES",
     "CaptionRow",
+    "CaptionerRow",
     "Catalog",
     "EncoderRow",
     "FilePlace",
@@ -56,6 +59,7 @@ __all__ = [
     "WordMatch",
     "Writer",
     "audit",
+    "facts",
     "footprint",
     "is_up_to_date",
     "upgrade",

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from sqlalchemy import Connection, Engine, delete, literal, select, text
 from sqlalchemy.dialects.sqlite import insert
 
-from imgsearch.catalog.connection import pieces
-from imgsearch.catalog.rows import CaptionRow, Source
+from imgsearch.catalog.connection import ROWS_AT_ONCE, pieces
+from imgsearch.catalog.rows import CaptionerRow, CaptionRow, Source
 from imgsearch.catalog.tables import CaptionEntry, CaptionerEntry, File
 from imgsearch.words import indexed
 
@@ -57,6 +57,27 @@ def captioned_photo_ids(
         statement = statement.where(CaptionEntry.captioner_id.in_(named))
     with engine.connect() as connection:
         return set(connection.execute(statement).scalars())
+
+
+def captioners(engine: Engine) -> list[CaptionerRow]:
+    """All that a run was told to use, oldest first."""
+    columns = (CaptionerEntry.id, CaptionerEntry.identity, CaptionerEntry.name)
+    with engine.connect() as connection:
+        rows = connection.execute(select(*columns).order_by(CaptionerEntry.id))
+        return [CaptionerRow(*row) for row in rows]
+
+
+def generated_by(engine: Engine, language: str) -> dict[int, set[int]]:
+    """Captioner id -> the photos it has a caption of that language of."""
+    found: dict[int, set[int]] = {}
+    statement = select(CaptionEntry.captioner_id, CaptionEntry.photo_id).where(
+        CaptionEntry.language == language, CaptionEntry.source == "generated"
+    )
+    with engine.connect() as connection:
+        rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(statement)
+        for captioner_id, photo_id in rows:
+            found.setdefault(captioner_id or 0, set()).add(photo_id)
+    return found
 
 
 def languages(engine: Engine) -> tuple[str, ...]:
@@ -117,8 +138,10 @@ def add(
 def inherit(connection: Connection, from_id: int, to_id: int) -> None:
     """Copy a person's own captions from one photo to another."""
     copied = ("text", "language", "source", "made_at", "words")
-    theirs = select(literal(to_id), *(getattr(CaptionEntry, name) for name in copied)).where(
-        CaptionEntry.photo_id == from_id, CaptionEntry.source == "user"
+    theirs = (
+        select(literal(to_id), *(getattr(CaptionEntry, name) for name in copied))
+        .where(CaptionEntry.photo_id == from_id, CaptionEntry.source == "user")
+        .order_by(CaptionEntry.id)
     )
     connection.execute(
         insert(CaptionEntry).from_select(["photo_id", *copied], theirs).on_conflict_do_nothing()

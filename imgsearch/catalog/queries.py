@@ -21,6 +21,7 @@ from imgsearch.catalog.embeddings import Ids, dim_of
 from imgsearch.catalog.paths import name_of
 from imgsearch.catalog.rows import (
     SOURCES,
+    CaptionerRow,
     CaptionRow,
     EncoderRow,
     FileRow,
@@ -222,6 +223,14 @@ class Catalog:
     ) -> set[int]:
         """The photos with a caption of that language, of one of the sources, by that captioner."""
         return captions.captioned_photo_ids(self.engine, language, sources, captioner)
+
+    def captioners(self) -> list[CaptionerRow]:
+        """All captioners a run was told to use, oldest first."""
+        return captions.captioners(self.engine)
+
+    def generated_by(self, language: str) -> dict[int, set[int]]:
+        """Captioner id -> the photos it has a caption of that language of."""
+        return captions.generated_by(self.engine, language)
 
     def caption_languages(self) -> tuple[str, ...]:
         """The languages that any photo with a live file has captions in, by name."""

@@ -69,6 +69,14 @@ class PhotoFacts:
     longitude: float | None
 
 
+class CaptionerRow(NamedTuple):
+    """Who generated captions: a captioner under its name, told apart from others by `identity`."""
+
+    id: int
+    identity: str
+    name: str
+
+
 @dataclass(frozen=True)
 class CaptionRow:
     """A sentence about a photo. `captioner` names who generated it, with the mean log-probability
