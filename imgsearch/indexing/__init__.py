@@ -20,7 +20,6 @@ or by closing, stops them all; nothing runs behind its back but a few threads th
     gone.py       what is no longer on disk
     lacking.py    photos that an encoder has not seen
     weighing.py   the encoder that answers against the one that is to follow
-    recording.py  a run in the library's book
 """
 
 from imgsearch.indexing.answering import rollback, switch

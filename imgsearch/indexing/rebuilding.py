@@ -20,10 +20,9 @@ from imgsearch.indexing.choosing import ChosenEncoder, choose_one
 from imgsearch.indexing.gone import FEW_FILES, LARGE_SHARE
 from imgsearch.indexing.lacking import Seen, embed_lacking
 from imgsearch.indexing.outcomes import BuildingGeneration, Notice, Skipped, ignore
-from imgsearch.indexing.recording import recorded
 from imgsearch.indexing.reindexing import check_kind
 from imgsearch.indexing.weighing import Weighed, weigh
-from imgsearch.library import Library, generations
+from imgsearch.library import Library, generations, recorded
 from imgsearch.pairs import CaptionedPhotos
 
 

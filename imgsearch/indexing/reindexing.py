@@ -12,8 +12,7 @@ import numpy as np
 from imgsearch.catalog import GenerationRow
 from imgsearch.indexing.answering import unknown_encoder
 from imgsearch.indexing.outcomes import BuildingGeneration, Notice, ignore
-from imgsearch.indexing.recording import recorded
-from imgsearch.library import Library, generations
+from imgsearch.library import Library, generations, recorded
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,8 @@ from imgsearch.indexing.outcomes import (
     Scanned,
     Withheld,
 )
-from imgsearch.indexing.recording import recorded
 from imgsearch.indexing.roots import find_roots
-from imgsearch.library import Library, generations
+from imgsearch.library import Library, generations, recorded
 
 HASHES_AHEAD = 256
 MATCHED_TOGETHER = 64

@@ -7,19 +7,24 @@ argument; what is here is only what two of them share.
     lock.py         one writer at a time, across processes
     captions.py     the text that lies beside its photos, or tells of them
     generations.py  a new index from stored embeddings, and the switch to it
+    recording.py    a run in the library's book
 """
 
-from imgsearch.library.captions import captions_among, captions_of
+from imgsearch.library.captions import Beside, beside, captions_among, captions_of
 from imgsearch.library.lock import Lock
 from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
+from imgsearch.library.recording import recorded
 
 __all__ = [
     "CATALOG_FILE",
     "MARKER",
+    "Beside",
     "Library",
     "Lock",
+    "beside",
     "captions_among",
     "captions_of",
     "default_path",
     "open_library",
+    "recorded",
 ]

@@ -9,10 +9,12 @@ caption, so one that does not read is counted, where `read_pairs` refuses.
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsearch import images
+from imgsearch.catalog import FileRow
 from imgsearch.errors import PictureError, UsageError
 from imgsearch.library.place import Library
 from imgsearch.pairs import CaptionedPhotos, Picture, Unpaired, read_beside
@@ -28,6 +30,41 @@ class Folder:
     sidecars: dict[str, dict[str, Path]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A live photo, and the text beside the first of its files that has any.
+
+    `files` are those that are on disk, lowest file id first; `unread` counts texts that say
+    nothing, do not read, or whose file is gone.
+    """
+
+    photo_id: int
+    files: tuple[tuple[Path, FileRow], ...]
+    described: Described | None
+    unread: int
+
+
+def beside(library: Library) -> Iterator[Beside]:
+    """Every live photo with what lies beside it, by ascending id; each folder is listed once."""
+    files_of: dict[int, list[tuple[int, str, FileRow]]] = {}
+    for name, file in library.catalog.files_under(library.catalog.roots()).items():
+        if file.state == "live" and file.photo_id is not None:
+            files_of.setdefault(file.photo_id, []).append((file.id, name, file))
+    folders: dict[str, Folder] = {}
+    for photo_id in sorted(files_of):
+        there: list[tuple[Path, FileRow]] = []
+        first, unread = None, 0
+        for _, name, file in sorted(files_of[photo_id]):
+            parent, last = os.path.split(name)
+            if parent not in folders:
+                folders[parent] = _listed(parent)
+            if last in folders[parent].names:
+                there.append((Path(name), file))
+            if first is None and (photo := _described(name, folders[parent])) is not None:
+                first, unread = (photo, unread) if photo.captions else (None, unread + 1)
+        yield Beside(photo_id, tuple(there), first, unread)
+
+
 def captions_of(library: Library) -> tuple[tuple[int, ...], CaptionedPhotos]:
     """The ids of the photos with captions, ascending, and those photos in the same order.
 
@@ -35,31 +72,20 @@ def captions_of(library: Library) -> tuple[tuple[int, ...], CaptionedPhotos]:
     photos without captions, and texts that say nothing, do not read, or whose photo is gone from
     the disk. That no photo has captions is no error.
     """
-    files_of: dict[int, list[tuple[int, str]]] = {}
-    for name, file in library.catalog.files_under(library.catalog.roots()).items():
-        if file.state == "live" and file.photo_id is not None:
-            files_of.setdefault(file.photo_id, []).append((file.id, name))
-    folders: dict[str, Folder] = {}
     ids: list[int] = []
     photos: list[Described] = []
-    texts = 0
-    for photo_id in sorted(files_of):
-        for _, name in sorted(files_of[photo_id]):
-            parent = os.path.dirname(name)
-            if parent not in folders:
-                folders[parent] = _listed(parent)
-            photo = _described(name, folders[parent])
-            if photo is not None and photo.captions:
-                ids.append(photo_id)
-                photos.append(photo)
-                break
-            texts += photo is not None
+    unpaired = Unpaired()
+    for each in beside(library):
+        if each.described is not None:
+            ids.append(each.photo_id)
+            photos.append(each.described)
+        unpaired += Unpaired(each.described is None, each.unread)
     labels = tuple(photo.label for photo in photos)
     return tuple(ids), CaptionedPhotos(
         tuple(photo.picture for photo in photos),
         tuple(photo.captions for photo in photos),
         labels if any(labels) else (),
-        Unpaired(len(files_of) - len(ids), texts),
+        unpaired,
     )
 
 

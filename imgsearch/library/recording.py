@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from imgsearch.errors import LibraryError
-from imgsearch.library import Library
+from imgsearch.library.place import Library
 
 
 @contextlib.contextmanager
