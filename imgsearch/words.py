@@ -10,7 +10,8 @@ them for both sides.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import TypeAlias
 
 Term: TypeAlias = tuple[str, ...]  # words that follow one another; mostly it is one
@@ -23,7 +24,12 @@ _CJK = (
 _RUN = re.compile(rf"[{_CJK}]+|[^\W{_CJK}]+")
 _IS_CJK = re.compile(rf"[{_CJK}]")
 _GAP = re.compile(rf"(?<=[{_CJK}])\s+(?=[{_CJK}])")
-_PART = re.compile(r"\d+|[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+")
+_SMALL = rf"[^\W\d_A-Z{_CJK}]"  # letters that are no capitals, as far as ASCII knows capitals
+_PART = re.compile(rf"\d+|[A-Z]+(?!{_SMALL})|[A-Z]?{_SMALL}+")
+_WORD = re.compile(rf"[^\W_{_CJK}]+")
+_LETTER = re.compile(
+    ".[\u0300-\u036f\u3099\u309a]*", re.DOTALL
+)  # with the accents that are written after it
 _QUOTED = re.compile('"([^"]*)"|“([^”]*)”|「([^」]*)」')
 
 # Words that say nothing of what is in a picture, that it is one included. Looked for only where a
@@ -73,22 +79,29 @@ def parse(query: str) -> tuple[Term, ...]:
     return tuple(dict.fromkeys(term for term in telling if term)) or tuple(dict.fromkeys(loose))
 
 
-def spans(text: str, words: tuple[str, ...]) -> list[tuple[int, int]]:
-    """Where words that were found in a text are in it, as half-open ranges of its characters.
+def spans(text: str, words: Collection[str]) -> list[tuple[int, int]]:
+    """Where words that were found for a text are in it, as half-open ranges of its characters.
 
-    In order and apart; words of any case. Without a place are those that are not in it.
+    In order and apart, in any case; a word that the text has not got is nowhere.
     """
-    folded = [_folded(character) for character in text]
-    starts = [place for place, piece in enumerate(folded) for _ in piece]
-    whole = "".join(folded)
-    covered: set[int] = set()
-    for word in words:
-        pattern = re.escape(_folded(word))
-        if not _IS_CJK.match(word):
-            pattern = rf"(?<![^\W_]){pattern}(?![^\W_])"
-        for match in re.finditer(pattern, whole):
-            covered.update(starts[match.start() : match.end()])
-    return list(_ranges(sorted(covered)))
+    letters = [(match.start(), match.end()) for match in _LETTER.finditer(text)]
+    normal = [unicodedata.normalize("NFKC", text[start:end]) for start, end in letters]
+    places = [place for place, piece in zip(letters, normal, strict=True) for _ in piece]
+    whole = "".join(normal)
+    wanted = {word.casefold() for word in words}
+    found = [
+        match.span()
+        for match in chain(_WORD.finditer(whole), _PART.finditer(whole))
+        if match[0].casefold() in wanted
+    ]
+    for word in filter(_IS_CJK.match, words):
+        found += [(start, start + len(word)) for start in _starts(whole, word)]
+    covered: list[tuple[int, int]] = []
+    for start, end in sorted((places[start][0], places[end - 1][1]) for start, end in found):
+        if covered and start <= covered[-1][1]:
+            start, end = covered[-1][0], max(end, covered.pop()[1])
+        covered.append((start, end))
+    return covered
 
 
 def _in_order(run: str) -> list[str]:
@@ -115,15 +128,8 @@ def _is_stop(term: Term) -> bool:
     )
 
 
-def _folded(text: str) -> str:
-    """A form in which letters of one kind are equal, and which a text has piece by piece."""
-    return unicodedata.normalize("NFKD", text).casefold()
-
-
-def _ranges(places: list[int]) -> Iterator[tuple[int, int]]:
-    start = None
-    for index, place in enumerate(places):
-        start = place if start is None else start
-        if index + 1 == len(places) or places[index + 1] != place + 1:
-            yield start, place + 1
-            start = None
+def _starts(text: str, word: str) -> Iterator[int]:
+    start = text.find(word)
+    while start >= 0:
+        yield start
+        start = text.find(word, start + 1)

@@ -158,6 +158,17 @@ def test_an_embedding_no_search_can_use_is_dropped_and_made_again(
     assert library.catalog.photo_count(1) == 4 and list(doctor(library)) == []
 
 
+def test_words_that_are_not_those_of_the_catalog_are_made_anew(library: Library) -> None:
+    execute(library, "DELETE FROM photo_words")
+    assert library.catalog.match_words([("red",)], limit=9) == []
+    (finding,) = doctor(library, repair=False)
+    assert "words" in finding.what and "imgsearch doctor" in finding.remedy
+    (finding,) = doctor(library)
+    assert finding.is_repaired
+    assert len(library.catalog.match_words([("red",)], limit=9)) == 1
+    assert whats(library) == []
+
+
 def test_embeddings_of_unknown_photos_are_dropped(library: Library) -> None:
     vector = np.array([1, 0, 0], "<f4").tobytes()
     execute(

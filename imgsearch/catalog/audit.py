@@ -13,10 +13,20 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import distinct, func, select, text
 
+from imgsearch.catalog import full_text
 from imgsearch.catalog.connection import ROWS_AT_ONCE
 from imgsearch.catalog.paths import name_of
 from imgsearch.catalog.queries import Catalog
-from imgsearch.catalog.tables import Embedding, EncoderEntry, File, Generation, Photo, Root
+from imgsearch.catalog.rows import SOURCES
+from imgsearch.catalog.tables import (
+    CaptionEntry,
+    Embedding,
+    EncoderEntry,
+    File,
+    Generation,
+    Photo,
+    Root,
+)
 from imgsearch.vectors import from_bytes
 
 LENGTH_TOLERANCE = 1e-2  # float16 rows are unit only to about 1e-3
@@ -54,6 +64,22 @@ def counts(catalog: Catalog) -> Counts:
     return Counts(live, photos - live, files)
 
 
+def caption_counts(catalog: Catalog) -> dict[str, dict[str, int]]:
+    """Language -> source -> captions of photos with a live file; of the languages there are."""
+    is_live = select(File.id).where(File.photo_id == CaptionEntry.photo_id, File.state == "live")
+    statement = (
+        select(CaptionEntry.language, CaptionEntry.source, func.count())
+        .where(is_live.exists())
+        .group_by(CaptionEntry.language, CaptionEntry.source)
+        .order_by(CaptionEntry.language)
+    )
+    found: dict[str, dict[str, int]] = {}
+    with catalog.engine.connect() as connection:
+        for language, source, count in connection.execute(statement):
+            found.setdefault(language, dict.fromkeys(SOURCES, 0))[source] = count
+    return found
+
+
 def built_at(catalog: Catalog, generation_id: int) -> datetime:
     """When a generation was built."""
     with catalog.engine.connect() as connection:
@@ -76,6 +102,12 @@ def dangling_rows(catalog: Catalog) -> dict[str, int]:
         for table, *_ in connection.execute(text("PRAGMA foreign_key_check")):
             found[table] = found.get(table, 0) + 1
     return found
+
+
+def are_words_in_step(catalog: Catalog) -> bool:
+    """Whether what `match_words` searches is what captions and file names say."""
+    with catalog.write() as writer:
+        return full_text.is_in_step(writer.connection)
 
 
 def bad_embeddings(catalog: Catalog) -> Iterator[BadEmbedding]:

@@ -42,6 +42,7 @@ class Writer:
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self._now = datetime.now(UTC)
+        self._new_photo_ids: set[int] = set()
 
     # Photos and files
 
@@ -53,18 +54,18 @@ class Writer:
 
     def add_photo(self, facts: PhotoFacts) -> int:
         """A new photo's id."""
-        return self._insert(Photo, **vars(facts), added_at=self._now)
+        photo_id = self._insert(Photo, **vars(facts), added_at=self._now)
+        self._new_photo_ids.add(photo_id)
+        return photo_id
 
     def put_file(self, place: FilePlace, photo_id: int) -> None:
         """The file at this path is live and holds this photo, whatever the path held before.
 
-        A photo that has no file yet in place of another is that one edited: it inherits a person's
-        own captions.
+        A new photo in place of another is that one edited: it inherits a person's own captions.
         """
-        edited_id = self._edited_into(place.path, photo_id)
-        if edited_id is not None:
+        edited_id = self._put(place, photo_id=photo_id, state="live", reason=None)
+        if edited_id is not None and photo_id in self._new_photo_ids:
             captions.inherit(self.connection, edited_id, photo_id)
-        self._put(place, photo_id=photo_id, state="live", reason=None)
 
     def skip_file(self, place: FilePlace, reason: str) -> None:
         """The file at this path cannot be indexed; it holds no photo."""
@@ -102,7 +103,8 @@ class Writer:
         for piece in pieces(file_ids):
             self.connection.execute(delete(File).where(File.id.in_(piece)))
 
-    def _put(self, place: FilePlace, **values: object) -> None:
+    def _put(self, place: FilePlace, **values: object) -> int | None:
+        """The photo that is no longer in the file at this path, if it was live and held another."""
         text, raw = columns_of(place.path)
         values |= {
             "root_id": place.root_id,
@@ -110,20 +112,15 @@ class Writer:
             "mtime_ns": place.mtime_ns,
             "seen_at": self._now,
         }
-        where = _is_at(File, text, raw)
-        changed = self.connection.execute(update(File).where(where).values(**values))
-        if changed.rowcount == 0:
+        known = select(File.id, File.photo_id, File.state).where(_is_at(File, text, raw))
+        held = self.connection.execute(known).first()
+        if held is None:
             words = words_of_path(text)
             self._insert(File, path=text, path_bytes=raw, words=words, **values)
-
-    def _edited_into(self, path: Path, photo_id: int) -> int | None:
-        """The photo that the live file at this path held, where this one is new in its place."""
-        held = select(File.photo_id).where(_is_at(File, *columns_of(path)), File.state == "live")
-        held_id = self.connection.execute(held).scalar()
-        if held_id is None or held_id == photo_id:
             return None
-        file_ids = self.connection.execute(select(File.id).where(File.photo_id == photo_id))
-        return held_id if file_ids.first() is None else None
+        self.connection.execute(update(File).where(File.id == held.id).values(**values))
+        is_replaced = held.state == "live" and held.photo_id != values["photo_id"]
+        return held.photo_id if is_replaced else None
 
     # Captions
 

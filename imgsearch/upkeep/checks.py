@@ -33,9 +33,9 @@ class Finding:
 def doctor(library: Library, *, repair: bool = True) -> Iterator[Finding]:
     """Check that catalog, generations, models and files agree; nothing found means all is well.
 
-    With `repair`, what can be made again is: indexes are rebuilt, embeddings that no search can use
-    are dropped (the next `index` makes them), leftovers of killed runs are deleted. Photos are
-    never touched.
+    With `repair`, what can be made again is: indexes, of vectors and of words, are rebuilt,
+    embeddings that no search can use are dropped (the next `index` makes them), leftovers of killed
+    runs are deleted. Photos are never touched.
 
     Raises LibraryLockedError when another process is writing.
     """
@@ -43,6 +43,7 @@ def doctor(library: Library, *, repair: bool = True) -> Iterator[Finding]:
         try:
             yield from _check_catalog(library)
             yield from _check_embeddings(library, repair)
+            yield from _check_words(library, repair)
         except LibraryDamagedError as error:  # the rest would only stumble over the same pages
             yield Finding(str(error), False, f"Bring back a copy from {library.backups_folder}.")
             return
@@ -74,6 +75,16 @@ def _check_embeddings(library: Library, repair: bool) -> Iterator[Finding]:
     remedy = f"Embed those photos again: {library.command('index')}"
     for reason, count in reasons.items():
         yield Finding(f"{count} embeddings {reason}", repair, remedy)
+
+
+def _check_words(library: Library, repair: bool) -> Iterator[Finding]:
+    if audit.are_words_in_step(library.catalog):
+        return
+    if repair:
+        with library.catalog.write() as writer:
+            writer.build_full_text()
+    remedy = "" if repair else f"Repair it: {library.command('doctor')}"
+    yield Finding("captions or file names are not found by all their words", repair, remedy)
 
 
 def _check_generations(library: Library, repair: bool) -> Iterator[Finding]:
