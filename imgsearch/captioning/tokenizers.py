@@ -20,6 +20,7 @@ from imgsearch.errors import UsageError
 VOCABULARY = "vocab.txt"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 END = "[SEP]"
+END_OF_TEXT = "<|endoftext|>"  # of GPT-2
 RAREST = 4  # a word that is seen less often is not worth its row in the table
 
 
@@ -104,7 +105,16 @@ class BytePairs:
                 f"{folder} holds no tokenizer of GPT-2 ({error}); it needs tokenizer.json, or "
                 "vocab.json and merges.txt"
             ) from error
+        if self._pairs.token_to_id(END_OF_TEXT) is not None:
+            self._pairs.add_special_tokens([END_OF_TEXT])  # so that it is never shown
         self.size = int(self._pairs.get_vocab_size())
+
+    def id_of(self, token: str) -> int:
+        """The id of a token. Raises UsageError where it is none."""
+        found = self._pairs.token_to_id(token)
+        if found is None:
+            raise UsageError(f"the tokenizer in {self.file} has no token {token!r}")
+        return int(found)
 
     def encode(self, text: str) -> list[int]:
         ids: list[int] = self._pairs.encode(text).ids

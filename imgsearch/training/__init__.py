@@ -1,4 +1,4 @@
-"""Training encoders on photos with text: one's own, or from nothing.
+"""Training encoders on photos with text: one's own, or from nothing. Captioners: `captioner/`.
 
 `finetune` is the verb: pairs and an encoder become a better one in the library's `models/`. `train`
 is the plain loop under it, for any number of sets; `benchmarks/train_builtin.py` is its shortest
@@ -6,10 +6,12 @@ complete use.
 
     finetuning.py      the verb: what fits together becomes a run
     run_folder.py      a run's folder: what is written down, what is proposed
+    unfinished.py      whose an unfinished run is, and that it goes on alone
+    checkpoint.py      its state on disk
     material.py        what is learnt from, what is measured on
     recipe.py          everything that decides a run
     loop.py            step, report, evaluate, save
-    state.py           all that changes in a run; its checkpoint
+    state.py           all that changes in a run
     steps.py           the gradient of a batch, in pieces and over processes
     ranks.py           several processes as one
     batches.py         the photos and texts of a step
@@ -26,9 +28,12 @@ complete use.
     events.py          what a run tells while it goes on
     logs.py            metrics.jsonl and TensorBoard
     curves.py          what they look like
+    panels.py          what all curves look like
     model_card.py      what a person should know of the result
+    markdown.py        what model cards are made of
     encoder_folder.py  the weights on disk
     vocabulary.py      byte pairs of one's own
+    captioner/         the same for captioners
 """
 
 from imgsearch.training.finetuning import FromScratch, finetune, forget

@@ -1,9 +1,6 @@
 """A run as a picture: loss, recall and spread over the photos seen.
 
-In: `metrics.jsonl`. Out: a PNG, drawn anew at each evaluation while the run goes on. Drawn on a
-canvas of our own, never through pyplot: it would keep every figure of a long run, and pick a window
-system. Colours are Okabe and Ito's, told apart by most colour-blind people, and no line relies on
-its colour alone.
+In: `metrics.jsonl`. Out: a PNG, drawn anew at each evaluation while the run goes on.
 """
 
 from __future__ import annotations
@@ -15,18 +12,15 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import EngFormatter, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 
 from imgsearch.errors import UsageError
 from imgsearch.evaluating import Measurement
 from imgsearch.training import logs
 from imgsearch.training.events import Evaluated, Event, Stepped
+from imgsearch.training.panels import COLOURS, GREY, draw_steps, finish, panels_of, save
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-GREY = "#666666"
-SIZE = (10.0, 12.0)  # inches
-DOTS = 110  # an inch
-FEW = 20  # steps, to be marked one by one
+SEEN = "photos seen"
 MEAN_RECALL = ("text_to_image_mean_recall", "image_to_text_mean_recall")
 
 
@@ -38,9 +32,7 @@ def draw(metrics: Path, target: Path) -> None:
     events = logs.read(metrics)
     if not any(isinstance(each, Stepped | Evaluated) for each in events):
         raise UsageError(f"{metrics} tells of no step of a training run: there is nothing to draw")
-    unfinished = target.with_suffix(".tmp")
-    figure_of(events).savefig(unfinished, format="png")
-    unfinished.replace(target)
+    save(figure_of(events), target)
 
 
 def figure_of(events: Sequence[Event]) -> Figure:
@@ -51,9 +43,7 @@ def figure_of(events: Sequence[Event]) -> Figure:
         each.health for each in evaluated
     )
     count = 1 + bool(evaluated) + has_spread
-    width, height = SIZE
-    figure = Figure(figsize=(width, height * count / 3), dpi=DOTS, layout="constrained")
-    panels = list(figure.subplots(count, 1, sharex=True, squeeze=False)[:, 0])
+    figure, panels = panels_of(count)
     _draw_loss(panels[0], stepped, evaluated)
     if evaluated:
         _draw_recall(panels[1], evaluated)
@@ -66,12 +56,13 @@ def figure_of(events: Sequence[Event]) -> Figure:
 def _draw_loss(axes: Axes, stepped: Sequence[Stepped], evaluated: Sequence[Evaluated]) -> None:
     axes.set_title("Loss", loc="left")
     axes.set_ylabel("nats")
-    _draw_steps(axes, stepped, [each.loss for each in stepped], "training")
+    seen = [each.photos for each in stepped]
+    draw_steps(axes, seen, [each.loss for each in stepped], "training")
     measured = [(each.photos, each.loss) for each in evaluated if each.loss is not None]
     if measured:
         x, y = zip(*measured, strict=True)
         axes.plot(x, y, color=COLOURS[1], marker="o", ms=5, lw=1.2, label="validation")
-    _finish(axes)
+    finish(axes, SEEN)
 
 
 def _draw_recall(axes: Axes, evaluated: Sequence[Evaluated]) -> None:
@@ -108,15 +99,16 @@ def _draw_recall(axes: Axes, evaluated: Sequence[Evaluated]) -> None:
                         mfc="white" if is_guard else colour,
                         label=f"{pairs}, {language}: {names[0]}",
                     )
-    _finish(axes)
+    finish(axes, SEEN)
 
 
 def _draw_spread(axes: Axes, stepped: Sequence[Stepped], evaluated: Sequence[Evaluated]) -> None:
     """Shares on the left, the effective rank on a scale of its own on the right."""
     axes.set_title("Spread of embeddings", loc="left")
     axes.set_ylabel("cosine, share")
+    seen = [each.photos for each in stepped]
     cosines = [each.cosine for each in stepped]
-    _draw_steps(axes, stepped, cosines, "mean cosine, training photos")
+    draw_steps(axes, seen, cosines, "mean cosine, training photos")
     found = [(each.photos, each.health) for each in evaluated if each.health is not None]
     x = [photos for photos, _ in found]
     lines: list[Line2D] = []
@@ -135,30 +127,7 @@ def _draw_spread(axes: Axes, stepped: Sequence[Stepped], evaluated: Sequence[Eva
         right.set_ylim(bottom=0)
         right.margins(y=0.1)
     axes.set_ylim(min(-0.02, *axes.get_ylim()), 1.02)
-    _finish(axes, lines)
-
-
-def _draw_steps(
-    axes: Axes, stepped: Sequence[Stepped], values: Sequence[float], label: str
-) -> None:
-    mark = "." if len(stepped) < FEW else ""  # one step alone makes no line
-    seen = [each.photos for each in stepped]
-    axes.plot(seen, values, color=COLOURS[0], lw=1.2, marker=mark, label=label)
-
-
-def _finish(axes: Axes, more: Sequence[Line2D] = ()) -> None:
-    axes.set_xlabel("photos seen")
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.tick_params(labelbottom=True)  # of every panel: none has to be read with another
-    axes.grid(color="#dddddd", lw=0.6)
-    axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = axes.get_legend_handles_labels()
-    handles += more
-    labels += [str(line.get_label()) for line in more]
-    if handles:
-        axes.legend(
-            handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, frameon=False
-        )
+    finish(axes, SEEN, lines)
 
 
 def _rows(evaluated: Evaluated) -> tuple[Measurement, ...]:

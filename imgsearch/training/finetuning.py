@@ -7,7 +7,6 @@ of an unfinished run lies in the library's `training/NAME/`; the same call goes 
 """
 
 import contextlib
-import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,18 +16,16 @@ import torch
 
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.library import Library
-from imgsearch.library.lock import Lock
 from imgsearch.pairs import LabelledPhotos
 from imgsearch.training.events import Event
 from imgsearch.training.material import Material, Pairs, Sets, read_material
 from imgsearch.training.ranks import Ranks, join_ranks, own_device
 from imgsearch.training.recipe import Loss, Recipe, Stage
-from imgsearch.training.run_folder import LOCK, RunFolder, languages_of
+from imgsearch.training.run_folder import RunFolder, languages_of
 from imgsearch.training.sets import texts_of
 from imgsearch.training.towers import Towers, fresh_towers, open_towers
+from imgsearch.training.unfinished import NAMES, alone, clear
 from imgsearch.weights import device as devices
-
-NAMES = re.compile(r"[\w][\w.+-]*")
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,6 @@ def finetune(
     device = own_device(device)
     ranks = join_ranks(devices.choose(device))
     folder = library.path / "training" / name
-    folder.mkdir(parents=True, exist_ok=True)
     with _alone(folder, ranks):
         torch.manual_seed(recipe.seed)
         towers = _towers(library, start, sets.learnt, folder, device)
@@ -74,7 +70,7 @@ def finetune(
         yield from run.events(ranks)
         if ranks.is_first:
             yield run.finish(library)
-            _clear(folder)
+            clear(folder)
         ranks.leave()
     if ranks.is_first:  # once the lock in it is given back
         shutil.rmtree(folder, ignore_errors=True)
@@ -88,26 +84,14 @@ def forget(library: Library, name: str) -> None:
     _check_name(library, name)
     folder = library.path / "training" / name
     if folder.exists():
-        with Lock(folder / LOCK).held():
-            _clear(folder)
-
-
-def _clear(folder: Path) -> None:
-    """Delete what a run left in its folder, but for the lock that is held."""
-    for each in folder.iterdir():
-        if each.is_dir():
-            shutil.rmtree(each)
-        elif each.name != LOCK:
-            each.unlink()
+        with alone(folder):
+            clear(folder)
 
 
 @contextlib.contextmanager
 def _alone(folder: Path, ranks: Ranks) -> Iterator[None]:
     """Be the only run in this folder; the first of several processes holds the lock for all."""
-    if not ranks.is_first:
-        yield
-        return
-    with Lock(folder / LOCK).held():
+    with alone(folder) if ranks.is_first else contextlib.nullcontext():
         yield
 
 

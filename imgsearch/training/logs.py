@@ -11,10 +11,10 @@ import importlib.util
 import json
 import math
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 
@@ -22,32 +22,43 @@ from imgsearch.errors import UsageError
 from imgsearch.evaluating import Measurement
 from imgsearch.training.events import Began, Evaluated, Event, Finished, Health, Stepped
 
-NAMES = {Began: "began", Stepped: "stepped", Evaluated: "evaluated", Finished: "finished"}
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Fields: TypeAlias = dict[str, Any]  # of an event, its name as "event" among them
 
 
-def line(event: Event) -> str:
+def line(event: DataclassInstance) -> str:
     """An event as one line of JSON, without the line's end; null for a number that is none."""
-    fields = {"event": NAMES[type(event)], **asdict(event)}
+    fields = {"event": _name(event), **asdict(event)}
     lost = [key for key, value in fields.items() if isinstance(value, float) and math.isnan(value)]
     told = {**fields, **dict.fromkeys(lost)}
     return json.dumps(told, ensure_ascii=False, default=str)  # str: of a Path
 
 
-def append(path: Path, event: Event) -> None:
+def append(path: Path, event: DataclassInstance) -> None:
     """Write the event at the end of the file."""
     with path.open("a", encoding="utf-8") as file:
         file.write(line(event) + "\n")
 
 
 def read(path: Path) -> list[Event]:
-    """The events of a file, in the order they happened; none where there is no file.
+    """The events of an encoder's run, in the order they happened; none where there is no file.
+
+    Raises UsageError for a line that is no event.
+    """
+    return [_event(fields, f"{path}, line {n}") for n, fields in enumerate(lines(path), 1)]
+
+
+def lines(path: Path) -> list[Fields]:
+    """The lines of a file as they were written, whatever run wrote them.
 
     Raises UsageError for a line that is no event.
     """
     if not path.exists():
         return []
-    lines = path.read_text("utf-8").split("\n")
-    return [_event(each, f"{path}, line {n}") for n, each in enumerate(lines[:-1], 1)]
+    texts = path.read_text("utf-8").split("\n")
+    return [_fields(each, f"{path}, line {n}") for n, each in enumerate(texts[:-1], 1)]
 
 
 def truncate(path: Path, checkpoint: Path) -> None:
@@ -60,15 +71,15 @@ def truncate(path: Path, checkpoint: Path) -> None:
         return
     state = torch.load(checkpoint, weights_only=True, map_location="cpu", mmap=True)
     step: int = state["step"]
-    events = [each for each in read(path) if isinstance(each, Stepped | Evaluated)]
-    kept = [each for each in events if each.step <= step]
+    kept = [each for each in lines(path) if each.get("step", math.inf) <= step]
     unfinished = path.with_suffix(".tmp")
-    unfinished.write_text("".join(line(each) + "\n" for each in kept), "utf-8")
+    text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in kept)
+    unfinished.write_text(text, "utf-8")
     unfinished.replace(path)
 
 
 class TensorBoard:
-    """Writes the numbers of events as TensorBoard's scalars, over photos seen.
+    """Writes the numbers of events as TensorBoard's scalars, over what was seen.
 
     Tags are the names that `metrics.jsonl` has for them: `stepped/loss`,
     `evaluated/validation/en/text_to_image_recall@10`.
@@ -85,8 +96,12 @@ class TensorBoard:
         """Write the event's numbers, at once. An event of the end has none of its own."""
         if isinstance(event, Began | Finished):
             return
-        for tag, value in scalars(event):
-            self._writer.add_scalar(tag, value, event.photos)
+        self.write(scalars(event), event.photos)
+
+    def write(self, numbers: Iterable[tuple[str, float]], seen: int) -> None:
+        """Write numbers by their tags, at once."""
+        for tag, value in numbers:
+            self._writer.add_scalar(tag, value, seen)
         self._writer.flush()
 
     def close(self) -> None:
@@ -97,7 +112,7 @@ class TensorBoard:
 def tensorboard(folder: Path, goes_on_after: int | None = None) -> TensorBoard | None:
     """A writer of `folder/events.out.tfevents...`, or None where tensorboard is not installed.
 
-    A run that goes on after so many photos hides what was written of it beyond them.
+    A run that goes on after so many (photos, captions) hides what was written of it beyond them.
     """
     if importlib.util.find_spec("tensorboard") is None:
         return None
@@ -106,7 +121,7 @@ def tensorboard(folder: Path, goes_on_after: int | None = None) -> TensorBoard |
 
 def scalars(event: Stepped | Evaluated) -> Iterator[tuple[str, float]]:
     """Every number that changes while a run goes on, by its tag."""
-    name = NAMES[type(event)]
+    name = _name(event)
     if isinstance(event, Stepped):
         for field in ("loss", "logit_scale", "cosine", "photos_per_second"):
             yield f"{name}/{field}", getattr(event, field)
@@ -124,10 +139,23 @@ def scalars(event: Stepped | Evaluated) -> Iterator[tuple[str, float]]:
             yield f"{name}/health/{field}", value
 
 
-def _event(text: str, where: str) -> Event:
+def _name(event: DataclassInstance) -> str:
+    return type(event).__name__.lower()
+
+
+def _fields(text: str, where: str) -> Fields:
     try:
-        fields = json.loads(text)
-        name = fields.pop("event")
+        fields: Fields = json.loads(text)
+        fields["event"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UsageError(f"{where} is no event of a training run: {error}") from error
+    return fields
+
+
+def _event(written: Fields, where: str) -> Event:
+    fields = dict(written)
+    name = fields.pop("event")
+    try:
         if name == "stepped":
             numbers = {key: _number(fields[key]) for key in ("loss", "cosine")}
             return Stepped(**{**fields, **numbers})

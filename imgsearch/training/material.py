@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from imgsearch import images
 from imgsearch.errors import PictureError, UsageError
@@ -27,6 +27,7 @@ from imgsearch.pairs import (
 from imgsearch.training.model_card import PairsOnCard, Role
 
 Pairs: TypeAlias = CaptionedPhotos | LabelledPhotos
+PairsOrNone = TypeVar("PairsOrNone", CaptionedPhotos, Pairs | None)
 OWN = ("the library's own captions",)
 MOST_GUARDS = 5000  # photos of the library: each is embedded at every evaluation
 SMALL = 64  # pixels, the least a picture is decoded to: whether it can be is all that is asked
@@ -93,6 +94,29 @@ class Sets:
 
 def read_material(library: Library, material: Material) -> Sets:
     """Read, divide by picture, and find the guard. Raises UsageError for pairs that cannot be."""
+    sets = read_divided(library, material)
+    learnt, validation = sets.learnt, sets.validation
+    guard: Pairs | None
+    if material.guard is None:
+        names: tuple[str, ...] = OWN
+        guard = _own_captions(library, [learnt] if validation is None else [learnt, validation])
+    else:
+        guard, names = _read(material.guard), _names(material.guard)
+    unreadable: list[str] = []
+    return Sets(
+        learnt,
+        readable(validation, unreadable),
+        readable(guard, unreadable),
+        {**sets.names, "guard": names},
+        tuple(unreadable),
+    )
+
+
+def read_divided(library: Library, material: Material) -> Sets:
+    """What is learnt from and what is measured on, as it was read, without a guard.
+
+    Divided by picture. Raises UsageError for pairs that cannot be.
+    """
     learnt = _read(_whole_library(library) if material.pairs is None else material.pairs)
     validation: Pairs | None
     if isinstance(material.validation, float | int):
@@ -105,32 +129,17 @@ def read_material(library: Library, material: Material) -> Sets:
         learnt, names = replace(learnt, unpaired=whole), _names(material.pairs)
     else:
         validation, names = _read(material.validation), _names(material.validation)
-    guard: Pairs | None
-    guard_names: tuple[str, ...]
-    if material.guard is None:
-        guard_names = OWN
-        guard = _own_captions(library, [learnt] if validation is None else [learnt, validation])
-    else:
-        guard, guard_names = _read(material.guard), _names(material.guard)
     found: dict[Role, tuple[str, ...]] = {
         "learnt from": _names(material.pairs),
         "validation": names,
-        "guard": guard_names,
     }
-    unreadable: list[str] = []
-    return Sets(
-        learnt,
-        _readable(validation, unreadable),
-        _readable(guard, unreadable),
-        found,
-        tuple(unreadable),
-    )
+    return Sets(learnt, validation, None, found)
 
 
-def _readable(pairs: Pairs | None, unreadable: list[str]) -> Pairs | None:
+def readable(pairs: PairsOrNone, unreadable: list[str]) -> PairsOrNone:
     """The pairs whose pictures can be decoded; why the others cannot goes to the list."""
     if pairs is None:
-        return None
+        return pairs
     with ThreadPoolExecutor() as pool:
         reasons = list(pool.map(_why_unreadable, pairs.pictures))
     rows = [row for row, reason in enumerate(reasons) if reason is None]

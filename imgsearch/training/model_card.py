@@ -13,6 +13,7 @@ from typing import Literal
 
 from imgsearch.evaluating import Measurement
 from imgsearch.training.events import Evaluated
+from imgsearch.training.markdown import in_words, indented, inline, table
 from imgsearch.training.recipe import Rates, Recipe, Stage
 
 Role = Literal["learnt from", "validation", "guard"]
@@ -81,23 +82,23 @@ def model_card(card: Card) -> str:
         "photos seen": f"{card.after.photos:,}",
     }
     parts = [
-        f"# {_inline(card.name)}",
+        f"# {inline(card.name)}",
         _verdict(card),
-        "\n".join(["| | |", "|---|---|", *(_row(each) for each in facts.items())]),
+        table(list(facts.items())),
         "## Data",
-        _data(card.pairs),
+        pairs_table(card.pairs),
         "## Recipe",
-        "\n".join(["| | |", "|---|---|", *(_row(each) for each in recipe_rows(card.recipe))]),
+        table(list(recipe_rows(card.recipe))),
         "## Quality",
         *_quality(card),
         "## Use",
         "With imgsearch, FOLDER being the one this card is in:",
-        _indented(
+        indented(
             "imgsearch index PHOTOS --encoder FOLDER\n"
             "imgsearch rebuild --encoder FOLDER      (in a library that has photos)"
         ),
         "With the package that made the encoder it started from:",
-        _indented(card.loading.strip("\n")),
+        indented(card.loading.strip("\n")),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -127,24 +128,16 @@ def _rows_of(value: object, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _in_words(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} {count:,}" for name, count in value.items())
-    if isinstance(value, tuple):
-        return ", then ".join(_in_words(each) for each in value)
     if isinstance(value, Stage):
         return f"{value.photos:,} photos at {value.size} px"
-    return str(value)
+    if isinstance(value, tuple):
+        return ", then ".join(_in_words(each) for each in value)
+    return in_words(value)
 
 
 def _verdict(card: Card) -> str:
     if card.reasons:
-        because = "; ".join(_inline(each) for each in card.reasons)
+        because = "; ".join(inline(each) for each in card.reasons)
         return f"An encoder of photos and text. **Not proposed**: {because}."
     kept = " and kept what the guard pairs show" if card.after.guard else ""
     return (
@@ -153,13 +146,14 @@ def _verdict(card: Card) -> str:
     )
 
 
-def _data(pairs: Sequence[PairsOnCard]) -> str:
-    lines = ["| | photos | texts | without their other half | from |", "|---|---|---|---|---|"]
+def pairs_table(pairs: Sequence[PairsOnCard]) -> str:
+    """What went in, a row a set."""
+    rows = []
     for each in pairs:
         texts = ", ".join(f"{count:,} {language}" for language, count in each.texts.items())
         names = ", ".join(each.names)
-        lines.append(_row((each.role, f"{each.photos:,}", texts, f"{each.unpaired:,}", names)))
-    return "\n".join(lines)
+        rows.append((each.role, f"{each.photos:,}", texts, f"{each.unpaired:,}", names))
+    return table(rows, ("", "photos", "texts", "without their other half", "from"))
 
 
 def _quality(card: Card) -> Iterator[str]:
@@ -195,30 +189,14 @@ def _before_and_after(
     title: str, before: Sequence[Measurement], after: Sequence[Measurement]
 ) -> str:
     metrics = RECALL if "text_to_image_recall@1" in before[0].metrics else ZERO_SHOT
-    lines = [
-        _row((f"{title}, {before[0].photos:,} photos", *metrics.values())),
-        "|---" * (1 + len(metrics)) + "|",
-    ]
-    later = {row.language: row for row in after}
+    rows = []
+    later = {each.language: each for each in after}
     for old in before:
         new = later[old.language]
         asked = f"{old.language}, {old.texts:,} {'texts' if metrics is RECALL else 'classes'}"
-        for when, row in (("before", old), ("after", new)):
-            shares = [f"{row.metrics[each]:.1%}" for each in metrics]
-            lines.append(_row((f"{asked}, {when}", *shares)))
+        for when, measured in (("before", old), ("after", new)):
+            shares = [f"{measured.metrics[each]:.1%}" for each in metrics]
+            rows.append((f"{asked}, {when}", *shares))
         points = [f"{100 * (new.metrics[each] - old.metrics[each]):+.1f}" for each in metrics]
-        lines.append(_row((f"{old.language}, points", *points)))
-    return "\n".join(lines)
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_inline(each) for each in cells)} |"
-
-
-def _inline(text: str) -> str:
-    """On one line, and no column's end: names of files may hold anything."""
-    return " ".join(text.split()).replace("|", r"\|")
-
-
-def _indented(code: str) -> str:
-    return "\n".join(f"    {line}".rstrip() for line in code.splitlines())
+        rows.append((f"{old.language}, points", *points))
+    return table(rows, (f"{title}, {before[0].photos:,} photos", *metrics.values()))

@@ -26,7 +26,8 @@ SMALL = 20_000_000  # parameters: an encoder below it was trained on little, and
 GUARD_LOSS = 0.05
 
 
-def _check(name: str, value: str, choices: object) -> None:
+def check_choice(name: str, value: str, choices: object) -> None:
+    """Raises UsageError unless the value is one of a Literal's."""
     known = get_args(choices)
     if value not in known:
         raise UsageError(f"{name} {value!r} is unknown; it is one of {', '.join(known)}")
@@ -49,7 +50,7 @@ class Objective:
     detach_targets: bool = False
 
     def __post_init__(self) -> None:
-        _check("loss", self.loss, Loss)
+        check_choice("loss", self.loss, Loss)
 
 
 @dataclass(frozen=True)
@@ -133,10 +134,10 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check("schedule", self.schedule, Schedule)
-        _check("freeze", self.freeze, Tower)
-        _check("precision", self.precision, Precision)
-        _check("keep", self.keep, Keep)
+        check_choice("schedule", self.schedule, Schedule)
+        check_choice("freeze", self.freeze, Tower)
+        check_choice("precision", self.precision, Precision)
+        check_choice("keep", self.keep, Keep)
         if self.freeze == "text" and self.image_locked:
             raise UsageError(
                 "with the text tower frozen and the image tower locked nothing is left to learn; "

@@ -4,13 +4,11 @@ Towers, a resolved recipe and material go in; events come out while it trains. W
 written down as it happens, so that the same run goes on from here, and another one does not.
 """
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from imgsearch.errors import UsageError
 from imgsearch.library import Library
 from imgsearch.pairs import LabelledPhotos
 from imgsearch.training import curves, encoder_folder, logs
@@ -24,8 +22,8 @@ from imgsearch.training.recipe import Recipe
 from imgsearch.training.sets import TrainingSet, captioned_set, labelled_set
 from imgsearch.training.squares import Squares
 from imgsearch.training.towers import Towers
+from imgsearch.training.unfinished import METRICS, check_fingerprint
 
-LOCK = "run.lock"
 FREE = ("micro_batch", "checkpoint_activations")  # may change in a run: the gradient does not
 ROOM_TO_CROP = 1.125  # squares are held this much larger than the tower's input
 
@@ -44,26 +42,13 @@ class RunFolder:
 
     @property
     def metrics(self) -> Path:
-        return self.folder / "metrics.jsonl"
+        return self.folder / METRICS
 
     def check_fingerprint(self) -> None:
         """The state in the folder, if any, is of this very run."""
-        file = self.folder / "run.json"
         recipe = {key: value for key, value in asdict(self.recipe).items() if key not in FREE}
-        found = {"recipe": recipe, "start": self.base, **self.sets.fingerprints}
-        found = json.loads(json.dumps(found, default=str))
-        if not (self.folder / "checkpoint.pt").exists():
-            self.metrics.unlink(missing_ok=True)
-        else:
-            began = json.loads(file.read_text("utf-8"))
-            others = [key for key in {**began, **found} if began.get(key) != found.get(key)]
-            if others:
-                raise UsageError(
-                    f"{self.folder} holds an unfinished run under the name {self.name!r}, which "
-                    f"differs in: {', '.join(others)}. Repeat that command to go on, use another "
-                    "--name, or begin anew with --restart"
-                )
-        file.write_text(json.dumps(found, indent=2), "utf-8")
+        decides = {"recipe": recipe, "start": self.base, **self.sets.fingerprints}
+        check_fingerprint(self.folder, self.name, decides)
 
     def began(self) -> Began:
         """What the run works with."""
@@ -134,7 +119,7 @@ class RunFolder:
         made = self.folder / "encoder"
         self.towers.save(made, self.name)
         (made / "MODEL_CARD.md").write_text(model_card(self._card(finished)), "utf-8")
-        for name in ("metrics.jsonl", "curves.png", "tensorboard"):
+        for name in (METRICS, "curves.png", "tensorboard"):
             if (self.folder / name).exists():
                 (self.folder / name).replace(made / name)
         library.models_folder.mkdir(exist_ok=True)

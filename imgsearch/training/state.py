@@ -5,7 +5,6 @@ what was seen so far; nothing random, since a step's chance comes from its numbe
 """
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from imgsearch.errors import LibraryError
+from imgsearch.training.checkpoint import Checkpoint, write_state
 from imgsearch.training.events import Evaluated
 from imgsearch.training.ranks import Ranks
 from imgsearch.training.recipe import Recipe
@@ -23,8 +22,6 @@ from imgsearch.training.towers import Towers
 
 BETAS, EPSILON = (0.9, 0.98), 1e-6  # CLIP's, for vision transformers
 LONGEST_GRADIENT = 1.0
-SAVED_EVERY_SECONDS = 60
-SAVING_SHARE = 0.05  # of the time, at most
 
 Measure = Callable[[int, int], Evaluated]  # at this step, after so many photos
 
@@ -50,9 +47,7 @@ class Run:
         self.optimiser = torch.optim.AdamW(groups, betas=BETAS, eps=EPSILON)
         self.plateau = Plateau(recipe.plateau_patience, recipe.plateau_factor)
         self._best: float | None = None
-        self._saved_at = time.monotonic()
-        self._saved_step = (0, -1)
-        self._pause = float(SAVED_EVERY_SECONDS)
+        self._checkpoint = Checkpoint(folder)
         towers.checkpoint_activations(recipe.checkpoint_activations)
 
     def prepare(self, step: int, steps: int) -> None:
@@ -102,13 +97,13 @@ class Run:
 
     def is_save_due(self) -> bool:
         """A minute has passed; more where saving takes long."""
-        return time.monotonic() - self._saved_at > self._pause
+        return self._checkpoint.is_due()
 
     def save(self) -> None:
         """Write the checkpoint, unless this very step is written."""
-        if self._saved_step == (self.step, self.measured_step):
-            return
-        started = time.monotonic()
+        self._checkpoint.save((self.step, self.measured_step), self._write_all)
+
+    def _write_all(self, path: Path) -> None:
         state = {
             "model": self.towers.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -119,17 +114,13 @@ class Run:
             "measured_step": self.measured_step,
             "step": self.step,
         }
-        self._write(self.folder / "checkpoint.pt", state)
-        self._saved_at = time.monotonic()
-        self._saved_step = (self.step, self.measured_step)
-        self._pause = max(SAVED_EVERY_SECONDS, (self._saved_at - started) / SAVING_SHARE)
+        self._write(path, state)
 
     def load(self) -> None:
         """Go on from the checkpoint, where there is one."""
-        path = self.folder / "checkpoint.pt"
-        if not path.exists():
+        state = self._checkpoint.load(self.device)
+        if state is None:
             return
-        state: dict[str, Any] = torch.load(path, weights_only=True, map_location=self.device)
         self.towers.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.plateau = Plateau(**state["plateau"])
@@ -138,19 +129,10 @@ class Run:
         self.scaler.load_state_dict(state["scaler"])
         self.measured_step = state["measured_step"]
         self.step = state["step"]
-        self._saved_step = (self.step, self.measured_step)
 
     def _write(self, path: Path, state: dict[str, Any]) -> None:
-        if not self.ranks.is_first:
-            return
-        unfinished = path.with_suffix(".tmp")
-        try:
-            torch.save(state, unfinished)
-            unfinished.replace(path)
-        except (OSError, RuntimeError) as error:  # torch raises the second on a full disk
-            raise LibraryError(
-                f"{path} cannot be written: {error}; make room and run the same command again"
-            ) from error
+        if self.ranks.is_first:
+            write_state(path, state)
 
 
 @dataclass

@@ -67,5 +67,14 @@ def autocast(device: torch.device) -> AbstractContextManager[object]:
         return nullcontext()
     import torch
 
-    native = torch.cuda.get_device_capability(device) >= (8, 0)
-    return torch.autocast("cuda", dtype=torch.bfloat16 if native else torch.float16)
+    return torch.autocast("cuda", dtype=torch.bfloat16 if has_bfloat16(device) else torch.float16)
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16 itself: CUDA from 8.0 on, CPUs with AVX512-BF16."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    ask = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # torch has it since 2.6
+    return device.type == "cpu" and ask is not None and bool(ask())

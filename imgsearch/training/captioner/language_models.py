@@ -1,0 +1,152 @@
+"""Language models to begin with: a GPT-2 with weights and words, or words for one without weights.
+
+In: a folder, a file, `gpt2`, a repository of the hub; or the captions, for a vocabulary of their
+own. Out: what `ClipCap` is built from. The sizes of a model are read off its tensors; only how many
+heads it has they do not tell.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgsearch.captioning.gpt2 import Gpt2Config
+from imgsearch.captioning.tokenizers import (
+    VOCABULARY,
+    BertVocabulary,
+    BytePairs,
+    Tokenizer,
+    write_vocabulary,
+)
+from imgsearch.errors import UsageError
+from imgsearch.pairs import CaptionedPhotos
+from imgsearch.training.captioner.recipe import SMALL, LanguageModel
+from imgsearch.training.captioner.sentences import opening_token, spoken, texts_of
+from imgsearch.weights import hub
+from imgsearch.weights.files import State, read_tensors
+
+PUBLISHED = {"gpt2": "openai-community/gpt2"}
+WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+CONFIG = "config.json"
+WORDS = (VOCABULARY, "tokenizer.json", "vocab.json")
+WIDTH_OF_A_HEAD = 64  # in every published GPT-2
+MASKS = (".attn.bias", ".attn.masked_bias")  # stored, and no weights
+BY_HAND = "train-captioner PAIRS --name NAME --tokenizer FOLDER --language-model PATH"
+
+
+@dataclass(frozen=True)
+class Words:
+    """A language model as far as it is known: its words, and its weights with their sizes, or
+    None where it starts from nothing."""
+
+    tokenizer: Tokenizer
+    weights: tuple[Gpt2Config, State] | None = None
+
+
+def open_words(
+    model: LanguageModel, pairs: CaptionedPhotos, names: tuple[str, ...], folder: Path
+) -> Words:
+    """The words of a language model, and its weights where it has any.
+
+    A vocabulary of the captions is written into `folder`. Raises UsageError for what is no GPT-2
+    and no tokenizer, DownloadError within seconds where there is no way to the hub.
+    """
+    if model.source == SMALL:
+        if model.is_frozen:
+            raise UsageError(
+                "a language model that starts from nothing has to learn: leave --freeze-lm out, or "
+                "name weights with --language-model"
+            )
+        if model.tokenizer is not None:
+            return Words(open_tokenizer(Path(os.path.expanduser(model.tokenizer))))
+        return Words(_own(pairs, names, folder))
+    file = _weights_file(model.source)
+    config, state = read_gpt2(file)
+    place = Path(os.path.expanduser(model.tokenizer)) if model.tokenizer else file.parent
+    tokenizer = open_tokenizer(place)
+    if tokenizer.size > config.vocab_size:
+        raise UsageError(
+            f"{place} has {tokenizer.size:,} words and {file} {config.vocab_size:,}: name the "
+            "tokenizer that the weights were trained with, with --tokenizer"
+        )
+    return Words(tokenizer, (config, state))
+
+
+def open_tokenizer(place: Path) -> Tokenizer:
+    """The tokenizer of a `vocab.txt`, or of a folder that has one or GPT-2's files."""
+    if place.is_file():
+        return BertVocabulary(place)
+    if (place / VOCABULARY).is_file():
+        return BertVocabulary(place / VOCABULARY)
+    return BytePairs(place)
+
+
+def read_gpt2(file: Path) -> tuple[Gpt2Config, State]:
+    """The sizes and the tensors of a GPT-2 file, the latter under our names.
+
+    Raises UsageError where it is none.
+    """
+    tensors, _ = read_tensors(file)
+    state: State = {}
+    for name, tensor in tensors.items():
+        is_named = name.startswith(("transformer.", "lm_head."))
+        if not name.endswith(MASKS):
+            state[name if is_named else f"transformer.{name}"] = tensor.float()
+    tables = [state.get(f"transformer.{name}.weight") for name in ("wte", "wpe")]
+    tokens, places = tables
+    if tokens is None or places is None:
+        raise UsageError(
+            f"{file} is no GPT-2: it has no wte.weight and wpe.weight; give a folder with GPT-2's "
+            "model.safetensors"
+        )
+    state.setdefault("lm_head.weight", tokens)
+    layers = {name.split(".")[2] for name in state if name.startswith("transformer.h.")}
+    width = tokens.shape[1]
+    config = Gpt2Config(
+        vocab_size=tokens.shape[0],
+        n_positions=places.shape[0],
+        n_embd=width,
+        n_layer=len(layers),
+        n_head=_heads(file.with_name(CONFIG)) or max(1, width // WIDTH_OF_A_HEAD),
+    )
+    return config, state
+
+
+def _heads(config: Path) -> int | None:
+    if not config.is_file():
+        return None
+    try:
+        found = json.loads(config.read_text("utf-8"))
+        return int(found["n_head"]) if "n_head" in found else None
+    except (OSError, ValueError, TypeError) as error:
+        raise UsageError(f"{config} is no configuration of a GPT-2: {error}") from error
+
+
+def _weights_file(source: str) -> Path:
+    path = Path(os.path.expanduser(source))
+    if path.is_file():
+        return path
+    if path.is_dir():
+        there = [path / name for name in WEIGHTS if (path / name).is_file()]
+        if not there:
+            raise UsageError(f"{path} has no {' and no '.join(WEIGHTS)}; name a GPT-2's folder")
+        return there[0]
+    repo = PUBLISHED.get(source, source)
+    if repo.count("/") != 1 or repo.startswith((".", "/", "~")):
+        raise UsageError(
+            f"no language model is called {source!r}: it is small, gpt2, a repository of the hub "
+            "(uer/gpt2-chinese-cluecorpussmall), or the path of a GPT-2's folder or file"
+        )
+    file = hub.fetch(repo, WEIGHTS, use=BY_HAND)
+    for names in (WORDS, (CONFIG,)):
+        hub.fetch(repo, names, use=BY_HAND)
+    return file
+
+
+def _own(pairs: CaptionedPhotos, names: tuple[str, ...], folder: Path) -> BertVocabulary:
+    file = folder / VOCABULARY
+    openings = dict.fromkeys(opening_token(spoken(name)) for name in names)
+    write_vocabulary((text for *_, text in texts_of(pairs, names)), openings, file)
+    return BertVocabulary(file)

@@ -1,0 +1,141 @@
+"""What decides the training of a captioner besides its photos and the encoder it listens to.
+
+Frozen values, saved with the run and printed on the model card. `None` and `auto` mean "as fits
+what is trained", which `resolved` works out: ClipCap's published numbers for a language model that
+comes with weights, what worked here for one that starts from nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias
+
+from imgsearch.captioning.mappers import Kind
+from imgsearch.errors import UsageError
+from imgsearch.training.recipe import Keep, check_choice
+
+Schedule: TypeAlias = Literal["auto", "cosine", "linear"]
+Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
+
+SMALL = "small"  # the language model of our own, from nothing
+
+
+@dataclass(frozen=True)
+class Mapper:
+    """From an embedding to the prefix; defaults as published.
+
+    `clip_length` is for a transformer: the vectors made of the embedding. `layers` and `heads` are
+    for a transformer and for BERT.
+    """
+
+    kind: Kind = "mlp"
+    prefix_length: int = 10
+    clip_length: int = 10
+    layers: int = 8
+    heads: int = 8
+
+    def __post_init__(self) -> None:
+        check_choice("mapper", self.kind, Kind)
+        for name in ("prefix_length", "clip_length", "layers", "heads"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; a mapper needs at least 1")
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """From the prefix to words.
+
+    `source` is `small`, a GPT-2 from nothing of the size that `width`, `layers` and `heads` say; or
+    the weights of a GPT-2: a folder, a file, `gpt2`, a repository of the hub. `tokenizer` is a
+    folder or a `vocab.txt`; without one, that of the weights, or a vocabulary of the captions.
+    """
+
+    source: str = SMALL
+    tokenizer: str | None = None
+    width: int = 256
+    layers: int = 4
+    heads: int = 4
+    dropout: float = 0.1
+    is_frozen: bool = False
+
+    def __post_init__(self) -> None:
+        if self.width % self.heads:
+            raise UsageError(
+                f"a language model {self.width} wide has no {self.heads} heads of one size; choose "
+                "--heads that divide --width"
+            )
+
+
+@dataclass(frozen=True)
+class CaptionerRecipe:
+    """Everything that decides a run besides its data, its encoder and where it starts.
+
+    `languages` are sets of sentences (`en`, `zh`, `zh_translated`); without any, all of the pairs
+    but those of another kind, with an underscore in the name. A step sees `batch_size` captions,
+    each with one of `views` random views of its photo or the whole of it, whose embedding is turned
+    by noise of the relative length `noise` on average. The rate rises over `warmup` steps, then
+    falls to zero. `keep="best"` is the state whose captions have the best CIDEr on the validation
+    photos, a mean over languages.
+    """
+
+    mapper: Mapper = Mapper()
+    language_model: LanguageModel = LanguageModel()
+    languages: tuple[str, ...] = ()
+    views: int = 0
+    smallest_crop: float = 0.5
+    noise: float = 0.0
+    epochs: float = 10.0
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    schedule: Schedule = "auto"
+    warmup: int | None = None
+    weight_decay: float | None = None
+    smoothing: float = 0.0
+    precision: Precision = "auto"
+    evaluations: float = 1.0  # an epoch; 0: only at the end
+    keep: Keep = "best"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_choice("schedule", self.schedule, Schedule)
+        check_choice("precision", self.precision, Precision)
+        check_choice("keep", self.keep, Keep)
+
+    def resolved(
+        self, *, has_weights: bool, captions: int, precision: Precision
+    ) -> CaptionerRecipe:
+        """The recipe with everything chosen that nobody chose.
+
+        A language model with weights: ClipCap's 40 captions a step, 2e-5, 5,000 steps of warm-up
+        (or half the run) and a straight line to zero, no decay. From nothing: 256, 1e-3, 300 steps
+        (or a tenth), a cosine, 0.05.
+        """
+        published = (40, 2e-5, "linear", 5000, 2, 0.0)
+        ours = (256, 1e-3, "cosine", 300, 10, 0.05)
+        size, rate, shape, warmup, share, decay = published if has_weights else ours
+        size = min(self.batch_size or size, captions)
+        steps = self.steps(captions, size)
+        schedule: Schedule = "linear" if shape == "linear" else "cosine"
+        return replace(
+            self,
+            batch_size=size,
+            learning_rate=rate if self.learning_rate is None else self.learning_rate,
+            schedule=schedule if self.schedule == "auto" else self.schedule,
+            warmup=min(warmup, steps // share) if self.warmup is None else self.warmup,
+            weight_decay=decay if self.weight_decay is None else self.weight_decay,
+            precision=precision if self.precision == "auto" else self.precision,
+        )
+
+    def steps(self, captions: int, batch_size: int) -> int:
+        """How many steps the run has over so many captions."""
+        return max(1, round(self.epochs * math.ceil(captions / batch_size)))
+
+    def rate_at(self, step: int, steps: int) -> float:
+        """The learning rate of a step, counted from 0, of a resolved recipe."""
+        assert self.learning_rate is not None and self.warmup is not None, "resolve the recipe"
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        after = (step - self.warmup) / max(steps - self.warmup, 1)
+        share = 1 - after if self.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * after))
+        return self.learning_rate * share

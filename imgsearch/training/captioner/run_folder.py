@@ -1,0 +1,292 @@
+"""The folder of an unfinished captioner, from its first step to the captioner that it becomes.
+
+Ground, a recipe and where to start go in; events come out while it trains. What happens is written
+down as it happens, so that the same run goes on from here, and another one does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+
+from imgsearch import captioning
+from imgsearch.captioning.captioner import Captioner, TrainedOn
+from imgsearch.captioning.folder import save_captioner
+from imgsearch.captioning.gpt2 import Gpt2Config
+from imgsearch.captioning.mappers import MapperConfig
+from imgsearch.captioning.model import ClipCap
+from imgsearch.errors import UsageError
+from imgsearch.training import logs
+from imgsearch.training.captioner import curves, events
+from imgsearch.training.captioner.batches import Batches
+from imgsearch.training.captioner.card import Card, model_card
+from imgsearch.training.captioner.events import (
+    Began,
+    Evaluated,
+    Event,
+    Finished,
+    Stepped,
+)
+from imgsearch.training.captioner.ground import Ground, precision_on
+from imgsearch.training.captioner.language_models import Words, open_words
+from imgsearch.training.captioner.loop import Run, train
+from imgsearch.training.captioner.measuring import Measuring, scored
+from imgsearch.training.captioner.recipe import CaptionerRecipe
+from imgsearch.training.captioner.sentences import (
+    Sentences,
+    speech_of,
+    spoken,
+    tokenized,
+)
+from imgsearch.training.checkpoint import CHECKPOINT
+from imgsearch.training.unfinished import METRICS, check_fingerprint
+from imgsearch.weights import filling
+
+ROOM = 64  # tokens of a sentence that a language model from nothing has room for, at most
+
+
+@dataclass
+class RunFolder:
+    """A run whose parts fit together, and the folder that holds its state.
+
+    `captioner` learns in place; `base` says what it started from.
+    """
+
+    name: str
+    folder: Path
+    ground: Ground
+    recipe: CaptionerRecipe
+    captioner: Captioner
+    sentences: Sentences
+    base: str
+    is_fresh: bool
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / METRICS
+
+    def check_fingerprint(self) -> None:
+        """The state in the folder, if any, is of this very run."""
+        decides = {
+            "recipe": asdict(self.recipe),
+            "start": self.base,
+            "languages": self.sentences.names,
+            "encoder": self.ground.encoder.identity,
+            **self.ground.sets.fingerprints,
+        }
+        check_fingerprint(self.folder, self.name, decides)
+
+    def events(self) -> Iterator[Event]:
+        """Embed, train, and write down what happens."""
+        self.check_fingerprint()
+        logs.truncate(self.metrics, self.folder / CHECKPOINT)
+        run = self._run()
+        began = self._began(run)
+        yield began
+        yield from self.ground.embed()
+        board = logs.tensorboard(self.folder / "tensorboard", began.goes_on_from or None)
+        for event in train(run, self._measuring(), is_fresh=self.is_fresh):
+            logs.append(self.metrics, event)
+            if board is not None:
+                board.write(_scalars(event), event.captions)
+            if isinstance(event, Evaluated) or event.step == event.steps:
+                curves.draw(self.metrics, self.folder / "curves.png")
+            yield event
+        if board is not None:
+            board.close()
+
+    def finish(self) -> Finished:
+        """Put the captioner, its card and its curves into the library."""
+        made = self.folder / "captioner"
+        target = self.ground.library.captioners_folder / self.name
+        save_captioner(self.captioner, made, half=True)
+        saved = captioning.load(str(made), device=str(self.ground.device))
+        validation, embeddings = self.ground.validation, self.ground.validation_embeddings
+        evaluated = [each for each in events.read(self.metrics) if isinstance(each, Evaluated)]
+        kept = evaluated[-1] if evaluated else None
+        if evaluated and self.recipe.keep == "best":
+            kept = max(evaluated, key=lambda each: each.quality)  # the first of equals
+        finished = Finished(
+            name=self.name,
+            folder=target,
+            languages=saved.languages,
+            prefix_length=saved.model.mapper_config.prefix_length,
+            kept=kept,
+            scores=()
+            if validation is None or embeddings is None
+            else scored(saved, validation, embeddings.whole(), self.sentences.names),
+            unreadable=self.ground.sets.unreadable,
+        )
+        card = Card(finished, saved, self.base, self.ground.sets.on_card, self.recipe)
+        (made / "MODEL_CARD.md").write_text(model_card(card), "utf-8")
+        logs.append(self.metrics, finished)
+        for name in (METRICS, "curves.png", "tensorboard"):
+            if (self.folder / name).exists():
+                (self.folder / name).replace(made / name)
+        target.parent.mkdir(exist_ok=True)
+        made.rename(target)
+        return finished
+
+    def _run(self) -> Run:
+        size = self.recipe.batch_size
+        assert size is not None, "resolve the recipe first"
+        batches = Batches(self.sentences, size, self.recipe.seed)
+        return Run(
+            self.captioner.model,
+            batches,
+            self.ground.learnt_embeddings,
+            self.recipe,
+            self.folder,
+            norm=self.captioner.trained_on.norm,
+        )
+
+    def _began(self, run: Run) -> Began:
+        seen = [each.captions for each in events.read(self.metrics) if isinstance(each, Stepped)]
+        ground, learnt = self.ground, self.ground.learnt
+        return Began(
+            name=self.name,
+            encoder=ground.encoder.name,
+            parameters=sum(each.numel() for each in self.captioner.model.parameters()),
+            learnt=sum(each.numel() for each in run.learnt.values()),
+            words=self.captioner.tokenizer.size,
+            photos=len(learnt),
+            validation=len(ground.validation or ()),
+            captions=self.sentences.counts,
+            pictures_without_text=learnt.unpaired.pictures,
+            texts_without_picture=learnt.unpaired.texts,
+            goes_on_from=max(seen, default=0),
+        )
+
+    def _measuring(self) -> Measuring | None:
+        validation, embeddings = self.ground.validation, self.ground.validation_embeddings
+        if validation is None or embeddings is None:
+            return None
+        speech, tokenizer = self.captioner.speech, self.captioner.tokenizer
+        names = [name for name in self.sentences.names if name in validation.languages]
+        if not names:
+            raise UsageError(
+                f"the validation photos have no sentence in {', '.join(self.sentences.names)}, "
+                f"only in {', '.join(validation.languages)}: give another --val or --language"
+            )
+        room = self.captioner.model.longest
+        sentences = tokenized(validation, names, tokenizer, speech, room)
+        assert self.recipe.precision != "auto", "resolve the recipe first"
+        return Measuring(
+            self.captioner, validation, sentences, embeddings.whole(), self.recipe.precision
+        )
+
+
+def open_run(
+    name: str, folder: Path, ground: Ground, recipe: CaptionerRecipe, start: str | None
+) -> RunFolder:
+    """A run in its folder, with everything chosen that nobody chose.
+
+    It begins with a mapper that has learnt nothing, or with the captioner `start`, whose shape and
+    words it keeps. Raises UsageError for what does not fit together.
+    """
+    torch.manual_seed(recipe.seed)
+    if start is None:
+        words = open_words(recipe.language_model, ground.learnt, ground.languages, folder)
+        captioner, sentences = _fresh(name, ground, recipe, words)
+        base = "nothing" if words.weights is None else f"GPT-2 ({recipe.language_model.source})"
+        has_weights = words.weights is not None
+    else:
+        captioner = _started(name, ground, start)
+        room = captioner.model.longest
+        sentences = tokenized(
+            ground.learnt, ground.languages, captioner.tokenizer, captioner.speech, room
+        )
+        base, has_weights = f"{start} ({captioner.identity[:12]})", True
+    recipe = recipe.resolved(
+        has_weights=has_weights,
+        captions=len(sentences),
+        precision=precision_on(ground.device),
+    )
+    return RunFolder(name, folder, ground, recipe, captioner, sentences, base, start is None)
+
+
+def _fresh(
+    name: str, ground: Ground, recipe: CaptionerRecipe, words: Words
+) -> tuple[Captioner, Sentences]:
+    """A captioner whose mapper has learnt nothing, and what it is to learn."""
+    tokenizer, mapper = words.tokenizer, recipe.mapper
+    languages = tuple(dict.fromkeys(spoken(each) for each in ground.languages))
+    speech = speech_of(tokenizer, languages)
+    room = ROOM if words.weights is None else words.weights[0].n_positions - mapper.prefix_length
+    if room < 1:
+        raise UsageError(
+            f"the language model has room for {words.weights and words.weights[0].n_positions} "
+            f"positions, and the prefix takes {mapper.prefix_length}: use a smaller --prefix-length"
+        )
+    sentences = tokenized(ground.learnt, ground.languages, tokenizer, speech, room)
+    longest = int(sentences.lengths.max())
+    speech = replace(speech, longest=longest)
+    config = _config(recipe, tokenizer.size, longest) if words.weights is None else words.weights[0]
+    model = ClipCap(
+        MapperConfig(
+            kind=mapper.kind,
+            embedding_dim=ground.encoder.dim,
+            prefix_length=mapper.prefix_length,
+            width=config.n_embd,
+            clip_length=mapper.clip_length,
+            layers=mapper.layers,
+            heads=mapper.heads,
+        ),
+        replace(config, dropout=recipe.language_model.dropout),
+    )
+    if words.weights is not None:
+        filling.fill(model.language_model, words.weights[1], recipe.language_model.source)
+    trained_on = TrainedOn((ground.encoder.name,), ground.encoder.identity, ground.encoder.dim)
+    captioner = Captioner(
+        model, tokenizer, speech, trained_on, name=name, identity="", device=str(ground.device)
+    )
+    return captioner, sentences
+
+
+def _config(recipe: CaptionerRecipe, words: int, longest: int) -> Gpt2Config:
+    """A language model from nothing, with room for the longest caption and a few words more."""
+    own = recipe.language_model
+    return Gpt2Config(
+        vocab_size=words,
+        n_positions=recipe.mapper.prefix_length + max(longest, ROOM),
+        n_embd=own.width,
+        n_layer=own.layers,
+        n_head=own.heads,
+    )
+
+
+def _started(name: str, ground: Ground, start: str) -> Captioner:
+    """A captioner that has learnt something, to learn more; under a new name."""
+    encoder = ground.encoder
+    found = captioning.load(
+        start, device=str(ground.device), captioners=ground.library.captioners_folder
+    )
+    found.check(encoder.name, encoder.identity, encoder.dim)
+    foreign = {spoken(each) for each in ground.languages} - set(found.languages)
+    if foreign:
+        raise UsageError(
+            f"{start} writes {', '.join(found.languages)} and cannot be taught "
+            f"{', '.join(sorted(foreign))}; choose with --language, or train one from nothing"
+        )
+    found.name = name
+    found.trained_on = replace(
+        found.trained_on, encoders=(encoder.name,), identity=encoder.identity
+    )
+    return found
+
+
+def _scalars(event: Stepped | Evaluated) -> Iterator[tuple[str, float]]:
+    """Every number that changes while a run goes on, by its tag in TensorBoard."""
+    if isinstance(event, Stepped):
+        for field in ("loss", "rate", "captions_per_second"):
+            yield f"stepped/{field}", getattr(event, field)
+        return
+    for name, loss in event.losses.items():
+        yield f"evaluated/{name}/loss", loss
+    for row in event.scores:
+        named = {f"bleu_{n}": score for n, score in enumerate(row.bleu, 1)}
+        for metric, value in {**named, "rouge_l": row.rouge_l, "cider": row.cider}.items():
+            yield f"evaluated/{row.language}/{metric}", value

@@ -1,0 +1,139 @@
+"""train_captioner(): pairs and an encoder become a captioner of that encoder's embeddings.
+
+Pairs go in, events come out, and at the end a folder in the library's `captioners/` that `caption
+--captioner NAME` takes. The state of an unfinished run lies in the library's
+`training-captioners/NAME/`; the same call goes on from it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from imgsearch.encoders import Encoder
+from imgsearch.errors import UsageError
+from imgsearch.library import Library
+from imgsearch.training.captioner import events
+from imgsearch.training.captioner.events import Event, Finished, Studied
+from imgsearch.training.captioner.ground import Ground, ground_of
+from imgsearch.training.captioner.recipe import CaptionerRecipe
+from imgsearch.training.captioner.run_folder import open_run
+from imgsearch.training.material import Material
+from imgsearch.training.unfinished import METRICS, NAMES, alone, clear
+
+EMBEDDINGS = "embeddings"
+
+
+def train_captioner(
+    library: Library,
+    material: Material,
+    *,
+    name: str,
+    encoder: str | Encoder = "builtin",
+    start: str | None = None,
+    recipe: CaptionerRecipe = CaptionerRecipe(),  # noqa: B008  # frozen
+    device: str = "auto",
+) -> Iterator[Event]:
+    """Train a captioner on pairs and put it into the library's `captioners/NAME`.
+
+    Yields `Began`, `Embedded` until every photo is, `Stepped` and `Evaluated` as they come, then
+    `Finished`. Stopping at any moment loses a minute or so: the same call goes on.
+
+    Raises UsageError for pairs, names and recipes that do not fit together, NoEncoderError when
+    `start` is a captioner of another encoder, DownloadError for weights that are nowhere, and
+    LibraryLockedError when another process is training under this name.
+    """
+    _check_name(library, name)
+    folder = _folder(library, name)
+    with alone(folder):
+        ground = ground_of(library, material, encoder, recipe, folder / EMBEDDINGS, device)
+        yield from _trained(name, folder, ground, recipe, start)
+        clear(folder)
+    shutil.rmtree(folder, ignore_errors=True)  # once the lock in it is given back
+
+
+def study_prefix_lengths(
+    library: Library,
+    material: Material,
+    prefix_lengths: Sequence[int],
+    *,
+    name: str,
+    encoder: str | Encoder = "builtin",
+    recipe: CaptionerRecipe = CaptionerRecipe(),  # noqa: B008  # frozen
+    device: str = "auto",
+) -> Iterator[Event]:
+    """Train one captioner for each prefix length, `NAME-k5`, `NAME-k10` and so on.
+
+    The photos are embedded once. Yields the events of each in turn and a `Studied` at the end;
+    interrupted, the same call goes on with the captioner that was under way. Raises as
+    `train_captioner`.
+    """
+    lengths = sorted(set(prefix_lengths))
+    recipes = [replace(recipe, mapper=replace(recipe.mapper, prefix_length=k)) for k in lengths]
+    names = [f"{name}-k{k}" for k in lengths]
+    folder = _folder(library, name)
+    finished: list[Finished] = []
+    with alone(folder):
+        done = folder / "done"
+        if not done.exists():
+            for each in names:
+                _check_name(library, each)
+        ground = ground_of(library, material, encoder, recipe, folder / EMBEDDINGS, device)
+        done.mkdir(exist_ok=True)
+        for each, own in zip(names, recipes, strict=True):
+            if not (done / each).exists():
+                run = folder / each
+                run.mkdir(exist_ok=True)
+                _check_name(library, each)
+                yield from _trained(each, run, ground, own, None)
+                (done / each).touch()
+            finished.append(_finished(library, each))
+        clear(folder)
+    shutil.rmtree(folder, ignore_errors=True)
+    yield Studied(tuple(finished))
+
+
+def forget(library: Library, name: str) -> None:
+    """Drop the state of an unfinished run, so that the next one under this name begins anew.
+
+    Raises UsageError for what cannot be a name, LibraryLockedError when the run is going on.
+    """
+    _check_name(library, name)
+    folder = _folder(library, name)
+    if folder.exists():
+        with alone(folder):
+            clear(folder)
+
+
+def _trained(
+    name: str, folder: Path, ground: Ground, recipe: CaptionerRecipe, start: str | None
+) -> Iterator[Event]:
+    run = open_run(name, folder, ground, recipe, start)
+    yield from run.events()
+    yield run.finish()
+
+
+def _finished(library: Library, name: str) -> Finished:
+    """How a captioner of this library was measured when it was finished."""
+    told = events.read(library.captioners_folder / name / METRICS)
+    return next(each for each in told if isinstance(each, Finished))
+
+
+def _folder(library: Library, name: str) -> Path:
+    return library.path / "training-captioners" / name
+
+
+def _check_name(library: Library, name: str) -> None:
+    if not NAMES.fullmatch(name) or name == "builtin":
+        raise UsageError(
+            f"{name!r} cannot be the name of a captioner: letters, digits, '.', '_', '+' and '-', "
+            "and not 'builtin' alone; for example --name flowers-v2"
+        )
+    folder = library.captioners_folder / name
+    if folder.exists():
+        raise UsageError(
+            f"there is a captioner {name!r} in {folder} already; use another --name, "
+            f"or start from it: --start {name}"
+        )
