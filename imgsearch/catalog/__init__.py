@@ -11,6 +11,7 @@ transaction, which is what makes a killed run harmless.
     rows.py        the plain values that come out
     paths.py       paths in and out of columns, also those that are not text
     queries.py     Catalog
+    encoders.py    encoders, which of them answer, and generations
     embeddings.py  stored embeddings as arrays
     captions.py    captions of photos
     full_text.py   words of captions and file names, in FTS5
@@ -24,6 +25,7 @@ transaction, which is what makes a killed run harmless.
 """
 
 from imgsearch.catalog import audit, facts, footprint
+from imgsearch.catalog.embeddings import Ids
 from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.revisions import HEAD, is_up_to_date, upgrade
 from imgsearch.catalog.rows import (
@@ -52,6 +54,7 @@ __all__ = [
     "FilePlace",
     "FileRow",
     "GenerationRow",
+    "Ids",
     "PhotoFacts",
     "PhotoRow",
     "RunRow",

@@ -8,16 +8,14 @@ reach SQL, because SQLite bounds the number of constants in a statement.
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Engine, Row, func, select
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Engine, func, select
 
-from imgsearch.catalog import captions, comparing, embeddings, full_text
+from imgsearch.catalog import captions, comparing, embeddings, encoders, full_text
 from imgsearch.catalog.comparing import at_or_under
 from imgsearch.catalog.connection import IMMEDIATE, open_engine, pieces
-from imgsearch.catalog.embeddings import Ids, dim_of
+from imgsearch.catalog.embeddings import Ids
 from imgsearch.catalog.paths import name_of
 from imgsearch.catalog.rows import (
     SOURCES,
@@ -31,18 +29,10 @@ from imgsearch.catalog.rows import (
     Source,
     WordMatch,
 )
-from imgsearch.catalog.tables import (
-    ActiveEncoder,
-    Embedding,
-    EncoderEntry,
-    File,
-    Generation,
-    Run,
-    TextEmbedding,
-)
+from imgsearch.catalog.tables import Embedding, EncoderEntry, File, Run
 from imgsearch.catalog.writing import Writer
 from imgsearch.errors import LibraryError
-from imgsearch.vectors import Vectors, from_bytes, to_bytes
+from imgsearch.vectors import Vectors
 from imgsearch.words import Term
 
 
@@ -67,7 +57,7 @@ class Catalog:
 
     def encoders(self) -> list[EncoderRow]:
         """All encoders a run was told to use, oldest first; one may have no embeddings yet."""
-        return self._encoders()
+        return encoders.rows(self.engine)
 
     def encoder_named(self, name: str) -> EncoderRow | None:
         """The encoder of that name (the newest of several), or the only one of that family.
@@ -83,7 +73,7 @@ class Catalog:
 
     def encoder_with_identity(self, identity: str) -> EncoderRow | None:
         """The encoder of that identity."""
-        rows = self._encoders(EncoderEntry.identity == identity)
+        rows = encoders.rows(self.engine, EncoderEntry.identity == identity)
         return rows[0] if rows else None
 
     def active_encoder(self, language: str) -> EncoderRow | None:
@@ -92,19 +82,7 @@ class Catalog:
 
     def active_encoders(self) -> dict[str, EncoderRow]:
         """Language -> encoder, in the order of the languages' names."""
-        statement = (
-            select(ActiveEncoder.language, *EncoderEntry.__table__.columns)
-            .join(EncoderEntry, EncoderEntry.id == ActiveEncoder.encoder_id)
-            .order_by(ActiveEncoder.language)
-        )
-        with self.engine.connect() as connection:
-            return {row.language: _encoder_row(row) for row in connection.execute(statement)}
-
-    def _encoders(self, *where: ColumnElement[bool]) -> list[EncoderRow]:
-        columns = EncoderEntry.__table__.columns
-        statement = select(*columns).where(*where).order_by(columns.id)
-        with self.engine.connect() as connection:
-            return [_encoder_row(row) for row in connection.execute(statement)]
+        return encoders.answering(self.engine)
 
     # Generations
 
@@ -117,20 +95,7 @@ class Catalog:
         self, encoder_id: int | None = None, *, only_current: bool = False
     ) -> list[GenerationRow]:
         """Generations, oldest first; of all encoders when none is named."""
-        statement = select(
-            Generation.id,
-            Generation.encoder_id,
-            Generation.folder,
-            Generation.kind,
-            Generation.count,
-            Generation.last_embedding_id,
-        ).order_by(Generation.id)
-        if encoder_id is not None:
-            statement = statement.where(Generation.encoder_id == encoder_id)
-        if only_current:
-            statement = statement.where(Generation.is_current)
-        with self.engine.connect() as connection:
-            return [GenerationRow(*row) for row in connection.execute(statement)]
+        return encoders.generations(self.engine, encoder_id, only_current)
 
     # Embeddings
 
@@ -277,30 +242,13 @@ class Catalog:
 
     def cached_text(self, encoder_id: int, templates_key: str, text: str) -> Vectors | None:
         """The vector (d,) that `cache_text` kept."""
-        with self.engine.connect() as connection:
-            vector = connection.execute(
-                select(TextEmbedding.vector).where(
-                    TextEmbedding.encoder_id == encoder_id,
-                    TextEmbedding.templates_key == templates_key,
-                    TextEmbedding.text == text,
-                )
-            ).scalar()
-            dim = 0 if vector is None else dim_of(connection, encoder_id)
-        return None if vector is None else from_bytes([vector], dim)[0]
+        return embeddings.of_text(self.engine, encoder_id, templates_key, text)
 
     def cache_text(self, encoder_id: int, templates_key: str, text: str, vector: Vectors) -> None:
         """Keep a text's vector (d,). A library that cannot be written keeps none, silently."""
-        row = {
-            "encoder_id": encoder_id,
-            "templates_key": templates_key,
-            "text": text,
-            "vector": to_bytes(vector),
-        }
         # A search must work in a library on a read-only disk, and while another process writes.
         with contextlib.suppress(LibraryError), self.write() as writer:
-            is_known = select(EncoderEntry.id).where(EncoderEntry.id == encoder_id)
-            if writer.connection.execute(is_known).scalar() is not None:  # else dropped just now
-                writer.connection.execute(insert(TextEmbedding).on_conflict_do_nothing(), row)
+            embeddings.keep_text(writer.connection, encoder_id, templates_key, text, vector)
 
     def last_run(self) -> RunRow | None:
         """The newest run of any verb."""
@@ -311,7 +259,3 @@ class Catalog:
         if row is None:
             return None
         return RunRow(row.verb, row.pid, row.started_at, row.finished_at, row.outcome)
-
-
-def _encoder_row(row: Row[Any]) -> EncoderRow:
-    return EncoderRow(row.id, row.identity, row.name, row.dim, tuple(row.languages), row.source)

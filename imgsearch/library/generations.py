@@ -12,8 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imgsearch.catalog import EncoderRow, GenerationRow
-from imgsearch.catalog.queries import Ids
+from imgsearch.catalog import EncoderRow, GenerationRow, Ids
 from imgsearch.errors import NoEncoderError
 from imgsearch.library.place import Library
 
