@@ -65,6 +65,23 @@ def test_status_counts_photos_files_encoders_and_bytes(library: Library, photos:
     assert counted.items() <= found.last_run.outcome.items()
 
 
+def test_status_counts_captions_of_live_photos_by_language_and_source(library: Library) -> None:
+    assert status(library).captions == {}
+    ids = {
+        path.name: photo_id for photo_id, path in library.catalog.live_paths([1, 2, 3, 4]).items()
+    }
+    gone = ({1, 2, 3, 4} - set(ids.values())).pop()
+    with library.catalog.write() as writer:
+        writer.add_captions(ids["blue.png"], ["a blue square", "all blue"], "en", "user")
+        writer.add_captions(gone, ["it was green"], "en", "sidecar")
+        captioner_id = writer.add_captioner("builtin/1", "of those weights")
+        writer.put_generated_captions(captioner_id, "zh", [(ids["blue.png"], "蓝色。", -1.0)])
+    assert status(library).captions == {
+        "en": {"user": 2, "sidecar": 0, "generated": 0},
+        "zh": {"user": 0, "sidecar": 0, "generated": 1},
+    }
+
+
 def test_status_is_ready_for_json(library: Library, photos: Path) -> None:
     plain = json.loads(json.dumps(status(library).as_dict()))
     assert plain["roots"] == [str(photos)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def status_page(status: Status) -> RenderableType:
-    """Photos and files by state, roots, sizes and the last run; below, the encoders."""
+    """Photos and files by state, captions, roots, sizes and the last run; below, the encoders."""
     sizes = {part: size for part, size in status.size_bytes.items() if size}
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim")
@@ -26,6 +26,9 @@ def status_page(status: Status) -> RenderableType:
     grid.add_row("library", Text(shown(status.path)))
     grid.add_row("photos", _listed(status.photos))
     grid.add_row("files", _listed(status.files))
+    for number, (language, sources) in enumerate(status.captions.items()):
+        there = {source: count for source, count in sources.items() if count}
+        grid.add_row("" if number else "captions", f"{language}: {_listed(there)}")
     for number, root in enumerate(status.roots):
         grid.add_row("" if number else "folders", Text(shown(root)))
     parts = ", ".join(f"{part} {readable_size(size)}" for part, size in sizes.items())

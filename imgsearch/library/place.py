@@ -39,7 +39,8 @@ README = f"""{MARKER}
 This folder holds what imgsearch knows about your photos; the photos themselves are elsewhere and
 are never changed. `library.db` is the truth (SQLite). `generations/` is built from it and may be
 deleted at any time: `imgsearch rebuild` makes it anew. `models/` holds copies of the encoders the
-library depends on, `backups/` copies of `library.db` from before upgrades.
+library depends on, `captioners/` those that were trained here, `backups/` copies of `library.db`
+from before upgrades.
 
 `imgsearch status` says what is inside; `imgsearch doctor` checks it. To remove the library, delete
 this folder.

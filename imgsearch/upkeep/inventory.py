@@ -50,13 +50,15 @@ class LastRun:
 
 @dataclass(frozen=True)
 class Status:
-    """What a library holds: photos (live, missing), files (and skipped), encoders, sizes."""
+    """What a library holds: photos (live, missing), files (and skipped), captions of live photos by
+    language and source, encoders, sizes."""
 
     path: Path
     revision: str
     roots: tuple[Path, ...]
     photos: dict[str, int]
     files: dict[str, int]
+    captions: dict[str, dict[str, int]]
     encoders: tuple[EncoderStatus, ...]
     size_bytes: dict[str, int]
     last_run: LastRun | None
@@ -89,11 +91,13 @@ def status(library: Library) -> Status:
         roots=tuple(catalog.roots()),
         photos={"live": counts.live_photos, "missing": counts.missing_photos},
         files=counts.files,
+        captions=audit.caption_counts(catalog),
         encoders=tuple(encoders),
         size_bytes={
             "catalog": sum(_size_bytes(path) for path in library.path.glob("library.db*")),
             "generations": _size_bytes(library.generations_folder),
             "models": _size_bytes(library.models_folder),
+            "captioners": _size_bytes(library.captioners_folder),
             "backups": _size_bytes(library.backups_folder),
         },
         last_run=_last_run(library),
