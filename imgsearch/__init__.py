@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from imgsearch.training import Material as Material
     from imgsearch.training import Recipe as Recipe
     from imgsearch.training import finetune as finetune
+    from imgsearch.training.captioner import CaptionerRecipe as CaptionerRecipe
+    from imgsearch.training.captioner import train_captioner as train_captioner
     from imgsearch.upkeep import Status as Status
     from imgsearch.upkeep import doctor as doctor
     from imgsearch.upkeep import status as status
@@ -94,6 +96,10 @@ _HOMES = {
         "Recipe": "Recipe",
         "finetune": "finetune",
     },
+    "training.captioner": {
+        "CaptionerRecipe": "CaptionerRecipe",
+        "train_captioner": "train_captioner",
+    },
     "upkeep": {"Status": "Status", "doctor": "doctor", "status": "status"},
 }
 _WHERE = {
@@ -102,6 +108,7 @@ _WHERE = {
 
 __all__ = [
     "Added",
+    "CaptionerRecipe",
     "Encoder",
     "Filters",
     "FromScratch",
@@ -140,6 +147,7 @@ __all__ = [
     "search",
     "status",
     "switch",
+    "train_captioner",
 ]
 
 

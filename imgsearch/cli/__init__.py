@@ -9,7 +9,7 @@ turns errors into a red line and an exit code is `Commands`.
     upkeep.py     status, doctor, switch, rollback, prune
     rebuilding.py rebuild
     encoders.py   encoders       evaluating.py   eval, score
-    finetune.py   finetune
+    finetune.py   finetune       train_captioner.py train-captioner
 """
 
 import os
@@ -17,7 +17,16 @@ import sys
 import traceback
 import warnings
 
-from imgsearch.cli import encoders, evaluating, finetune, index, rebuilding, search, upkeep
+from imgsearch.cli import (
+    encoders,
+    evaluating,
+    finetune,
+    index,
+    rebuilding,
+    search,
+    train_captioner,
+    upkeep,
+)
 from imgsearch.cli.frame import app
 
 __all__ = ["app", "main"]
@@ -32,6 +41,7 @@ app.command("encoders")(encoders.encoders)
 app.command("eval")(evaluating.evaluate)
 app.command("score")(evaluating.score)
 app.command("finetune")(finetune.finetune)
+app.command("train-captioner")(train_captioner.train_captioner)
 app.command("rebuild")(rebuilding.rebuild)
 app.command("switch")(upkeep.switch)
 app.command("rollback")(upkeep.rollback)

@@ -108,7 +108,7 @@ def finetune(
         largest_guard_loss=guard_loss,
         seed=seed,
     )
-    material = Material(pairs or None, _held_out(val), guard)
+    material = Material(pairs or None, held_out(val), guard)
     is_first = os.environ.get("RANK", "0") == "0"  # torchrun numbers its processes
     is_quiet = quiet or frame.settings(context).is_quiet or not is_first
     with open_library(frame.library_path(context, library)) as opened:
@@ -143,7 +143,7 @@ def _told(event: Event, *, is_json: bool) -> Finished | None:
     return event if isinstance(event, Finished) else None
 
 
-def _held_out(given: str) -> float | int | list[Path]:
+def held_out(given: str) -> float | int | list[Path]:
     """`--val`: a share, a number of photos, or a path."""
     try:
         return float(given) if "." in given else int(given)

@@ -17,7 +17,7 @@ LOSS = "The loss"
 MEASURING = "How it is measured"
 
 
-def _option(name: str, metavar: str | None, panel: str, text: str, **limits: Any) -> Any:
+def option(name: str, metavar: str | None, panel: str, text: str, **limits: Any) -> Any:
     """An option in a group of the help."""
     return typer.Option(name, metavar=metavar, help=text, rich_help_panel=panel, **limits)
 
@@ -37,10 +37,10 @@ Pairs = Annotated[
 Name = Annotated[
     str, typer.Option("--name", metavar="NAME", help="What the new encoder is called.")
 ]
-Start = Annotated[str, _option("--start", "ENCODER", START, "The encoder to improve.")]
+Start = Annotated[str, option("--start", "ENCODER", START, "The encoder to improve.")]
 FromScratch = Annotated[
     str | None,
-    _option(
+    option(
         "--from-scratch",
         "ARCHITECTURE",
         START,
@@ -49,10 +49,10 @@ FromScratch = Annotated[
         show_default=False,
     ),
 ]
-Freeze = Annotated[str, _option("--freeze", "TOWER", START, "image, text or none.")]
+Freeze = Annotated[str, option("--freeze", "TOWER", START, "image, text or none.")]
 TwoStage = Annotated[
     float,
-    _option(
+    option(
         "--two-stage",
         "SHARE",
         START,
@@ -63,14 +63,14 @@ TwoStage = Annotated[
     ),
 ]
 Epochs = Annotated[
-    float, _option("--epochs", "N", LEARNING, "How often each photo is seen.", min=0.01)
+    float, option("--epochs", "N", LEARNING, "How often each photo is seen.", min=0.01)
 ]
 BatchSize = Annotated[
-    int, _option("--batch-size", "N", LEARNING, "Photos contrasted with one another.", min=2)
+    int, option("--batch-size", "N", LEARNING, "Photos contrasted with one another.", min=2)
 ]
 MicroBatch = Annotated[
     int | None,
-    _option(
+    option(
         "--micro-batch",
         "N",
         LEARNING,
@@ -81,11 +81,11 @@ MicroBatch = Annotated[
     ),
 ]
 GradientCheckpointing = Annotated[
-    bool, _option("--gradient-checkpointing", None, LEARNING, "Less memory, more time.")
+    bool, option("--gradient-checkpointing", None, LEARNING, "Less memory, more time.")
 ]
 LearningRate = Annotated[
     float | None,
-    _option(
+    option(
         "--learning-rate",
         "RATE",
         LEARNING,
@@ -96,37 +96,35 @@ LearningRate = Annotated[
 ]
 ImageRate = Annotated[
     float | None,
-    _option(
+    option(
         "--image-rate", "RATE", LEARNING, "Of the image tower alone.", min=0, show_default=False
     ),
 ]
 TextRate = Annotated[
     float | None,
-    _option("--text-rate", "RATE", LEARNING, "Of the text tower alone.", min=0, show_default=False),
+    option("--text-rate", "RATE", LEARNING, "Of the text tower alone.", min=0, show_default=False),
 ]
 HeadRate = Annotated[
     float | None,
-    _option(
-        "--head-rate", "RATE", LEARNING, "Of the projections alone.", min=0, show_default=False
-    ),
+    option("--head-rate", "RATE", LEARNING, "Of the projections alone.", min=0, show_default=False),
 ]
 WeightDecay = Annotated[
     float,
-    _option("--weight-decay", "X", LEARNING, "On matrices; never on norms and biases.", min=0),
+    option("--weight-decay", "X", LEARNING, "On matrices; never on norms and biases.", min=0),
 ]
 HeadDecay = Annotated[
     float | None,
-    _option("--head-decay", "X", LEARNING, "Of the projections alone.", min=0, show_default=False),
+    option("--head-decay", "X", LEARNING, "Of the projections alone.", min=0, show_default=False),
 ]
 Schedule = Annotated[
-    str, _option("--schedule", "SHAPE", LEARNING, "cosine, linear, constant or plateau.")
+    str, option("--schedule", "SHAPE", LEARNING, "cosine, linear, constant or plateau.")
 ]
 Warmup = Annotated[
-    float, _option("--warmup", "SHARE", LEARNING, "Of the run, while the rate rises.", min=0, max=1)
+    float, option("--warmup", "SHARE", LEARNING, "Of the run, while the rate rises.", min=0, max=1)
 ]
 PlateauPatience = Annotated[
     int,
-    _option(
+    option(
         "--plateau-patience",
         "N",
         LEARNING,
@@ -135,12 +133,12 @@ PlateauPatience = Annotated[
     ),
 ]
 PlateauFactor = Annotated[
-    float, _option("--plateau-factor", "X", LEARNING, "What it is multiplied by.", min=0, max=1)
+    float, option("--plateau-factor", "X", LEARNING, "What it is multiplied by.", min=0, max=1)
 ]
-Precision = Annotated[str, _option("--precision", "TYPE", LEARNING, "auto, fp32, bf16 or fp16.")]
+Precision = Annotated[str, option("--precision", "TYPE", LEARNING, "auto, fp32, bf16 or fp16.")]
 SmallestCrop = Annotated[
     float,
-    _option(
+    option(
         "--smallest-crop",
         "SHARE",
         LEARNING,
@@ -151,13 +149,13 @@ SmallestCrop = Annotated[
 ]
 CutMix = Annotated[
     float,
-    _option(
+    option(
         "--cut-mix", "SHARE", LEARNING, "Of the batches, with photos mixed in pairs.", min=0, max=1
     ),
 ]
 TokenDrop = Annotated[
     float,
-    _option(
+    option(
         "--token-drop",
         "SHARE",
         LEARNING,
@@ -166,10 +164,10 @@ TokenDrop = Annotated[
         max=1,
     ),
 ]
-Seed = Annotated[int, _option("--seed", "N", LEARNING, "Another seed, another order.")]
+Seed = Annotated[int, option("--seed", "N", LEARNING, "Another seed, another order.")]
 Loss = Annotated[
     str,
-    _option(
+    option(
         "--loss",
         "LOSS",
         LOSS,
@@ -177,11 +175,11 @@ Loss = Annotated[
     ),
 ]
 Temperature = Annotated[
-    float, _option("--temperature", "T", LOSS, "Of the soft losses.", min=0.0001)
+    float, option("--temperature", "T", LOSS, "Of the soft losses.", min=0.0001)
 ]
 TargetTemperature = Annotated[
     float | None,
-    _option(
+    option(
         "--target-temperature",
         "T",
         LOSS,
@@ -191,14 +189,14 @@ TargetTemperature = Annotated[
     ),
 ]
 NormalizeEmbeddings = Annotated[
-    bool, _option("--normalize-embeddings", None, LOSS, "Soft losses on rows of unit length.")
+    bool, option("--normalize-embeddings", None, LOSS, "Soft losses on rows of unit length.")
 ]
 DetachTargets = Annotated[
-    bool, _option("--detach-targets", None, LOSS, "Soft losses whose targets are constants.")
+    bool, option("--detach-targets", None, LOSS, "Soft losses whose targets are constants.")
 ]
 Val = Annotated[
     str,
-    _option(
+    option(
         "--val",
         "PAIRS|SHARE",
         MEASURING,
@@ -207,7 +205,7 @@ Val = Annotated[
 ]
 Guard = Annotated[
     list[Path] | None,
-    _option(
+    option(
         "--guard",
         "PAIRS",
         MEASURING,
@@ -218,15 +216,15 @@ Guard = Annotated[
 ]
 GuardLoss = Annotated[
     float,
-    _option(
+    option(
         "--guard-loss", "SHARE", MEASURING, "How much mean recall the guard may lose.", min=0, max=1
     ),
 ]
 Evaluations = Annotated[
-    float, _option("--evaluations", "N", MEASURING, "An epoch; 0: only before and after.", min=0)
+    float, option("--evaluations", "N", MEASURING, "An epoch; 0: only before and after.", min=0)
 ]
 Keep = Annotated[
-    str, _option("--keep", "WHICH", MEASURING, "best or last: the weights that come out.")
+    str, option("--keep", "WHICH", MEASURING, "best or last: the weights that come out.")
 ]
 
 Restart = Annotated[

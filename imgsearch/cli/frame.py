@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
 
 INTERRUPTED = 130
-WRITING = ("index", "rebuild", "finetune")  # commands that go on where they were
+# Commands that go on where they were.
+WRITING = ("index", "rebuild", "finetune", "train-captioner")
 
 
 def expanded(path: str) -> Path:

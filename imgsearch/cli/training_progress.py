@@ -1,9 +1,10 @@
-"""The bar of a training run, on stderr: photos, rate, loss, time left; a line for every
+"""The bar of a training run, on stderr: how much was seen, rate, loss, time left; a line for every
 evaluation."""
 
 from __future__ import annotations
 
 import sys
+from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -12,10 +13,13 @@ from imgsearch.display.finetuning import began_lines, evaluated_line
 from imgsearch.training.events import Began, Evaluated, Event, Stepped
 
 
-class TrainingProgress:
-    """A context manager; `show` draws what the run tells."""
+class TrainingBar:
+    """A context manager; what runs have in common, whatever they train.
 
-    def __init__(self, *, is_quiet: bool) -> None:
+    `before` is what happens until the first step.
+    """
+
+    def __init__(self, before: str, *, is_quiet: bool) -> None:
         self._stderr = frame.stderr()
         self._is_quiet = is_quiet
         self._is_training = False
@@ -30,33 +34,53 @@ class TrainingProgress:
             transient=True,
             disable=is_quiet or not sys.stderr.isatty(),
         )
-        self._task = self._bar.add_task("measuring before", total=None, rate="", loss="")
+        self._task = self._bar.add_task(before, total=None, rate="", loss="")
 
-    def __enter__(self) -> TrainingProgress:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
     def __exit__(self, *_raised: object) -> None:
         self._bar.stop()
 
+    def say(self, *lines: str) -> None:
+        """Print above the bar."""
+        for line in [] if self._is_quiet else lines:
+            self._stderr.print(line)
+
+    def prepare(self, what: str, done: int, total: int) -> None:
+        """Something goes on before the training."""
+        self._is_training = False
+        self._bar.update(self._task, description=what, total=total, completed=done)
+
+    def step(self, done: int, total: int, rate: str, loss: float) -> None:
+        """The training has come so far."""
+        if not self._is_training:  # the pace so far is that of measuring, or of another run
+            self._bar.reset(self._task, total=total, completed=done)
+            self._is_training = True
+        self._bar.update(
+            self._task,
+            description="training",
+            total=total,
+            completed=done,
+            rate=rate,
+            loss=f"loss {loss:.3f}",
+        )
+
+
+class TrainingProgress(TrainingBar):
+    """Of an encoder; `show` draws what the run tells."""
+
+    def __init__(self, *, is_quiet: bool) -> None:
+        super().__init__("measuring before", is_quiet=is_quiet)
+
     def show(self, event: Event) -> None:
         """Move the bar, or say how good the encoder is by now."""
         if isinstance(event, Began):
-            for line in [] if self._is_quiet else began_lines(event):
-                self._stderr.print(line)
+            self.say(*began_lines(event))
         elif isinstance(event, Stepped):
-            if not self._is_training:  # the pace so far is that of measuring, or of another run
-                self._bar.reset(self._task, total=event.total, completed=event.photos)
-                self._is_training = True
-            self._bar.update(
-                self._task,
-                description="training",
-                total=event.total,
-                completed=event.photos,
-                rate=f"{event.photos_per_second:,.0f} photos/s",
-                loss=f"loss {event.loss:.3f}",
-            )
+            rate = f"{event.photos_per_second:,.0f} photos/s"
+            self.step(event.photos, event.total, rate, event.loss)
         elif isinstance(event, Evaluated):
             self._bar.update(self._task, description="training")
-            if not self._is_quiet:
-                self._stderr.print(evaluated_line(event))
+            self.say(evaluated_line(event))

@@ -37,7 +37,7 @@ def finished_page(finished: Finished, next_command: str) -> RenderableType:
     ):
         if before:
             parts.append(before_after_table(title, before, after))
-    parts += _unreadable(finished.unreadable)
+    parts += unreadable_lines(finished.unreadable)
     parts.append(Text(f"{shown(finished.name)} is in {shown(str(finished.folder))}"))
     if finished.is_proposed:
         parts.append(Text(f"put it to work: {next_command}", style="green"))
@@ -49,7 +49,7 @@ def finished_page(finished: Finished, next_command: str) -> RenderableType:
     return Group(*parts)
 
 
-def _unreadable(reasons: Sequence[str]) -> list[Text]:
+def unreadable_lines(reasons: Sequence[str]) -> list[Text]:
     """The first few photos that could not be read, and how many more there are."""
     lines = [f"left out: {shown(reason)}" for reason in reasons[:NAMED]]
     if len(reasons) > NAMED:

@@ -12,6 +12,7 @@ from pathlib import Path
 from imgsearch.library import Library
 from imgsearch.pairs import LabelledPhotos
 from imgsearch.training import curves, encoder_folder, logs
+from imgsearch.training.checkpoint import CHECKPOINT
 from imgsearch.training.events import Began, Evaluated, Event, Finished, Stepped, score_of
 from imgsearch.training.loop import train
 from imgsearch.training.material import Pairs, Sets, texts_by_language
@@ -48,7 +49,8 @@ class RunFolder:
         """The state in the folder, if any, is of this very run."""
         recipe = {key: value for key, value in asdict(self.recipe).items() if key not in FREE}
         decides = {"recipe": recipe, "start": self.base, **self.sets.fingerprints}
-        check_fingerprint(self.folder, self.name, decides)
+        is_begun = (self.folder / CHECKPOINT).exists()
+        check_fingerprint(self.folder, self.name, decides, is_begun=is_begun)
 
     def began(self) -> Began:
         """What the run works with."""
@@ -78,7 +80,7 @@ class RunFolder:
         board = None
         self.squares = learnt.squares
         if ranks.is_first:
-            logs.truncate(self.metrics, self.folder / "checkpoint.pt")
+            logs.truncate(self.metrics, self.folder / CHECKPOINT)
             began = self.began()
             board = logs.tensorboard(self.folder / "tensorboard", began.goes_on_from or None)
             yield began

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from imgsearch.errors import UsageError
 from imgsearch.library.lock import Lock
-from imgsearch.training.checkpoint import CHECKPOINT
 
 LOCK = "run.lock"
 METRICS = "metrics.jsonl"
@@ -40,17 +39,16 @@ def clear(folder: Path) -> None:
             each.unlink()
 
 
-def check_fingerprint(folder: Path, name: str, decides: Mapping[str, object]) -> None:
-    """The state in the folder, if any, is of a run that the same things decide; write them down.
+def check_fingerprint(
+    folder: Path, name: str, decides: Mapping[str, object], *, is_begun: bool
+) -> None:
+    """What is in the folder of a run that is begun was decided by the same; write it down.
 
-    Raises UsageError, naming what differs. Without a checkpoint nothing of a run is there to go on
-    from, and its metrics are forgotten.
+    Raises UsageError, naming what differs.
     """
     file = folder / "run.json"
     found = json.loads(json.dumps(decides, default=str))
-    if not (folder / CHECKPOINT).exists():
-        (folder / METRICS).unlink(missing_ok=True)
-    else:
+    if is_begun:
         began = json.loads(file.read_text("utf-8"))
         others = [key for key in {**began, **found} if began.get(key) != found.get(key)]
         if others:

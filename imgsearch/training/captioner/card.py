@@ -23,6 +23,7 @@ UNITS = {
     "warmup": "steps",
     "evaluations": "an epoch",
     "noise": "of an embedding's length, on average",
+    "mix": "of another photo's embedding, at most",
     "batch size": "captions a step",
 }
 UNUSED_BY_MLP = ("mapper, clip length", "mapper, layers", "mapper, heads")

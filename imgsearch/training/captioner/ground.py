@@ -91,6 +91,12 @@ def ground_of(
     if sets.validation is not None:
         validation = readable(_fewer(_captioned(sets.validation)), unreadable)
     sets = replace(sets, learnt=learnt, validation=validation, unreadable=tuple(unreadable))
+    languages = languages_of(learnt, recipe.languages)
+    if validation is not None and not set(languages) & set(validation.languages):
+        raise UsageError(
+            f"the validation photos have no sentence in {', '.join(languages)}, only in "
+            f"{', '.join(validation.languages)}: give another --val or --language"
+        )
     found = library.load_encoder(encoder, device) if isinstance(encoder, str) else encoder
     towers = _towers(library, found, device) if recipe.views else None
     where = devices.choose(device)
@@ -103,7 +109,7 @@ def ground_of(
         sets=sets,
         learnt=learnt,
         validation=validation,
-        languages=languages_of(learnt, recipe.languages),
+        languages=languages,
         looking=looking,
         folder=folder,
         device=where,

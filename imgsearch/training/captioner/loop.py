@@ -102,6 +102,7 @@ class Run:
         batch = self.batches.at(step)
         vectors = torch.from_numpy(self._looked_at(step, batch.photos)).to(self.device)
         vectors = turned(vectors, self.recipe.noise, chance_of(self.recipe.seed, step, "noise"))
+        vectors = mixed(vectors, self.recipe.mix, chance_of(self.recipe.seed, step, "mix"))
         dtype = compute_type(self.recipe.precision, self.device)
         devices = [self.device] if self.device.type == "cuda" else []
         with (
@@ -188,6 +189,18 @@ def turned(vectors: Tensor, noise: float, chance: torch.Generator) -> Tensor:
     length = 2 * noise * torch.rand(len(vectors), 1, generator=chance)
     moved = vectors + (length * direction).to(vectors.device)
     return nn.functional.normalize(moved, dim=-1)
+
+
+def mixed(vectors: Tensor, mix: float, chance: torch.Generator) -> Tensor:
+    """Unit rows (b, d), each with some of another's in it, and of length 1 again.
+
+    How much is even between none and the share `mix`.
+    """
+    if not mix:
+        return vectors
+    share = (mix * torch.rand(len(vectors), 1, generator=chance)).to(vectors.device)
+    others = torch.randperm(len(vectors), generator=chance).to(vectors.device)
+    return nn.functional.normalize((1 - share) * vectors + share * vectors[others], dim=-1)
 
 
 def train(run: Run, measure: Measure | None, *, is_fresh: bool) -> Iterator[Stepped | Evaluated]:

@@ -74,9 +74,10 @@ class CaptionerRecipe:
     `languages` are sets of sentences (`en`, `zh`, `zh_translated`); without any, all of the pairs
     but those of another kind, with an underscore in the name. A step sees `batch_size` captions,
     each with one of `views` random views of its photo or the whole of it, whose embedding is turned
-    by noise of the relative length `noise` on average. The rate rises over `warmup` steps, then
-    falls to zero. `keep="best"` is the state whose captions have the best CIDEr on the validation
-    photos, a mean over languages.
+    by noise of the relative length `noise` on average and mixed with another photo's, of which it
+    becomes up to the share `mix`. The rate rises over `warmup` steps, then falls to zero.
+    `keep="best"` is the state whose captions have the best CIDEr on the validation photos, a mean
+    over languages.
     """
 
     mapper: Mapper = Mapper()
@@ -85,6 +86,7 @@ class CaptionerRecipe:
     views: int = 0
     smallest_crop: float = 0.5
     noise: float = 0.0
+    mix: float = 0.0
     epochs: float = 10.0
     batch_size: int | None = None
     learning_rate: float | None = None

@@ -77,7 +77,8 @@ class RunFolder:
             "encoder": self.ground.encoder.identity,
             **self.ground.sets.fingerprints,
         }
-        check_fingerprint(self.folder, self.name, decides)
+        is_begun = (self.folder / CHECKPOINT).exists()
+        check_fingerprint(self.folder, self.name, decides, is_begun=is_begun)
 
     def events(self) -> Iterator[Event]:
         """Embed, train, and write down what happens."""
@@ -166,11 +167,6 @@ class RunFolder:
             return None
         speech, tokenizer = self.captioner.speech, self.captioner.tokenizer
         names = [name for name in self.sentences.names if name in validation.languages]
-        if not names:
-            raise UsageError(
-                f"the validation photos have no sentence in {', '.join(self.sentences.names)}, "
-                f"only in {', '.join(validation.languages)}: give another --val or --language"
-            )
         room = self.captioner.model.longest
         sentences = tokenized(validation, names, tokenizer, speech, room)
         assert self.recipe.precision != "auto", "resolve the recipe first"

@@ -143,7 +143,7 @@ def tokenized(
     for photo, place, text in texts_of(pairs, names):
         opening = speech.openings[spoken(names[place])]
         words = tokenizer.encode(text)
-        if any(word != unknown for word in words):
+        if any(word != unknown for word in words[:-1]):  # the last is the full stop
             closing = [] if words[-1] in speech.stop else [stop]
             rows.append((photo, place, len(opening), (*opening, *words, *closing)))
     if not rows:

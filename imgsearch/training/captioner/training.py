@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from imgsearch.encoders import Encoder
@@ -21,7 +21,7 @@ from imgsearch.training.captioner.ground import Ground, ground_of
 from imgsearch.training.captioner.recipe import CaptionerRecipe
 from imgsearch.training.captioner.run_folder import open_run
 from imgsearch.training.material import Material
-from imgsearch.training.unfinished import METRICS, NAMES, alone, clear
+from imgsearch.training.unfinished import METRICS, NAMES, alone, check_fingerprint, clear
 
 EMBEDDINGS = "embeddings"
 
@@ -81,6 +81,13 @@ def study_prefix_lengths(
             for each in names:
                 _check_name(library, each)
         ground = ground_of(library, material, encoder, recipe, folder / EMBEDDINGS, device)
+        decides = {
+            "recipe": asdict(recipe),
+            "prefix lengths": lengths,
+            "encoder": ground.encoder.identity,
+            **ground.sets.fingerprints,
+        }
+        check_fingerprint(folder, name, decides, is_begun=done.exists())
         done.mkdir(exist_ok=True)
         for each, own in zip(names, recipes, strict=True):
             if not (done / each).exists():

@@ -1,0 +1,93 @@
+"""`imgsearch train-captioner`: what it says, in how many lines, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from imgsearch.cli import app
+from learning import shapes
+
+TINY = ["--width", "16", "--layers", "1", "--heads", "2", "--epochs", "1", "--batch-size", "12"]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    pairs = shapes(tmp_path / "photos")
+    for path, captions in zip(pairs.pictures, pairs.captions, strict=True):
+        assert isinstance(path, Path)
+        path.with_suffix(".json").write_text(
+            json.dumps({key: list(value) for key, value in captions.items()}), "utf-8"
+        )
+    return tmp_path / "photos"
+
+
+def train(photos: Path, *words: str) -> Result:
+    library = str(photos.parent / "library")
+    options = ["--library", library, "--val", "6", "--prefix-length", "2"]
+    return CliRunner().invoke(app, ["train-captioner", str(photos), *options, *TINY, *words])
+
+
+def test_it_says_how_good_the_captions_are_and_what_to_type_next(photos: Path) -> None:
+    result = train(photos, "--name", "shapes-v1")
+    assert result.exit_code == 0, result.stderr
+    assert "captions, en: 6 photos" in result.stdout and "CIDEr" in result.stdout
+    assert "captions, zh by character: 6 photos" in result.stdout
+    folder = photos.parent / "library" / "captioners" / "shapes-v1"
+    assert "shapes-v1 is in" in result.stdout and folder.is_dir()
+    assert "imgsearch caption --library" in result.stdout
+    assert "--captioner shapes-v1" in result.stdout
+    assert "18 photos to learn from (18 en, 18 zh captions), 6 to measure on" in result.stderr
+    assert "after 36 captions:  en BLEU-4" in result.stderr
+    again = train(photos, "--name", "shapes-v1")
+    assert again.exit_code == 2 and "already" in again.stderr
+
+
+def test_json_is_the_events_a_line_each(photos: Path) -> None:
+    result = train(photos, "--name", "lines", "--json", "--language", "zh", "--quiet")
+    assert result.exit_code == 0, result.stderr
+    events = [json.loads(line) for line in result.stdout.splitlines()]
+    names = [each["event"] for each in events]
+    assert names[0] == "began" and names[-1] == "finished" and "embedded" in names
+    assert events[0]["captions"] == {"zh": 18}
+    assert [row["language"] for row in events[-1]["scores"]] == ["zh"]
+    assert result.stderr == ""
+
+
+def test_several_prefix_lengths_are_compared_in_one_table(photos: Path) -> None:
+    result = train(photos, "--name", "study", "--prefix-length", "1,3", "--language", "en")
+    assert result.exit_code == 0, result.stderr
+    table = result.stdout.splitlines()
+    assert table[0] == "captions, en: 6 photos"
+    assert [line.split()[0] for line in table[2:4]] == ["study-k1", "study-k3"]
+    assert "--captioner study-k3" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--prefix-length", "many"], "must be a number, or several with commas"),
+        (["--prefix-length", "0"], "a prefix has at least 1 vector"),
+        (["--prefix-length", "1,2", "--start", "x"], "leave --start out"),
+        (["--mapper", "lstm"], "it is one of mlp, linear, transformer, bert"),
+        (["--start", "nobody"], "no captioner and no file is called 'nobody'"),
+        (["--language", "fr"], "the pairs have no sentences in 'fr'"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    photos: Path, words: list[str], message: str
+) -> None:
+    result = train(photos, "--name", "no", *words)
+    assert result.exit_code == 2
+    assert message in " ".join(result.stderr.split())
+
+
+def test_restart_forgets_an_unfinished_run(photos: Path) -> None:
+    folder = photos.parent / "library" / "training-captioners" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "checkpoint.pt").write_bytes(b"of another run")
+    (folder / "run.json").write_text("{}", "utf-8")
+    refused = train(photos, "--name", "mine")
+    assert refused.exit_code == 2 and "--restart" in refused.stderr
+    assert train(photos, "--name", "mine", "--restart").exit_code == 0
