@@ -17,6 +17,12 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from imgsearch.captioning import Decoding as Decoding
+    from imgsearch.describing import Selection as Selection
+    from imgsearch.describing import caption as caption
+    from imgsearch.describing import export_captions as export_captions
+    from imgsearch.describing import import_captions as import_captions
+    from imgsearch.describing import look_up as look_up
     from imgsearch.encoders import Encoder as Encoder
     from imgsearch.encoders import load as load_encoder
     from imgsearch.errors import ImgsearchError as ImgsearchError
@@ -59,6 +65,11 @@ if TYPE_CHECKING:
     from imgsearch.upkeep import status as status
 
 _HOMES = {
+    "captioning": {"Decoding": "Decoding"},
+    "describing": {
+        name: name
+        for name in ("Selection", "caption", "export_captions", "import_captions", "look_up")
+    },
     "encoders": {"Encoder": "Encoder", "load_encoder": "load"},
     "errors": {"ImgsearchError": "ImgsearchError"},
     "evaluating": {
@@ -109,6 +120,7 @@ _WHERE = {
 __all__ = [
     "Added",
     "CaptionerRecipe",
+    "Decoding",
     "Encoder",
     "Filters",
     "FromScratch",
@@ -128,15 +140,20 @@ __all__ = [
     "Rebuilt",
     "Recipe",
     "Score",
+    "Selection",
     "Skipped",
     "Status",
     "Unchanged",
     "__version__",
+    "caption",
     "doctor",
     "evaluate",
+    "export_captions",
     "finetune",
+    "import_captions",
     "index",
     "load_encoder",
+    "look_up",
     "open_library",
     "prune",
     "read_pairs",

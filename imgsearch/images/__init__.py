@@ -8,6 +8,7 @@ PostScript interpreter.
 """
 
 from imgsearch.images.decoding import DEFAULT_MAX_PIXELS, content_hash, decode, read
+from imgsearch.images.descriptions import descriptions, language_code
 from imgsearch.images.facts import Facts
 from imgsearch.images.finding import ENDINGS, PhotoFile, Unreadable, find
 
@@ -19,6 +20,8 @@ __all__ = [
     "Unreadable",
     "content_hash",
     "decode",
+    "descriptions",
     "find",
+    "language_code",
     "read",
 ]

@@ -16,11 +16,11 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from PIL import Image, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from imgsearch.errors import PictureError
@@ -91,6 +91,19 @@ def content_hash(path: Path) -> str:
         raise PictureError(f"the file cannot be read: {error.strerror or error}") from error
 
 
+@contextmanager
+def opened_header(path: Path) -> Iterator[ImageFile.ImageFile]:
+    """A picture of which only the header has been read. Raises PictureError."""
+    with ExitStack() as stack:
+        try:
+            image = stack.enter_context(_open(stack.enter_context(_opened(path))))
+        except UnidentifiedImageError as error:
+            raise PictureError("it is not a picture of a kind imgsearch reads") from error
+        except OSError as error:
+            raise PictureError(f"the file cannot be read: {error.strerror or error}") from error
+        yield image
+
+
 def _opened(path: Path) -> io.BufferedReader:
     if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe is to wait for its writer
         raise PictureError("it is no file but a folder, a pipe or a device")
@@ -116,7 +129,7 @@ def _read(
                 source.draft(None, (short_side, short_side))
             is_drafted = source.size != (width, height)
             source.load()
-            exif = _exif(source)
+            exif = exif_of(source)
             image, is_turned = upright_rgb(source, _orientation(exif))
             form = SAME_FORMAT.get(str(source.format), str(source.format))
     except PictureError:
@@ -138,7 +151,7 @@ def _read(
 
 
 @contextmanager
-def _open(stream: BinaryIO) -> Iterator[Image.Image]:
+def _open(stream: BinaryIO) -> Iterator[ImageFile.ImageFile]:
     """Open without Pillow's own pixel check: a global, half a warning, not the user's to set.
 
     The check is lifted only while some thread of ours is inside `Image.open`, which reads the
@@ -170,7 +183,8 @@ def _register_heif() -> None:
         _has_heif = True
 
 
-def _exif(image: Image.Image) -> Image.Exif:
+def exif_of(image: Image.Image) -> Image.Exif:
+    """The EXIF of an opened picture, empty where it has none that parses."""
     try:
         return image.getexif()
     except Exception:  # parsed only now; a broken block raises anything and costs the photo nothing

@@ -51,7 +51,7 @@ def taken_at(exif: Image.Exif, modified_at: float) -> datetime:
         (exif.get(Base.DateTime), detail.get(Base.OffsetTime)),
     )
     for written, offset in candidates:
-        moment = _moment(_text(written), _text(offset))
+        moment = _moment(as_text(written), as_text(offset))
         if moment is not None:
             return moment
     try:
@@ -62,7 +62,7 @@ def taken_at(exif: Image.Exif, modified_at: float) -> datetime:
 
 def camera(exif: Image.Exif) -> str | None:
     """Maker and model as a person would say them: "Canon EOS 5D", not "Canon Canon EOS 5D"."""
-    make, model = _text(exif.get(Base.Make)), _text(exif.get(Base.Model))
+    make, model = as_text(exif.get(Base.Make)), as_text(exif.get(Base.Model))
     words = [word for word in make.split() if _bare(word) not in MAKER_SUFFIXES]
     if model and words and _bare(words[0]) == _bare(model.split()[0]):
         words = []
@@ -76,8 +76,8 @@ def position(exif: Image.Exif) -> tuple[float, float] | tuple[None, None]:
     Exactly 0, 0 is what cameras write before their first fix, so it counts as no position.
     """
     gps = _section(exif, IFD.GPSInfo)
-    latitude = _degrees(gps.get(2), _text(gps.get(1)), "NS", 90)
-    longitude = _degrees(gps.get(4), _text(gps.get(3)), "EW", 180)
+    latitude = _degrees(gps.get(2), as_text(gps.get(1)), "NS", 90)
+    longitude = _degrees(gps.get(4), as_text(gps.get(3)), "EW", 180)
     if latitude is None or longitude is None or latitude == longitude == 0:
         return None, None
     return latitude, longitude
@@ -90,7 +90,8 @@ def _section(exif: Image.Exif, ifd: IFD) -> dict[int, object]:
         return {}
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A value of a photo's as one line of text; empty for what is none."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     if not isinstance(value, str):

@@ -10,7 +10,7 @@ argument; what is here is only what two of them share.
     recording.py    a run in the library's book
 """
 
-from imgsearch.library.captions import Beside, beside, captions_among, captions_of
+from imgsearch.library.captions import Beside, beside, captions_among, captions_of, photos_of
 from imgsearch.library.lock import Lock
 from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
 from imgsearch.library.recording import recorded
@@ -26,5 +26,6 @@ __all__ = [
     "captions_of",
     "default_path",
     "open_library",
+    "photos_of",
     "recorded",
 ]

@@ -9,7 +9,7 @@ caption, so one that does not read is counted, where `read_pairs` refuses.
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -94,24 +94,14 @@ def captions_among(
 ) -> tuple[tuple[int, ...], CaptionedPhotos]:
     """As `captions_of`, of a set of photos with sentences that was read from anywhere.
 
-    A picture that is a file of the library is that photo; any other is the photo of the same bytes.
-    Sentences of a photo that is in the set twice are put together. `unpaired` counts, beside the
-    set's own, texts of pictures that the library has not got.
+    Pictures are told as `photos_of` tells them. Sentences of a photo that is in the set twice are
+    put together. `unpaired` counts, beside the set's own, texts of pictures that the library has
+    not got.
     """
-    files = library.catalog.files_under(library.catalog.roots())
-    ids: dict[int, int] = {}  # place in the set -> photo id
-    hashes: dict[int, str] = {}
-    for place, picture in enumerate(pairs.pictures):
-        file = files.get(os.path.realpath(picture)) if isinstance(picture, Path) else None
-        if file is not None and file.state == "live" and file.photo_id is not None:
-            ids[place] = file.photo_id
-        elif (content_hash := _content_hash(picture)) is not None:
-            hashes[place] = content_hash
-    known = library.catalog.photos_with_hashes(list(hashes.values()))
-    ids |= {place: known[each] for place, each in hashes.items() if each in known}
+    ids = photos_of(library, pairs.pictures)
     captions: dict[int, dict[str, tuple[str, ...]]] = {}
     pictures: dict[int, Picture] = {}
-    for place, photo_id in sorted(ids.items()):
+    for place, photo_id in ids.items():
         pictures.setdefault(photo_id, pairs.pictures[place])
         of_photo = captions.setdefault(photo_id, {})
         for name, sentences in pairs.captions[place].items():
@@ -128,6 +118,25 @@ def captions_among(
         unpaired=pairs.unpaired + Unpaired(texts=texts),
     )
     return tuple(sorted(captions)), found
+
+
+def photos_of(library: Library, pictures: Sequence[Picture]) -> dict[int, int]:
+    """Place in the sequence -> photo id, ascending, of those pictures that the library has.
+
+    A picture that is a file of the library is that photo; any other is the photo of the same bytes.
+    """
+    files = library.catalog.files_under(library.catalog.roots())
+    ids: dict[int, int] = {}
+    hashes: dict[int, str] = {}
+    for place, picture in enumerate(pictures):
+        file = files.get(os.path.realpath(picture)) if isinstance(picture, Path) else None
+        if file is not None and file.state == "live" and file.photo_id is not None:
+            ids[place] = file.photo_id
+        elif (content_hash := _content_hash(picture)) is not None:
+            hashes[place] = content_hash
+    known = library.catalog.photos_with_hashes(list(hashes.values()))
+    ids |= {place: known[each] for place, each in hashes.items() if each in known}
+    return dict(sorted(ids.items()))
 
 
 def _content_hash(picture: Picture) -> str | None:

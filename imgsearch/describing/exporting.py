@@ -1,0 +1,194 @@
+"""Captions written down: a table, JSON lines, or a `.txt` beside each photo that has no text.
+
+A library goes in, a file or many come out. Columns are named as `read_pairs` reads them, so an
+export is also a set of pairs; `import_captions` knows one by its columns, and takes back into the
+library exactly what a person wrote of it. Captions of photos without a live file are not exported.
+"""
+
+import contextlib
+import csv
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Literal, TextIO
+
+from imgsearch.catalog import CaptionRow
+from imgsearch.describing.choosing import live_photos
+from imgsearch.errors import UsageError
+from imgsearch.images import ENDINGS
+from imgsearch.library import Library
+
+FIELDS = ("path", "id", "language", "text", "source", "captioner", "log_probability", "made_at")
+SIDECARS = "sidecars"
+TEXT_BESIDE = (".txt", ".json")
+PHOTOS_AT_ONCE = 1000
+
+Value = str | int | float | None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """How many captions of how many photos were written.
+
+    `kept` photos had text beside them already, `shared` have a name that differs from another
+    photo's by its ending alone, so that one text would be about both; `absent` ones are not on the
+    disk now.
+    """
+
+    captions: int
+    photos: int
+    kept: int = 0
+    shared: int = 0
+    absent: int = 0
+
+
+def export_captions(
+    library: Library,
+    target: Path | Literal["sidecars"],
+    *,
+    languages: Sequence[str] | None = None,
+    path: Path | None = None,
+) -> Exported:
+    """Write the captions of all photos, or of those at or under `path`, in all languages or these.
+
+    A target ending in `.csv` or `.jsonl` gets one row a caption, and is replaced where it is there;
+    "sidecars" writes a `.txt` beside each photo that has no `.txt` or `.json`, a caption a line.
+    Empty captions are left out. Raises UsageError for another ending, and for what cannot be
+    written.
+    """
+    every = _captions(library, languages, path)
+    if target == SIDECARS:
+        return _write_sidecars(every)
+    target = Path(target)
+    write = WRITERS.get(target.suffix.lower())
+    if write is None:
+        raise UsageError(
+            f"captions are exported to OUT.csv, OUT.jsonl or `sidecars`, not to {str(target)!r}"
+        )
+    unfinished = target.with_name(target.name + ".tmp")
+    try:
+        with open(
+            unfinished, "w", encoding="utf-8", errors="surrogateescape", newline=""
+        ) as stream:
+            exported = write(stream, every)
+        os.replace(unfinished, target)
+    except OSError as error:
+        raise UsageError(
+            f"captions cannot be written to {str(target)!r}: {error.strerror}; give a file in a "
+            "folder that exists"
+        ) from error
+    return exported
+
+
+def _captions(
+    library: Library, languages: Sequence[str] | None, path: Path | None
+) -> Iterator[tuple[Path, list[CaptionRow]]]:
+    """Photos with captions by ascending id: the first live file and what there is to write."""
+    photo_ids = live_photos(library, path)
+    for start in range(0, len(photo_ids), PHOTOS_AT_ONCE):
+        part = photo_ids[start : start + PHOTOS_AT_ONCE]
+        captions = library.catalog.captions(part)
+        paths = library.catalog.live_paths(list(captions))
+        for photo_id in sorted(paths):
+            rows = [
+                row
+                for row in captions[photo_id]
+                if row.text and (languages is None or row.language in languages)
+            ]
+            if rows:
+                yield paths[photo_id], rows
+
+
+def _values(path: Path, row: CaptionRow) -> dict[str, Value]:
+    return {
+        "path": str(path),
+        "id": row.photo_id,
+        "language": row.language,
+        "text": row.text,
+        "source": row.source,
+        "captioner": row.captioner,
+        "log_probability": row.log_probability,
+        "made_at": row.made_at.isoformat(),
+    }
+
+
+def _write_table(stream: TextIO, every: Iterator[tuple[Path, list[CaptionRow]]]) -> Exported:
+    writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    counts = Counter[str]()
+    for path, rows in every:
+        writer.writerows(_values(path, row) for row in rows)
+        counts.update(captions=len(rows), photos=1)
+    return Exported(counts["captions"], counts["photos"])
+
+
+def _write_json_lines(stream: TextIO, every: Iterator[tuple[Path, list[CaptionRow]]]) -> Exported:
+    counts = Counter[str]()
+    for path, rows in every:
+        is_text = str(path).isprintable()  # else a byte of it may be none, and JSON escapes it
+        for row in rows:
+            stream.write(json.dumps(_values(path, row), ensure_ascii=not is_text) + "\n")
+        counts.update(captions=len(rows), photos=1)
+    return Exported(counts["captions"], counts["photos"])
+
+
+WRITERS: dict[str, Callable[[TextIO, Iterator[tuple[Path, list[CaptionRow]]]], Exported]] = {
+    ".csv": _write_table,
+    ".jsonl": _write_json_lines,
+}
+
+
+@dataclass
+class _Folder:
+    """What lies in a folder: files, how many pictures have each name without its ending, and which
+    of these names have text."""
+
+    names: set[str] = field(default_factory=set)
+    pictures: Counter[str] = field(default_factory=Counter)
+    texts: set[str] = field(default_factory=set)
+
+    @classmethod
+    def listed(cls, path: Path) -> "_Folder":
+        folder = cls()
+        with contextlib.suppress(OSError):  # not mounted: nothing lies there today
+            folder.names.update(os.listdir(path))
+        for name in folder.names:
+            stem, ending = os.path.splitext(name)
+            folder.pictures[stem] += ending.lower() in ENDINGS
+            if ending.lower() in TEXT_BESIDE:
+                folder.texts.add(stem)
+        return folder
+
+
+def _write_sidecars(every: Iterator[tuple[Path, list[CaptionRow]]]) -> Exported:
+    counts = Counter[str]()
+    folders: dict[Path, _Folder] = {}
+    for path, rows in every:
+        if path.parent not in folders:
+            folders[path.parent] = _Folder.listed(path.parent)
+        folder = folders[path.parent]
+        if path.name not in folder.names:
+            counts["absent"] += 1
+        elif path.stem in folder.texts:
+            counts["kept"] += 1
+        elif folder.pictures[path.stem] > 1:
+            counts["shared"] += 1
+        else:
+            texts = dict.fromkeys(row.text for row in rows)
+            _write_new(path.with_suffix(".txt"), "".join(f"{text}\n" for text in texts))
+            counts.update(captions=len(texts), photos=1)
+    return Exported(**{each.name: counts[each.name] for each in fields(Exported)})
+
+
+def _write_new(path: Path, text: str) -> None:
+    try:
+        with open(path, "x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}; what was written before it is kept, and "
+            "the same command goes on"
+        ) from error
