@@ -6,6 +6,7 @@ turns errors into a red line and an exit code is `Commands`.
 
     frame.py      the group of commands: errors, exit codes, the options of every command
     index.py      index        search.py      search
+    caption.py    caption      show.py        show
     upkeep.py     status, doctor, switch, rollback, prune
     rebuilding.py rebuild
     encoders.py   encoders       evaluating.py   eval, score
@@ -18,12 +19,14 @@ import traceback
 import warnings
 
 from imgsearch.cli import (
+    caption,
     encoders,
     evaluating,
     finetune,
     index,
     rebuilding,
     search,
+    show,
     train_captioner,
     upkeep,
 )
@@ -35,6 +38,8 @@ BUG = 70
 
 app.command("index")(index.index)
 app.command("search")(search.search)
+app.command("show")(show.show)
+app.command("caption")(caption.caption)
 app.command("status")(upkeep.status)
 app.command("doctor")(upkeep.doctor)
 app.command("encoders")(encoders.encoders)

@@ -1,4 +1,4 @@
-"""The hits as one picture: thumbnails with rank, score and file name, to look instead of read.
+"""Photos as one picture: thumbnails with a few lines below, to look instead of read.
 
 Pillow carries a font for Latin letters alone. Text it lacks is drawn in a font of this system that
 has every letter of it; where there is none the letters come out escaped, since an empty box tells
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
@@ -40,27 +42,52 @@ SYSTEM_FONTS = (  # by file name, as Pillow looks them up in the font folders of
 )
 
 
+@dataclass(frozen=True)
+class Cell:
+    """A photo on a sheet, and the lines below it: each with its ink, and how many rows it may take.
+
+    What does not fit is cut in the middle.
+    """
+
+    path: Path
+    lines: Sequence[tuple[str, tuple[int, int, int], int]]
+
+
 def contact_sheet(hits: Sequence[Hit], title: str, columns: int = 5) -> Image.Image:
-    """RGB picture of the hits in reading order, `columns` to a row, below the title.
+    """RGB picture of the hits with rank, score and file name."""
+    cells = [
+        Cell(
+            hit.path,
+            [(f"{hit.rank}   {hit.score:.3f}", INK, 1), (shown(hit.path.name), FAINT, 1)],
+        )
+        for hit in hits
+    ]
+    return sheet(cells, title, columns)
+
+
+def sheet(cells: Sequence[Cell], title: str, columns: int = 5) -> Image.Image:
+    """RGB picture of photos in reading order, `columns` to a row, below the title.
 
     A photo that can no longer be decoded leaves a grey cell that says why.
     """
-    columns = max(1, min(columns, len(hits)))
-    rows = -(-len(hits) // columns)
+    columns = max(1, min(columns, len(cells)))
+    rows = -(-len(cells) // columns)
     width = GAP + columns * (CELL + GAP)
     top = 2 * GAP + TITLE_SIZE
-    sheet = Image.new("RGB", (width, top + rows * (CELL + 2 * LINE + GAP)), PAPER)
-    brush = ImageDraw.Draw(sheet)
+    below = LINE * max((sum(line[2] for line in cell.lines) for cell in cells), default=0)
+    drawn = Image.new("RGB", (width, top + rows * (CELL + below + GAP)), PAPER)
+    brush = ImageDraw.Draw(drawn)
     _write(brush, (GAP, GAP), shown(title), TITLE_SIZE, INK, width - 2 * GAP)
-    for place, hit in enumerate(hits):
+    for place, cell in enumerate(cells):
         left = GAP + place % columns * (CELL + GAP)
-        upper = top + place // columns * (CELL + 2 * LINE + GAP)
-        _draw(sheet, hit, left, upper)
-        score = f"{hit.rank}   {hit.score:.3f}"
-        _write(brush, (left, upper + CELL + 4), score, TEXT_SIZE, INK, CELL)
-        name = shown(hit.path.name)
-        _write(brush, (left, upper + CELL + LINE + 2), name, TEXT_SIZE, FAINT, CELL)
-    return sheet
+        upper = top + place // columns * (CELL + below + GAP)
+        _draw(drawn, cell.path, left, upper)
+        row = upper + CELL + 4
+        for text, ink, most in cell.lines:
+            for line in _folded(text, CELL, most):
+                _write(brush, (left, row), line, TEXT_SIZE, ink, CELL)
+                row += LINE
+    return drawn
 
 
 def drawable(text: str, size: int, system_fonts: Sequence[str] = SYSTEM_FONTS) -> tuple[str, Font]:
@@ -77,9 +104,9 @@ def drawable(text: str, size: int, system_fonts: Sequence[str] = SYSTEM_FONTS) -
     return "".join(_escaped(c) if c in lacking else c for c in text), own
 
 
-def _draw(sheet: Image.Image, hit: Hit, left: int, upper: int) -> None:
+def _draw(sheet: Image.Image, path: Path, left: int, upper: int) -> None:
     try:
-        photo, _ = read(hit.path, short_side=CELL)
+        photo, _ = read(path, short_side=CELL)
         thumbnail = ImageOps.contain(photo, (CELL, CELL))
     except PictureError as error:
         thumbnail = Image.new("RGB", (CELL, CELL), MISSING)
@@ -100,6 +127,21 @@ def _write(
 ) -> None:
     text, font = drawable(text, size)
     brush.text(place, _shortened(text, font, width), fill=ink, font=font)
+
+
+def _folded(text: str, width: int, rows: int) -> list[str]:
+    """The text in as many rows, broken at spaces, or after any letter of a long word or Chinese;
+    the last has all that is left.
+    """
+    text, font = drawable(text, TEXT_SIZE)
+    lines: list[str] = []
+    while len(lines) < rows - 1 and font.getlength(text) > width:
+        fitting = next(n for n in range(len(text), 0, -1) if font.getlength(text[:n]) <= width)
+        space = text.rfind(" ", 0, fitting + 1)
+        place = space if space > fitting // 2 else fitting
+        lines.append(text[:place].rstrip())
+        text = text[place:].lstrip()
+    return [*lines, text]
 
 
 def _shortened(text: str, font: Font, width: int) -> str:

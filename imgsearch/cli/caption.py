@@ -1,0 +1,321 @@
+"""`imgsearch caption`: photos get sentences; and people's own come in (--import), all go out
+(--export).
+
+One command of four jobs, because they share what they are about. Captioning is a bar on stderr
+while it runs and a table on stdout when it is done; --dry-run shows a few captions and writes none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgsearch.cli import decoding_options as options
+from imgsearch.cli import frame
+from imgsearch.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from imgsearch.captioning import Captioner, Decoding
+    from imgsearch.describing import Preview, Selection
+    from imgsearch.library import Library
+
+SHEET = Path("captions.png")
+
+
+def caption(
+    context: typer.Context,
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE",
+            parser=frame.expanded,
+            help="With --import: tables, JSON lines, folders or tars of photos with captions.",
+            show_default=False,
+        ),
+    ] = None,
+    language: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--language",
+            metavar="LANG",
+            help="Caption in this language: en, zh or en,zh; else in all the captioner speaks.",
+            show_default=False,
+        ),
+    ] = None,
+    captioner: Annotated[
+        str, typer.Option("--captioner", metavar="NAME", help="A captioner by name or path.")
+    ] = "builtin",
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(
+            "--tokenizer",
+            metavar="FOLDER",
+            parser=frame.expanded,
+            help="The words of published weights, if they are not beside them.",
+            show_default=False,
+        ),
+    ] = None,
+    path: Annotated[
+        Path | None,
+        typer.Option(
+            "--path",
+            metavar="FOLDER",
+            parser=frame.expanded,
+            help="Only photos at or under this path.",
+            show_default=False,
+        ),
+    ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Caption photos with a caption of a person's, too, beside it."),
+    ] = False,
+    recaption: Annotated[
+        str | None,
+        typer.Option(
+            "--recaption",
+            metavar="NAME",
+            help="Make anew what this captioner generated, unless it is just what would be made.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[
+        int | None,
+        typer.Option(
+            "--dry-run",
+            metavar="N",
+            min=1,
+            help="Only show the captions of the first N photos that would get one.",
+            show_default=False,
+        ),
+    ] = None,
+    contact_sheet: Annotated[
+        Path | None,
+        typer.Option(
+            "--contact-sheet",
+            metavar="OUT.png",
+            parser=frame.expanded,
+            help="Where --dry-run draws them with their photos.",
+            show_default=str(SHEET),
+        ),
+    ] = None,
+    is_import: Annotated[
+        bool,
+        typer.Option(
+            "--import",
+            help="Take in captions: of FILE; without one, those beside and inside the photos.",
+        ),
+    ] = False,
+    export: Annotated[
+        str | None,
+        typer.Option(
+            "--export",
+            metavar="OUT",
+            help="Write captions to OUT.csv or OUT.jsonl, or `sidecars`: a .txt beside each photo "
+            "without text.",
+            show_default=False,
+        ),
+    ] = None,
+    decode: options.Decode = None,
+    beams: options.Beams = None,
+    top_k: options.TopK = None,
+    top_p: options.TopP = None,
+    temperature: options.Temperature = None,
+    seed: options.Seed = None,
+    longest: options.Longest = None,
+    no_repeat: options.NoRepeat = None,
+    wait: frame.WaitOption = False,
+    device: frame.DeviceOption = "auto",
+    json: frame.JsonOption = False,
+    quiet: frame.QuietOption = False,
+    library: frame.LibraryOption = None,
+) -> None:
+    """Give photos without a caption one, from their embeddings; take in and write out captions.
+
+    A caption that a person wrote, in the library or beside a photo, is never replaced.
+
+    \b
+    imgsearch caption                                 in English and Chinese
+    imgsearch caption --dry-run 20                    look first: captions.png
+    imgsearch caption --path ~/Pictures/2024 --language en --decode greedy
+    imgsearch caption --captioner mine --recaption builtin
+    imgsearch caption --import                        text beside and inside the photos
+    imgsearch caption --import captions.csv
+    imgsearch caption --export captions.jsonl
+    imgsearch caption --export sidecars               0001.txt beside 0001.jpg
+
+    Interrupted, the same command goes on where it was.
+    """
+    flags = options.Flags(decode, beams, top_k, top_p, temperature, seed, longest, no_repeat)
+    made = {
+        "--captioner": captioner != "builtin",
+        "--tokenizer": tokenizer,
+        "--all": everything,
+        "--recaption": recaption,
+        "--dry-run": dry_run,
+        **dict.fromkeys(flags.given, True),
+    }
+    _check(paths, is_import=is_import, export=export, made=[each for each in made if made[each]])
+    if is_import and (path or language):
+        raise UsageError("--import takes all captions in: leave --path and --language out")
+    if contact_sheet and not dry_run:
+        raise UsageError("--contact-sheet draws what --dry-run N shows: name both")
+    languages = list(dict.fromkeys(part for each in language or () for part in each.split(",")))
+    is_quiet = quiet or frame.settings(context).is_quiet
+    with frame.existing_library(context, library) as opened:
+        job = _Job(opened, languages or None, wait=wait, is_json=json, is_quiet=is_quiet)
+        if is_import:
+            job.take_in(paths or [])
+        elif export is not None:
+            job.write_out(export, path)
+        else:
+            from imgsearch import captioning
+            from imgsearch.describing import Selection
+
+            selection = Selection(path, everything, recaption)
+            decoding = flags.decoding()
+            loaded = captioning.load(
+                captioner,
+                device=device,
+                captioners=opened.captioners_folder,
+                tokenizer=tokenizer,
+            )
+            if dry_run:
+                job.preview(loaded, decoding, selection, dry_run, contact_sheet or SHEET)
+            else:
+                job.caption(loaded, decoding, selection)
+
+
+def _check(
+    paths: list[Path] | None, *, is_import: bool, export: str | None, made: list[str]
+) -> None:
+    """Raises UsageError for options of more than one job."""
+    if is_import and export is not None:
+        raise UsageError(
+            "--import takes captions in and --export writes them out: not both at once"
+        )
+    if paths and not is_import:
+        raise UsageError(
+            f"{str(paths[0])!r} is given without --import; the photos of a folder are captioned "
+            "with --path FOLDER"
+        )
+    if made and (is_import or export is not None):
+        job = "--import" if is_import else "--export"
+        raise UsageError(f"{made[0]} is of making captions, and {job} makes none: leave one out")
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A library, the languages asked for, and how to answer."""
+
+    library: Library
+    languages: Sequence[str] | None
+    wait: bool
+    is_json: bool
+    is_quiet: bool
+
+    def caption(self, captioner: Captioner, decoding: Decoding, selection: Selection) -> None:
+        """Make captions; what is left undone is said however quiet the run is."""
+        from imgsearch.cli.caption_progress import CaptionProgress
+        from imgsearch.describing import Finished
+        from imgsearch.describing import caption as make_captions
+        from imgsearch.display import captions as forms
+
+        with (
+            self.library.lock(wait=self.wait),
+            CaptionProgress("reading text beside photos", is_quiet=self.is_quiet) as progress,
+        ):
+            for event in make_captions(
+                self.library,
+                languages=self.languages,
+                captioner=captioner,
+                decoding=decoding,
+                selection=selection,
+            ):
+                progress.show(event)
+        assert isinstance(event, Finished)
+        if self.is_json:
+            frame.write(forms.finished_json(event))
+        elif not self.is_quiet:
+            frame.show(forms.finished_page(event))
+        for line in forms.left_lines(event.began):
+            frame.complain(line, style="yellow")
+
+    def preview(
+        self,
+        captioner: Captioner,
+        decoding: Decoding,
+        selection: Selection,
+        count: int,
+        sheet: Path,
+    ) -> None:
+        """Show a few captions and write none."""
+        from imgsearch.describing import preview
+        from imgsearch.display import captions as forms
+
+        previews = preview(
+            self.library,
+            count,
+            languages=self.languages,
+            captioner=captioner,
+            decoding=decoding,
+            selection=selection,
+        )
+        if self.is_json:
+            frame.write(forms.previews_json(previews))
+        else:
+            frame.show(forms.previews_table(previews))
+        if previews:
+            _save(previews, f"{captioner.name}: {len(previews):,} photos", sheet)
+        else:
+            frame.complain("every photo has its caption; nothing would be made", style="yellow")
+
+    def take_in(self, paths: Sequence[Path]) -> None:
+        """Import captions."""
+        from imgsearch.cli.caption_progress import CaptionProgress
+        from imgsearch.describing import import_captions
+        from imgsearch.display import captions as forms
+
+        with (
+            self.library.lock(wait=self.wait),
+            CaptionProgress("taking captions in", is_quiet=self.is_quiet) as progress,
+        ):
+            imported = import_captions(self.library, paths, progress=progress.count)
+        if self.is_json:
+            frame.write(forms.counts_json(imported))
+        elif not self.is_quiet:
+            frame.show(forms.imported_page(imported))
+
+    def write_out(self, target: str, path: Path | None) -> None:
+        """Export captions."""
+        from imgsearch.describing import export_captions
+        from imgsearch.display import captions as forms
+
+        exported = export_captions(
+            self.library,
+            "sidecars" if target == "sidecars" else frame.expanded(target),
+            languages=self.languages,
+            path=path,
+        )
+        where = "text beside the photos" if target == "sidecars" else target
+        if self.is_json:
+            frame.write(forms.counts_json(exported))
+        elif not self.is_quiet:
+            frame.show(forms.exported_page(exported, where))
+
+
+def _save(previews: Sequence[Preview], title: str, target: Path) -> None:
+    from imgsearch.display.captions import previews_sheet
+
+    try:
+        previews_sheet(previews, title).save(target)
+    except (OSError, ValueError) as error:  # ValueError: an ending Pillow cannot write
+        raise UsageError(
+            f"the contact sheet cannot be written to {str(target)!r} ({error}); "
+            "give a path ending in .png in a folder that exists"
+        ) from error
+    frame.complain(f"contact sheet: {target}", style="dim")
