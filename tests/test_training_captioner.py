@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from tokenizers import ByteLevelBPETokenizer
 
 import imgsearch
 from conftest import ColourEncoder, draw
@@ -274,7 +273,7 @@ def test_a_gpt2_of_byte_pairs_learns_to_end_its_sentences(
     folder = tmp_path / "gpt2"
     folder.mkdir()
     texts = [f"a {colour} picture." for colour in COLOURS]
-    tokenizer = ByteLevelBPETokenizer()
+    tokenizer = pytest.importorskip("tokenizers").ByteLevelBPETokenizer()
     tokenizer.train_from_iterator(
         texts, vocab_size=300, min_frequency=1, special_tokens=["<|endoftext|>"]
     )
