@@ -11,11 +11,22 @@ Out: captions. The published captioners load as they are, those trained here are
     tokenizers.py  between sentences and token ids
     folder.py      a captioner on disk
     published.py   the weights of others, recognised by their content
+    shapes.py      their sizes, read off the tensors
+    settings.py    what the tensors do not tell, as a file beside them says it
     builtin/       the bundled captioner
 """
 
-from imgsearch.captioning.captioner import Caption, Captioner, TrainedOn
+from imgsearch.captioning.captioner import Caption, Captioner, NearWord, TrainedOn, explained
 from imgsearch.captioning.decoding import Decoding
 from imgsearch.captioning.loading import bundled, load
 
-__all__ = ["Caption", "Captioner", "Decoding", "TrainedOn", "bundled", "load"]
+__all__ = [
+    "Caption",
+    "Captioner",
+    "Decoding",
+    "NearWord",
+    "TrainedOn",
+    "bundled",
+    "explained",
+    "load",
+]

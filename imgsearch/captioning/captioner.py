@@ -8,7 +8,7 @@ captioner knows whose it reads, and refuses others by name.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import torch
@@ -89,13 +89,11 @@ class Captioner:
     def check(self, encoder: str, identity: str, dim: int) -> None:
         """Raises NoEncoderError unless it was trained on embeddings of this encoder.
 
-        Weights that do not tell their encoder are taken at the word of who names it, as long as
-        the dimensions fit.
+        Published weights do not tell their encoder's identity; it is known by its name.
         """
         trained = self.trained_on
-        if trained.identity is None and dim == trained.dim:
-            return
-        if trained.identity != identity or trained.identity is None:
+        is_named = trained.identity is None and encoder in trained.encoders
+        if not (dim == trained.dim and (is_named or trained.identity == identity)):
             raise NoEncoderError(
                 f"the captioner {self.name} reads embeddings of {' or '.join(trained.encoders)} "
                 f"({trained.dim} numbers), not of {encoder} ({dim}); use that encoder "
@@ -159,7 +157,8 @@ class Captioner:
         return replace(decoding, longest=longest)
 
     def _caption(self, decoded: Decoded) -> Caption:
-        text = self.tokenizer.decode(decoded.tokens)
+        is_empty = decoded.tokens[0] in self.speech.stop  # a full stop alone says nothing
+        text = "" if is_empty else self.tokenizer.decode(decoded.tokens)
         return Caption(text, decoded.log_probability if text else 0.0)
 
 
@@ -168,14 +167,29 @@ def _generator(seed: int, row: bytes) -> torch.Generator:
     return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little"))
 
 
-def explained(captioner: Captioner, vectors: Vectors, k: int = 3) -> list[list[list[str]]]:
-    """The k words nearest to each vector of each photo's prefix, by cosine, nearest first.
+@dataclass(frozen=True)
+class NearWord:
+    """A token as it is written, and the cosine of its embedding and a vector of a prefix."""
+
+    word: str
+    score: float
+
+
+def explained(captioner: Captioner, vectors: Vectors, k: int = 3) -> list[list[list[NearWord]]]:
+    """The k tokens nearest to each vector of each photo's prefix, by cosine, nearest first.
 
     What a mapper passes on is no text, but words lie near it (ClipCap, section 4.3).
     """
     table = captioner.model.language_model.transformer.wte.weight.float().cpu()
     table = torch.nn.functional.normalize(table, dim=-1)
     prefix = torch.nn.functional.normalize(captioner.prefix(vectors), dim=-1)  # (n, k, d)
-    nearest: Sequence[Sequence[Sequence[int]]] = (prefix @ table.T).topk(k, dim=-1).indices.tolist()
-    decode_one = captioner.tokenizer.decode
-    return [[[decode_one([token]) for token in each] for each in row] for row in nearest]
+    with torch.inference_mode():
+        scores, tokens = (prefix @ table.T).topk(min(k, len(table)), dim=-1)
+    written = captioner.tokenizer.written
+    return [
+        [
+            [NearWord(written(token), score) for token, score in zip(*near, strict=True)]
+            for near in zip(*row, strict=True)
+        ]
+        for row in zip(tokens.tolist(), scores.tolist(), strict=True)
+    ]

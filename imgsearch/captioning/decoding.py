@@ -8,7 +8,7 @@ give one by one. Rows that are done leave the batch.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import torch
@@ -101,31 +101,31 @@ class Rows:
     ends: Ends
     decoding: Decoding
     generators: Sequence[torch.Generator]
-    tokens: list[list[int]] = field(init=False)
-    sums: list[float] = field(init=False)
 
     def decoded(self) -> list[Decoded]:
         """All rows, in order."""
-        n = len(self.vectors)
+        self.tokens: list[list[int]] = [[] for _ in range(len(self.vectors))]
+        self.sums = [0.0] * len(self.vectors)
         longest = _longest(self.decoding)
-        self.tokens, self.sums = [[] for _ in range(n)], [0.0] * n
-        rows = list(range(n))  # those in the batch
+        rows = list(range(len(self.vectors)))  # those in the batch
         start = torch.tensor(self.ends.start, dtype=torch.long, device=self.vectors.device)
         logits, cache = self.model.read(self.vectors, start, longest)
+        so_far = start.new_empty(len(rows), 0)  # (b, t)
         for step in range(longest):
-            logits = barred(logits, self.ends.barred)
-            ban_repeats(logits, [self.tokens[row] for row in rows], self.decoding.no_repeat)
+            logits = barred(logits.float(), self.ends.barred)
+            ban_repeats(logits, so_far, self.decoding.no_repeat)
             chosen = self._chosen(logits, rows)
             self._add(rows, chosen, logits)
             going = [place for place, row in enumerate(rows) if not self._has_ended(row)]
             if not going or step + 1 == longest:
                 break
+            so_far = torch.cat([so_far, chosen[:, None]], dim=1)
             if len(going) < len(rows) and not self._is_shared:
                 kept = torch.tensor(going, device=chosen.device)
                 cache.take(kept)
-                chosen = chosen[kept]
+                so_far = so_far[kept]
                 rows = [rows[place] for place in going]
-            logits = self.model.read_on(chosen, cache)
+            logits = self.model.read_on(so_far[:, -1], cache)
         return [
             Decoded(tuple(tokens), total / len(tokens))
             for tokens, total in zip(self.tokens, self.sums, strict=True)
@@ -140,7 +140,7 @@ class Rows:
         return bool(self.tokens[row]) and self.tokens[row][-1] in self.ends.stop
 
     def _add(self, rows: list[int], chosen: Tensor, logits: Tensor) -> None:
-        scores = torch.log_softmax(logits.float(), -1).gather(1, chosen[:, None])[:, 0]
+        scores = logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(-1)
         for row, token, score in zip(rows, chosen.tolist(), scores.tolist(), strict=True):
             if not self._has_ended(row):
                 self.tokens[row].append(token)
@@ -150,13 +150,14 @@ class Rows:
         if self.decoding.method == "greedy":
             return logits.argmax(-1)
         kept = filtered(
-            logits.float() / self.decoding.temperature, self.decoding.top_k, self.decoding.top_p
+            logits / self.decoding.temperature, self.decoding.top_k, self.decoding.top_p
         )
         chances = kept.softmax(-1)
         if self._is_shared:
             return torch.multinomial(chances, 1, generator=self.generators[0])[:, 0]
+        chances = chances.cpu()
         drawn = [
-            torch.multinomial(chances[place].cpu(), 1, generator=self.generators[row])
+            torch.multinomial(chances[place], 1, generator=self.generators[row])
             for place, row in enumerate(rows)
         ]
         return torch.cat(drawn).to(logits.device)
@@ -174,7 +175,7 @@ def beam_search(
 
 
 class _Beams:
-    """k sentences of each of n photos, as rows photo by photo."""
+    """k sentences of each of n photos; the model reads on only those that have not ended."""
 
     def __init__(self, model: ClipCap, vectors: Tensor, ends: Ends, decoding: Decoding) -> None:
         self.model, self.ends, self.decoding = model, ends, decoding
@@ -185,39 +186,39 @@ class _Beams:
         self.found: list[list[Decoded]] = [[] for _ in range(len(vectors))]
 
     def searched(self) -> list[list[Decoded]]:
+        """The beams of all photos, in order."""
         longest = _longest(self.decoding)
-        device = self.vectors.device
-        start = torch.tensor(self.ends.start, dtype=torch.long, device=device)
+        start = torch.tensor(self.ends.start, dtype=torch.long, device=self.vectors.device)
         logits, cache = self.model.read(self.vectors, start, longest)
-        scores, first = self._log_probabilities(logits).topk(self.k)  # (n, k): sums so far
-        self.photos = list(range(len(self.vectors)))
-        self.scores = scores
+        n = len(self.vectors)
+        self.scores, first = self._likeliest(logits, start.new_empty(n, 0))  # (n, k): sums so far
+        self.photos = list(range(n))
         self.tokens = first[:, :, None]  # (n, k, t)
-        self.lengths = torch.ones_like(scores)
+        self.lengths = torch.ones_like(self.scores)
         self.is_done = torch.isin(first, self.stop)
-        cache.take(torch.arange(len(first), device=device).repeat_interleave(self.k))
+        photo_of = torch.arange(n, device=first.device)[:, None].expand(n, self.k)
+        cache.take(photo_of[~self.is_done])
         for _ in range(longest - 1):
-            self._finish(cache)
+            self._finish()
             if not self.photos:
                 return self.found
             self._step(cache)
-        self._finish(cache, everything=True)
+        self._finish(everything=True)
         return self.found
 
     def _step(self, cache: Cache) -> None:
         """One more token for each beam that has not ended."""
         n, k = self.scores.shape
-        logits = self.model.read_on(self.tokens[:, :, -1].reshape(-1), cache)
-        so_far = self.tokens.view(n * k, -1).tolist() if self.decoding.no_repeat else []
-        log_probabilities = self._log_probabilities(logits, so_far)  # (n * k, v)
-        best, token = log_probabilities.topk(k)  # of one beam no more than k can be among the k
-        best, token = best.view(n, k, k), token.view(n, k, k)
-        done = self.is_done[:, :, None]
-        only = torch.full_like(best, NEVER)
-        only[:, :, 0] = 0.0  # an ended beam goes on as it is
-        best = torch.where(done, only, best)
-        token = torch.where(done, torch.zeros_like(token), token)
-        self.lengths = self.lengths + ~self.is_done
+        goes_on = ~self.is_done  # (n, k); the rows of the cache are these, in order
+        row_of = goes_on.view(-1).cumsum(0).view(n, k) - 1
+        so_far = self.tokens[goes_on]  # (rows, t)
+        logits = self.model.read_on(so_far[:, -1], cache)
+        best = self.scores.new_full((n, k, k), NEVER)
+        best[:, :, 0] = 0.0  # an ended beam goes on as it is
+        token = so_far.new_zeros(n, k, k)
+        # Of one beam no more than k continuations can be among the k best of all.
+        best[goes_on], token[goes_on] = self._likeliest(logits, so_far)
+        self.lengths = self.lengths + goes_on
         means = (self.scores[:, :, None] + best) / self.lengths[:, :, None]
         mean, place = means.view(n, k * k).topk(k)  # (n, k)
         source = place // k
@@ -226,16 +227,17 @@ class _Beams:
         chosen = token.view(n, k * k).gather(1, place)
         history = self.tokens.gather(1, source[:, :, None].expand(-1, -1, self.tokens.shape[2]))
         self.tokens = torch.cat([history, chosen[:, :, None]], dim=2)
-        was_done = self.is_done.gather(1, source)
-        self.is_done = was_done | torch.isin(chosen, self.stop)
-        cache.take((torch.arange(n, device=source.device)[:, None] * k + source).view(-1))
+        self.is_done = self.is_done.gather(1, source) | torch.isin(chosen, self.stop)
+        cache.take(row_of.gather(1, source)[~self.is_done])
 
-    def _log_probabilities(self, logits: Tensor, so_far: Sequence[Sequence[int]] = ()) -> Tensor:
-        logits = barred(logits, self.ends.barred)
+    def _likeliest(self, logits: Tensor, so_far: Tensor) -> tuple[Tensor, Tensor]:
+        """The k likeliest next tokens of each row: log-probabilities and ids, (rows, k) each."""
+        logits = barred(logits.float(), self.ends.barred)
         ban_repeats(logits, so_far, self.decoding.no_repeat)
-        return torch.log_softmax(logits.float(), dim=-1)
+        best, token = logits.topk(self.k)
+        return best - logits.logsumexp(-1, keepdim=True), token
 
-    def _finish(self, cache: Cache, everything: bool = False) -> None:
+    def _finish(self, everything: bool = False) -> None:
         """Note the photos whose beams have all ended, and take them out of the batch."""
         is_over = self.is_done.all(dim=1) | everything
         over = is_over.nonzero()[:, 0].tolist()
@@ -251,11 +253,8 @@ class _Beams:
             ]
         going = (~is_over).nonzero()[:, 0]
         self.photos = [self.photos[place] for place in going.tolist()]
-        if self.photos:
-            self.scores, self.lengths = self.scores[going], self.lengths[going]
-            self.tokens, self.is_done = self.tokens[going], self.is_done[going]
-            beams = torch.arange(self.k, device=going.device)
-            cache.take((going[:, None] * self.k + beams).view(-1))
+        self.scores, self.lengths = self.scores[going], self.lengths[going]
+        self.tokens, self.is_done = self.tokens[going], self.is_done[going]
 
 
 def filtered(logits: Tensor, top_k: int, top_p: float) -> Tensor:
@@ -283,21 +282,17 @@ def barred(logits: Tensor, tokens: Sequence[int]) -> Tensor:
     return logits
 
 
-def ban_repeats(logits: Tensor, so_far: Sequence[Sequence[int]], length: int) -> None:
-    """Make impossible, in place, what would repeat that many tokens in a row."""
-    if not length:
+def ban_repeats(logits: Tensor, so_far: Tensor, length: int) -> None:
+    """Make impossible, in place, what would repeat that many tokens in a row: (b, v), (b, t)."""
+    spans = so_far.shape[1] - length + 1  # how many there are already
+    if not length or spans < 1:
         return
-    for row, tokens in enumerate(so_far):
-        if len(tokens) < length:
-            continue
-        last = tuple(tokens[len(tokens) - length + 1 :])
-        again = [
-            tokens[start + length - 1]
-            for start in range(len(tokens) - length + 1)
-            if tuple(tokens[start : start + length - 1]) == last
-        ]
-        if again:
-            logits[row, again] = NEVER
+    is_again = torch.ones_like(so_far[:, :spans], dtype=torch.bool)
+    for place in range(length - 1):  # as far as all but the last token of a span go
+        last = so_far[:, spans + place : spans + place + 1]
+        is_again &= so_far[:, place : place + spans] == last
+    row, span = is_again.nonzero(as_tuple=True)
+    logits[row, so_far[row, span + length - 1]] = NEVER
 
 
 def _longest(decoding: Decoding) -> int:

@@ -58,20 +58,23 @@ def read_captioner(folder: Path, *, name: str | None, source: str, device: str) 
     with filling.Unfilled():
         model = ClipCap(*model_configs)
     filling.fill(model, our_names(state, PARTS), str(folder / WEIGHTS))
-    identity = filling.identity(
-        filling.file_hash(folder / WEIGHTS),
-        speech=config["speech"],
-        vocabulary=_vocabulary_hash(tokenizer),
+    captioner = Captioner(
+        model, tokenizer, speech, trained_on, name=name, identity="", source=source, device=device
     )
-    return Captioner(
-        model,
-        tokenizer,
-        speech,
-        trained_on,
-        name=name,
-        identity=identity,
-        source=source,
-        device=device,
+    captioner.identity = identity_of(captioner, folder / WEIGHTS)
+    return captioner
+
+
+def identity_of(captioner: Captioner, weights: Path) -> str:
+    """The SHA-256 over all that changes a sentence: weights, sizes, words, and how it speaks."""
+    model = captioner.model
+    return filling.identity(
+        filling.file_hash(weights),
+        speech=asdict(captioner.speech),
+        norm=captioner.trained_on.norm,
+        mapper=asdict(model.mapper_config),
+        language_model=asdict(model.language_model.config),
+        vocabulary=[filling.file_hash(file) for file in captioner.tokenizer.files],
     )
 
 
@@ -113,9 +116,10 @@ def our_names(state: Mapping[str, torch.Tensor], parts: Mapping[str, str]) -> St
 
 def published_names(model: ClipCap, half: bool) -> State:
     """The tensors of a model as they are saved; a head that is the token table is left out."""
+    is_tied = model.language_model.config.tie_word_embeddings
     state: State = {}
     for name, tensor in model.state_dict().items():
-        if name != HEAD:
+        if name != HEAD or not is_tied:
             part = next(each for each, ours in PARTS.items() if name.startswith(ours))
             kept = tensor.detach().cpu().to(torch.float16 if half else torch.float32)
             state[part + name.removeprefix(PARTS[part])] = kept.contiguous()
@@ -132,21 +136,9 @@ def read_tokenizer(folder: Path, kind: str) -> Tokenizer:
 
 
 def _keep_tokenizer(tokenizer: Tokenizer, folder: Path) -> str:
-    if isinstance(tokenizer, BertVocabulary):
-        shutil.copyfile(tokenizer.file, folder / VOCABULARY)
-        return "bert"
-    for name in ("tokenizer.json", "vocab.json", "merges.txt"):
-        if (tokenizer.file / name).is_file():
-            shutil.copyfile(tokenizer.file / name, folder / name)
-    return "gpt2"
-
-
-def _vocabulary_hash(tokenizer: Tokenizer) -> str:
-    file = tokenizer.file
-    if file.is_dir():
-        names = ("tokenizer.json", "vocab.json")
-        file = next(file / name for name in names if (file / name).is_file())
-    return filling.file_hash(file)
+    for file in tokenizer.files:
+        shutil.copyfile(file, folder / file.name)
+    return tokenizer.kind
 
 
 def _speech(saved: Mapping[str, Any]) -> Speech:

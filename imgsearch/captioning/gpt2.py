@@ -3,7 +3,8 @@
 Embeddings go in, since a captioner's prefix has no tokens; logits come out. The tensors have the
 names and shapes of Hugging Face's `GPT2LMHeadModel`, so published weights load as they are; our own
 hundred lines, because decoding spends its time here: the cache is one block of memory a layer that
-grows in place and is reordered by beam, where a general library pays for every case it foresees.
+grows in place and moves only the rows that a beam search moves, where a general library pays for
+every case it foresees.
 (Radford et al. 2019; the layout is that of `transformers`.)
 """
 
@@ -19,7 +20,8 @@ from torch.nn import functional as F
 @dataclass(frozen=True)
 class Gpt2Config:
     """The shape of a GPT-2, in the words of Hugging Face's `config.json`; the defaults are those of
-    the smallest published one."""
+    the smallest published one. Tied: the head is the token table.
+    """
 
     vocab_size: int = 50257
     n_positions: int = 1024
@@ -27,6 +29,7 @@ class Gpt2Config:
     n_layer: int = 12
     n_head: int = 12
     dropout: float = 0.1
+    tie_word_embeddings: bool = True
 
 
 class Projection(nn.Module):
@@ -47,30 +50,35 @@ class Cache:
     def __init__(self, config: Gpt2Config, longest: int) -> None:
         self.longest = longest
         self.length = 0
-        self._layers: list[tuple[Tensor, Tensor] | None] = [None] * config.n_layer
+        self._layers: list[Tensor | None] = [None] * config.n_layer  # (b, t, 2, h, e) each
 
-    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-        """Add (b, h, t, e) of the newest positions; all keys and values of the layer come back."""
+    def extend(self, layer: int, newest: Tensor) -> tuple[Tensor, Tensor]:
+        """Add the newest positions (b, t, 2, h, e); all keys and values of the layer come back,
+        (b, h, t, e) each."""
         held = self._layers[layer]
         if held is None:
-            b, h, _, e = keys.shape
-            held = keys.new_empty(b, h, self.longest, e), keys.new_empty(b, h, self.longest, e)
-            self._layers[layer] = held
-        end = self.length + keys.shape[2]
-        held[0][:, :, self.length : end] = keys
-        held[1][:, :, self.length : end] = values
-        return held[0][:, :, :end], held[1][:, :, :end]
+            b, _, *sizes = newest.shape
+            held = self._layers[layer] = newest.new_empty(b, self.longest, *sizes)
+        end = self.length + newest.shape[1]
+        held[:, self.length : end] = newest
+        keys, values = held[:, :end].permute(2, 0, 3, 1, 4)
+        return keys, values
 
     def take(self, rows: Tensor) -> None:
         """Keep these rows, in this order; one may be taken more than once."""
+        stays = torch.arange(len(rows), device=rows.device)
+        moved = (rows != stays).nonzero()[:, 0]
         for layer, held in enumerate(self._layers):
-            if held is not None:
-                self._layers[layer] = self._taken(held[0], rows), self._taken(held[1], rows)
-
-    def _taken(self, held: Tensor, rows: Tensor) -> Tensor:
-        taken = held.new_empty(len(rows), *held.shape[1:])
-        taken[:, :, : self.length] = held[:, :, : self.length].index_select(0, rows)
-        return taken
+            if held is None:
+                continue
+            if len(rows) > len(held):
+                grown = held.new_empty(len(rows), *held.shape[1:])
+                grown[:, : self.length] = held[:, : self.length].index_select(0, rows)
+                self._layers[layer] = grown
+                continue
+            if len(moved):  # selected before anything is overwritten
+                held[moved, : self.length] = held[:, : self.length].index_select(0, rows[moved])
+            self._layers[layer] = held[: len(rows)]
 
 
 class Attention(nn.Module):
@@ -89,7 +97,7 @@ class Attention(nn.Module):
         parts = self.c_attn(x).view(b, t, 3, self.heads, d // self.heads)
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # (b, h, t, e) each
         if cache is not None:
-            keys, values = cache.extend(layer, keys, values)
+            keys, values = cache.extend(layer, parts[:, :, 1:])
         y = F.scaled_dot_product_attention(
             queries,
             keys,
@@ -157,14 +165,17 @@ class Transformer(nn.Module):
 
 
 class Gpt2(nn.Module):
-    """GPT-2 with its head; the head is the token table unless weights come with another one."""
+    """GPT-2 with its head."""
 
     def __init__(self, config: Gpt2Config) -> None:
         super().__init__()
         self.config = config
         self.transformer = Transformer(config)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
-        self.lm_head.weight = self.transformer.wte.weight
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.transformer.wte.weight
+        else:
+            nn.init.normal_(self.lm_head.weight, std=0.02)
         for name, parameter in self.named_parameters():
             if name.endswith("c_proj.weight"):  # what is added once a layer must not add up
                 nn.init.normal_(parameter, std=0.02 / (2 * config.n_layer) ** 0.5)

@@ -32,8 +32,9 @@ def load(
     """The captioner of that name, ready on the device (`auto`, `cpu`, `cuda`, `cuda:N`, `mps`).
 
     Names, in the order tried: `builtin` or `builtin/1`; a folder in `captioners`; a path, of a
-    folder that imgsearch wrote or of published weights, whose words are in the folder `tokenizer`
-    or beside them. Raises UsageError for a name nobody has and for what does not load.
+    folder that imgsearch wrote or of published weights, whose words are at `tokenizer` (a folder or
+    a file), or beside them, or those that all of their family share. Raises UsageError for a name
+    nobody has and for what does not load.
     """
     if name == "builtin" or name.startswith("builtin/"):
         return _load_builtin(name, device)
@@ -48,6 +49,8 @@ def load(
             "and a path to one is good as well"
         )
     path = path.resolve()
+    if path.name == folder.WEIGHTS and (path.parent / folder.CONFIG).is_file():
+        path = path.parent
     if (path / folder.CONFIG).is_file():
         return folder.read_captioner(path, name=None, source=str(path), device=device)
     return published.read_published(path, tokenizer=tokenizer, device=device)

@@ -13,7 +13,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from imgsearch.errors import UsageError
 
@@ -21,14 +21,24 @@ VOCABULARY = "vocab.txt"
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 END = "[SEP]"
 END_OF_TEXT = "<|endoftext|>"  # of GPT-2
+CLOSING = ",.;:!?)]}%'’”…-/"  # no space before these
+OPENING = "([{“‘$#-/"  # and none behind these
+SUFFIXES = ("s", "t", "d", "m", "re", "ve", "ll")
 RAREST = 4  # a word that is seen less often is not worth its row in the table
 
 
 class Tokenizer(Protocol):
-    """`file` is what it was read from; `size` counts its ids."""
+    """`kind` is what `captioner.json` calls it, `file` what it was read from, `size` counts its
+    ids."""
 
+    kind: Literal["bert", "gpt2"]
     file: Path
     size: int
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that it takes to read it again."""
+        ...
 
     def encode(self, text: str) -> list[int]:
         """The ids of a sentence, without anything that opens or closes it."""
@@ -38,19 +48,25 @@ class Tokenizer(Protocol):
         """The sentence of ids; those that stand for no word are left out."""
         ...
 
+    def written(self, token: int) -> str:
+        """One token as the vocabulary has it, whatever it stands for; a space before it shows."""
+        ...
+
 
 class BertVocabulary:
     """A `vocab.txt` as BERT's: one token a line, `##` before what continues a word."""
+
+    kind: Literal["bert", "gpt2"] = "bert"
 
     def __init__(self, file: Path) -> None:
         from cn_clip.clip.bert_tokenizer import FullTokenizer
 
         self.file = file
         try:
-            tokens = file.read_text("utf-8").split("\n")
+            lines = file.read_text("utf-8").removesuffix("\n")
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"the vocabulary {file} cannot be read: {error}") from error
-        self.tokens = [token.rstrip("\r") for token in tokens if token.strip()]
+        self.tokens = lines.split("\n")  # and by nothing else: one of BERT's tokens is U+2028
         self._ids = {token: place for place, token in enumerate(self.tokens)}
         missing = [token for token in (END, "[UNK]") if token not in self._ids]
         if missing:
@@ -60,6 +76,10 @@ class BertVocabulary:
             )
         self.size = len(self.tokens)
         self._split = FullTokenizer(str(file))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.file,)
 
     def id_of(self, token: str) -> int:
         """The id of a token that is there."""
@@ -80,9 +100,14 @@ class BertVocabulary:
         specials = set(self.specials)
         return sentence(self.tokens[token] for token in tokens if token not in specials)
 
+    def written(self, token: int) -> str:
+        return self.tokens[token]
+
 
 class BytePairs:
     """GPT-2's own tokenizer: `vocab.json` and `merges.txt`, or `tokenizer.json`, of a folder."""
+
+    kind: Literal["bert", "gpt2"] = "gpt2"
 
     def __init__(self, folder: Path) -> None:
         try:
@@ -109,6 +134,15 @@ class BytePairs:
             self._pairs.add_special_tokens([END_OF_TEXT])  # so that it is never shown
         self.size = int(self._pairs.get_vocab_size())
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        whole = self.file / "tokenizer.json"
+        return (
+            (whole,)
+            if whole.is_file()
+            else (whole.with_name("vocab.json"), whole.with_name("merges.txt"))
+        )
+
     def id_of(self, token: str) -> int:
         """The id of a token. Raises UsageError where it is none."""
         found = self._pairs.token_to_id(token)
@@ -124,6 +158,10 @@ class BytePairs:
         text: str = self._pairs.decode(list(tokens), skip_special_tokens=True)
         return " ".join(text.split())
 
+    def written(self, token: int) -> str:
+        text: str = self._pairs.decode([token], skip_special_tokens=False)
+        return text
+
 
 def sentence(tokens: Iterable[str]) -> str:
     """A sentence of words, characters and signs, with spaces where a person puts them.
@@ -132,25 +170,35 @@ def sentence(tokens: Iterable[str]) -> str:
     ('a dog, running.', '一只狗。')
     """
     text = ""
+    is_quoted = False
     for token in tokens:
         is_continued = token.startswith("##") and len(token) > 2
         piece = token[2:] if is_continued else token
-        if text and not is_continued and _is_spaced(text[-1], piece[0]):
+        if text and not is_continued and _is_spaced(text, piece, is_quoted):
             text += " "
+        is_quoted ^= piece == '"'
         text += piece
     return text
 
 
-def _is_spaced(before: str, after: str) -> bool:
-    """Whether a space stands between two characters that end and begin a token."""
-    is_word = after.isalnum() and not _is_han(after)
-    if before in "'-/(\"":
+def _is_spaced(text: str, piece: str, is_quoted: bool) -> bool:
+    """Whether a space stands between what there is and the next piece; `is_quoted`: within \"."""
+    before, after = text[-1], piece[0]
+    if _is_wide(before) or _is_wide(after):
         return False
-    return is_word and not _is_han(before) and unicodedata.east_asian_width(before) != "W"
+    if after in CLOSING or before in OPENING:
+        return False
+    if is_quoted and '"' in (before, after):
+        return False
+    if before in "'’":  # it's, o'clock, but two dogs' toys
+        return text[-2:-1] == "s" and piece not in SUFFIXES
+    if before in ".,:" and text[-2:-1].isdigit() and after.isdigit():  # 2.5, 10:30, 1,000
+        return before == "," and len(piece) != 3
+    return True
 
 
-def _is_han(character: str) -> bool:
-    return "\u3400" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff"
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in "WF"
 
 
 def write_vocabulary(texts: Iterable[str], openings: Iterable[str], file: Path) -> None:
