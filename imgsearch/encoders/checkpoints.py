@@ -23,15 +23,22 @@ OPENAI_SCALARS = (
     "vocab_size",
 )  # only OpenAI's own files hold them
 
-NOT_ENCODERS = {  # keys with all of these prefixes -> what the file is instead
-    ("gpt.", "clip_project."): "a ClipCap captioner",
-    ("gpt2.", "clip_project."): "a ClipCap-Chinese captioner",
-    ("clip_project.",): "the mapper of a ClipCap captioner",
-    ("image_projection.", "text_projection.projection"): "a Shariatnia OpenAI-CLIP model",
-    (
-        "vision_model.",
-        "text_model.encoder.layers.",
-    ): "a Hugging Face CLIPModel; its open_clip version",
+CAPTIONS = "imgsearch caption --captioner {source} writes captions with it"
+NOT_ENCODERS = {  # keys with all of these prefixes -> what the file is instead, what to do with it
+    ("gpt.", "clip_project."): ("a ClipCap captioner", CAPTIONS),
+    ("gpt2.", "clip_project."): ("a ClipCap-Chinese captioner", CAPTIONS),
+    ("clip_project.",): (
+        "the mapper of a ClipCap captioner",
+        "without its language model it says nothing; imgsearch train-captioner makes another",
+    ),
+    ("image_projection.", "text_projection.projection"): (
+        "a Shariatnia OpenAI-CLIP model",
+        "none of its kind was published; imgsearch encoders lists those that were",
+    ),
+    ("vision_model.", "text_model.encoder.layers."): (
+        "a Hugging Face CLIPModel",
+        "use its open_clip version; imgsearch encoders lists names",
+    ),
 }
 
 
@@ -72,9 +79,12 @@ def recognise(state: Mapping[str, torch.Tensor], source: str = "the file") -> Fa
         return "cn_clip"
     if has("visual.") and (has("token_embedding.weight") or has("text.")):
         return "open_clip"
-    for prefixes, what in NOT_ENCODERS.items():
+    for prefixes, (what, instead) in NOT_ENCODERS.items():
         if has(*prefixes):
-            raise UsageError(f"{source} is {what}, not an encoder imgsearch can load")
+            raise UsageError(
+                f"{source} is {what}, not an encoder imgsearch can load: "
+                + instead.format(source=source)
+            )
     raise UsageError(
         f"{source} belongs to no family imgsearch knows (open_clip, cn_clip); its first keys are: "
         + ", ".join(list(state)[:10])
