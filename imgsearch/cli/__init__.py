@@ -10,6 +10,7 @@ turns errors into a red line and an exit code is `Commands`.
     upkeep.py     status, doctor, switch, rollback, prune
     rebuilding.py rebuild
     encoders.py   encoders       evaluating.py   eval, score
+    explain_prefix.py  explain-prefix
     finetune.py   finetune       train_captioner.py train-captioner
 """
 
@@ -22,6 +23,7 @@ from imgsearch.cli import (
     caption,
     encoders,
     evaluating,
+    explain_prefix,
     finetune,
     index,
     rebuilding,
@@ -45,6 +47,7 @@ app.command("doctor")(upkeep.doctor)
 app.command("encoders")(encoders.encoders)
 app.command("eval")(evaluating.evaluate)
 app.command("score")(evaluating.score)
+app.command("explain-prefix")(explain_prefix.explain_prefix)
 app.command("finetune")(finetune.finetune)
 app.command("train-captioner")(train_captioner.train_captioner)
 app.command("rebuild")(rebuilding.rebuild)
