@@ -1,28 +1,21 @@
 """`imgsearch caption`: photos get sentences; and people's own come in (--import), all go out
 (--export).
 
-One command of four jobs, because they share what they are about. Captioning is a bar on stderr
-while it runs and a table on stdout when it is done; --dry-run shows a few captions and writes none.
+One command of four jobs, because they share what they are about. Here its options are read, and
+those that do not go together are refused.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from imgsearch.cli import decoding_options as options
 from imgsearch.cli import frame
+from imgsearch.cli.caption_jobs import Job
 from imgsearch.errors import UsageError
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from imgsearch.captioning import Captioner, Decoding
-    from imgsearch.describing import Preview, Selection
-    from imgsearch.library import Library
 
 SHEET = Path("captions.png")
 
@@ -167,7 +160,7 @@ def caption(
     languages = list(dict.fromkeys(part for each in language or () for part in each.split(",")))
     is_quiet = quiet or frame.settings(context).is_quiet
     with frame.existing_library(context, library) as opened:
-        job = _Job(opened, languages or None, wait=wait, is_json=json, is_quiet=is_quiet)
+        job = Job(opened, languages or None, wait=wait, is_json=json, is_quiet=is_quiet)
         if is_import:
             job.take_in(paths or [])
         elif export is not None:
@@ -206,116 +199,3 @@ def _check(
     if made and (is_import or export is not None):
         job = "--import" if is_import else "--export"
         raise UsageError(f"{made[0]} is of making captions, and {job} makes none: leave one out")
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A library, the languages asked for, and how to answer."""
-
-    library: Library
-    languages: Sequence[str] | None
-    wait: bool
-    is_json: bool
-    is_quiet: bool
-
-    def caption(self, captioner: Captioner, decoding: Decoding, selection: Selection) -> None:
-        """Make captions; what is left undone is said however quiet the run is."""
-        from imgsearch.cli.caption_progress import CaptionProgress
-        from imgsearch.describing import Finished
-        from imgsearch.describing import caption as make_captions
-        from imgsearch.display import captions as forms
-
-        with (
-            self.library.lock(wait=self.wait),
-            CaptionProgress("reading text beside photos", is_quiet=self.is_quiet) as progress,
-        ):
-            for event in make_captions(
-                self.library,
-                languages=self.languages,
-                captioner=captioner,
-                decoding=decoding,
-                selection=selection,
-            ):
-                progress.show(event)
-        assert isinstance(event, Finished)
-        if self.is_json:
-            frame.write(forms.finished_json(event))
-        elif not self.is_quiet:
-            frame.show(forms.finished_page(event))
-        for line in forms.left_lines(event.began):
-            frame.complain(line, style="yellow")
-
-    def preview(
-        self,
-        captioner: Captioner,
-        decoding: Decoding,
-        selection: Selection,
-        count: int,
-        sheet: Path,
-    ) -> None:
-        """Show a few captions and write none."""
-        from imgsearch.describing import preview
-        from imgsearch.display import captions as forms
-
-        previews = preview(
-            self.library,
-            count,
-            languages=self.languages,
-            captioner=captioner,
-            decoding=decoding,
-            selection=selection,
-        )
-        if self.is_json:
-            frame.write(forms.previews_json(previews))
-        else:
-            frame.show(forms.previews_table(previews))
-        if previews:
-            _save(previews, f"{captioner.name}: {len(previews):,} photos", sheet)
-        else:
-            frame.complain("every photo has its caption; nothing would be made", style="yellow")
-
-    def take_in(self, paths: Sequence[Path]) -> None:
-        """Import captions."""
-        from imgsearch.cli.caption_progress import CaptionProgress
-        from imgsearch.describing import import_captions
-        from imgsearch.display import captions as forms
-
-        with (
-            self.library.lock(wait=self.wait),
-            CaptionProgress("taking captions in", is_quiet=self.is_quiet) as progress,
-        ):
-            imported = import_captions(self.library, paths, progress=progress.count)
-        if self.is_json:
-            frame.write(forms.counts_json(imported))
-        elif not self.is_quiet:
-            frame.show(forms.imported_page(imported))
-
-    def write_out(self, target: str, path: Path | None) -> None:
-        """Export captions."""
-        from imgsearch.describing import export_captions
-        from imgsearch.display import captions as forms
-
-        exported = export_captions(
-            self.library,
-            "sidecars" if target == "sidecars" else frame.expanded(target),
-            languages=self.languages,
-            path=path,
-        )
-        where = "text beside the photos" if target == "sidecars" else target
-        if self.is_json:
-            frame.write(forms.counts_json(exported))
-        elif not self.is_quiet:
-            frame.show(forms.exported_page(exported, where))
-
-
-def _save(previews: Sequence[Preview], title: str, target: Path) -> None:
-    from imgsearch.display.captions import previews_sheet
-
-    try:
-        previews_sheet(previews, title).save(target)
-    except (OSError, ValueError) as error:  # ValueError: an ending Pillow cannot write
-        raise UsageError(
-            f"the contact sheet cannot be written to {str(target)!r} ({error}); "
-            "give a path ending in .png in a folder that exists"
-        ) from error
-    frame.complain(f"contact sheet: {target}", style="dim")
