@@ -1,7 +1,6 @@
 """train_captioner(): from pairs and an encoder to a captioner in the library, and what stops it."""
 
 import itertools
-import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
 import imgsearch
 from conftest import ColourEncoder, draw
 from imgsearch import captioning
-from imgsearch.captioning.gpt2 import Gpt2, Gpt2Config
 from imgsearch.captioning.tokenizers import write_vocabulary
 from imgsearch.errors import LibraryLockedError, NoEncoderError, UsageError
 from imgsearch.indexing import index
@@ -41,6 +38,7 @@ from imgsearch.training.captioner.events import (
 )
 from learning import shapes
 from runs import CountingEncoder
+from small_language_models import gpt2
 
 COLOURS = {"red": "红", "green": "绿", "blue": "蓝"}
 TINY = CaptionerRecipe(
@@ -208,22 +206,6 @@ def test_another_recipe_does_not_go_on_from_an_unfinished_run(
     forget(library, "mine")
     began = next(run(replace(TINY, seed=1)))
     assert isinstance(began, Began) and began.goes_on_from == 0
-
-
-def gpt2(folder: Path, words: int, *, is_prefixed: bool = True) -> Path:
-    """The folder of a tiny GPT-2 with random weights, named as Hugging Face names them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(0)
-    model = Gpt2(Gpt2Config(words, 48, 32, 2, 4))
-    state = {
-        name if is_prefixed else name.removeprefix("transformer."): value.clone()
-        for name, value in model.state_dict().items()
-        if name != "lm_head.weight"
-    }
-    state["h.0.attn.bias" if not is_prefixed else "transformer.h.0.attn.bias"] = torch.ones(1)
-    save_file(state, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps({"n_head": 4}), "utf-8")
-    return folder
 
 
 def test_a_frozen_language_model_stays_as_it_was_and_only_the_mapper_learns(

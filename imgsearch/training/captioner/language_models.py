@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from imgsearch.captioning.folder import our_names
 from imgsearch.captioning.gpt2 import Gpt2Config
+from imgsearch.captioning.shapes import gpt2_config
 from imgsearch.captioning.tokenizers import (
     VOCABULARY,
     BertVocabulary,
@@ -32,8 +34,10 @@ WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 CONFIG = "config.json"
 WORDS = (VOCABULARY, "tokenizer.json", "vocab.json")
 WIDTH_OF_A_HEAD = 64  # in every published GPT-2
+NAMED = ("transformer.", "lm_head.")  # how tensors begin, unless all lack the first
+PART = "language_model."  # what a captioner's names put before them
 MASKS = (".attn.bias", ".attn.masked_bias")  # stored, and no weights
-BY_HAND = "train-captioner PAIRS --name NAME --tokenizer FOLDER --language-model PATH"
+BY_HAND = "train-captioner PAIRS --name NAME --tokenizer PATH --language-model PATH"
 
 
 @dataclass(frozen=True)
@@ -75,9 +79,12 @@ def open_words(
 
 
 def open_tokenizer(place: Path) -> Tokenizer:
-    """The tokenizer of a `vocab.txt`, or of a folder that has one or GPT-2's files."""
-    if place.is_file():
+    """The tokenizer of a `vocab.txt`, of a folder that has one or GPT-2's files, or beside one of
+    the latter."""
+    if place.is_file() and place.suffix != ".json":
         return BertVocabulary(place)
+    if place.is_file():
+        return BytePairs(place.parent)
     if (place / VOCABULARY).is_file():
         return BertVocabulary(place / VOCABULARY)
     return BytePairs(place)
@@ -89,29 +96,22 @@ def read_gpt2(file: Path) -> tuple[Gpt2Config, State]:
     Raises UsageError where it is none.
     """
     tensors, _ = read_tensors(file)
-    state: State = {}
-    for name, tensor in tensors.items():
-        is_named = name.startswith(("transformer.", "lm_head."))
-        if not name.endswith(MASKS):
-            state[name if is_named else f"transformer.{name}"] = tensor.float()
-    tables = [state.get(f"transformer.{name}.weight") for name in ("wte", "wpe")]
-    tokens, places = tables
-    if tokens is None or places is None:
+    named = {
+        name if name.startswith(NAMED) else f"{NAMED[0]}{name}": tensor
+        for name, tensor in tensors.items()
+        if not name.endswith(MASKS)
+    }
+    state = our_names(named, {"": PART})
+    try:
+        config = gpt2_config(state)
+    except KeyError as error:
         raise UsageError(
             f"{file} is no GPT-2: it has no wte.weight and wpe.weight; give a folder with GPT-2's "
             "model.safetensors"
-        )
-    state.setdefault("lm_head.weight", tokens)
-    layers = {name.split(".")[2] for name in state if name.startswith("transformer.h.")}
-    width = tokens.shape[1]
-    config = Gpt2Config(
-        vocab_size=tokens.shape[0],
-        n_positions=places.shape[0],
-        n_embd=width,
-        n_layer=len(layers),
-        n_head=_heads(file.with_name(CONFIG)) or max(1, width // WIDTH_OF_A_HEAD),
-    )
-    return config, state
+        ) from error
+    heads = _heads(file.with_name(CONFIG)) or max(1, config.n_embd // WIDTH_OF_A_HEAD)
+    own = {name.removeprefix(PART): tensor for name, tensor in state.items()}
+    return replace(config, n_head=heads), own
 
 
 def _heads(config: Path) -> int | None:
