@@ -114,6 +114,7 @@ def test_a_captioner_says_what_its_encoder_sees_in_both_languages(
     card = (done.folder / "MODEL_CARD.md").read_text("utf-8")
     assert "| reads embeddings of | toy/colour, 3 dimensions |" in card
     assert "| learnt from | 21 | 21 en, 21 zh, 21 zh_translated |" in card
+    assert "| betas | 0.9, 0.98 |" in card and "| longest gradient | 1 (0: no limit) |" in card
     assert not (library.path / "training-captioners" / "colours").exists()
     kept = [each for each in told.read(done.folder / "metrics.jsonl") if each in events]
     assert kept == [each for each in events if not isinstance(each, Began | Embedded)]
@@ -246,7 +247,9 @@ def test_a_frozen_language_model_stays_as_it_was_and_only_the_mapper_learns(
     torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-3)  # it is saved in half
     assert captioner.model.language_model.config.n_head == 4
     assert captioner.speech.openings == {"zh": ()}  # nothing has to tell one language apart
-    assert "| language model, is frozen | yes |" in (done.folder / "MODEL_CARD.md").read_text()
+    card = (done.folder / "MODEL_CARD.md").read_text("utf-8")
+    assert "| language model, is frozen | yes |" in card
+    assert "| betas | 0.9, 0.999 |" in card and "| longest gradient | 0 (0: no limit) |" in card
 
 
 def test_a_gpt2_of_byte_pairs_learns_to_end_its_sentences(

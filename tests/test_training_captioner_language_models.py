@@ -2,15 +2,81 @@
 behind every mapper, and that a frozen one does not.
 """
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from conftest import ColourEncoder, draw
+from imgsearch import captioning
 from imgsearch.captioning.gpt2 import Gpt2
-from imgsearch.training.captioner.language_models import read_gpt2
+from imgsearch.captioning.mappers import Kind
+from imgsearch.captioning.tokenizers import write_vocabulary
+from imgsearch.library import Library, open_library
+from imgsearch.pairs import CaptionedPhotos
+from imgsearch.training import Material
+from imgsearch.training.captioner import (
+    CaptionerRecipe,
+    LanguageModel,
+    Mapper,
+    train_captioner,
+)
+from imgsearch.training.captioner.batches import Batches
+from imgsearch.training.captioner.events import Began, Finished
+from imgsearch.training.captioner.ground import ground_of
+from imgsearch.training.captioner.language_models import open_tokenizer, read_gpt2
+from imgsearch.training.captioner.loop import Run
+from imgsearch.training.captioner.run_folder import open_run
 from imgsearch.weights import filling
+from small_captioners import byte_pairs
 from small_language_models import HEADS, gpt2
+
+COLOURS = ("red", "green", "blue")
+KINDS: tuple[Kind, ...] = ("mlp", "linear", "transformer", "bert")
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Iterator[Library]:
+    with open_library(tmp_path / "library") as opened:
+        yield opened
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> CaptionedPhotos:
+    """Twelve plain pictures, each with a sentence of its colour."""
+    named = [(number, colour) for number in range(4) for colour in COLOURS]
+    return CaptionedPhotos(
+        tuple(draw(tmp_path / "photos" / f"{n}-{each}.png", each, (8, 8)) for n, each in named),
+        tuple({"en": (f"a {each} picture",)} for _, each in named),
+    )
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A GPT-2 with the words of the pairs beside it."""
+    folder = tmp_path / "gpt2"
+    folder.mkdir()
+    write_vocabulary([f"a {each} picture." for each in COLOURS] * 4, [], folder / "vocab.txt")
+    return gpt2(folder, open_tokenizer(folder).size)
+
+
+def recipe_of(
+    weights: Path, kind: Kind = "mlp", *, dropout: float = 0.0, is_frozen: bool = False
+) -> CaptionerRecipe:
+    """Two steps."""
+    return CaptionerRecipe(
+        mapper=Mapper(kind, 3, clip_length=2, layers=1, heads=4),
+        language_model=LanguageModel(str(weights), dropout=dropout, is_frozen=is_frozen),
+        epochs=1,
+        batch_size=6,
+        learning_rate=1e-2,
+        warmup=0,
+        precision="fp32",
+    )
 
 
 def test_a_head_of_its_own_leaves_the_token_table_as_it_is(tmp_path: Path) -> None:
@@ -25,3 +91,70 @@ def test_a_head_of_its_own_leaves_the_token_table_as_it_is(tmp_path: Path) -> No
     stored["lm_head.weight"] = stored["transformer.wte.weight"].clone()
     save_file(stored, file)  # as old files have it: a copy of the table is no head of its own
     assert read_gpt2(file)[0].tie_word_embeddings
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_mapper_learns_and_speaks_before_a_language_model_that_does_not(
+    kind: Kind, library: Library, pairs: CaptionedPhotos, weights: Path
+) -> None:
+    def trained(name: str, recipe: CaptionerRecipe) -> dict[str, torch.Tensor]:
+        events = list(
+            train_captioner(
+                library, Material(pairs, 0), name=name, encoder=ColourEncoder(), recipe=recipe
+            )
+        )
+        began, done = events[0], events[-1]
+        assert isinstance(began, Began) and isinstance(done, Finished)
+        assert done.prefix_length == 3
+        captioner = captioning.load(name, captioners=library.captioners_folder)
+        assert captioner.model.mapper_config.kind == kind
+        captions = captioner.caption(np.eye(3, dtype=np.float32), "en")
+        assert len(captions) == 3 and all(np.isfinite(each.log_probability) for each in captions)
+        mapper = sum(each.numel() for each in captioner.model.mapper.parameters())
+        assert began.learnt == (mapper if recipe.language_model.is_frozen else began.parameters)
+        return load_file(done.folder / "model.safetensors")
+
+    recipe = recipe_of(weights, kind, is_frozen=True)
+    frozen = trained("frozen", recipe)
+    for name, tensor in load_file(weights / "model.safetensors").items():
+        if not name.endswith(".attn.bias"):
+            assert torch.equal(frozen[f"gpt.{name}"].float(), tensor), name
+    dropped = trained("dropped", recipe_of(weights, kind, dropout=0.9, is_frozen=True))
+    assert all(torch.equal(frozen[name], dropped[name]) for name in frozen)  # nothing is dropped
+    still = trained("still", replace(recipe, learning_rate=0.0))
+    changed = [name for name in frozen if not torch.equal(frozen[name], still[name])]
+    assert "clip_project." in {name[: len("clip_project.")] for name in changed}
+    free = trained("free", recipe_of(weights, kind))
+    table = "gpt.transformer.wte.weight"
+    assert not torch.equal(free[table], frozen[table])
+
+
+def test_a_gradient_is_cut_to_the_longest_that_the_recipe_allows(
+    library: Library, pairs: CaptionedPhotos, weights: Path, tmp_path: Path
+) -> None:
+    def length(longest: float | None) -> float:
+        recipe = replace(recipe_of(weights), longest_gradient=longest)
+        folder = tmp_path / f"run-{longest}"
+        folder.mkdir()
+        ground = ground_of(library, Material(pairs, 0), ColourEncoder(), recipe, folder, "cpu")
+        list(ground.embed())
+        opened = open_run("x", folder, ground, recipe, None)
+        model = opened.captioner.model
+        batches = Batches(opened.sentences, 6, 0)
+        run = Run(model, batches, ground.learnt_embeddings, opened.recipe, folder)
+        (betas,) = {group["betas"] for group in run.optimiser.param_groups}
+        assert betas == (0.9, 0.999)  # the published ones: the language model has weights
+        run.take_step()
+        found = [each.grad.norm() for each in model.parameters() if each.grad is not None]
+        return float(torch.stack(found).norm())
+
+    whole = length(0.0)
+    assert length(None) == whole > 0.01
+    assert length(0.01) == pytest.approx(0.01, rel=1e-3)
+
+
+def test_the_words_of_gpt2_may_be_named_by_their_folder_or_their_file(tmp_path: Path) -> None:
+    file = byte_pairs(tmp_path / "tokenizer.json")
+    by_file, by_folder = open_tokenizer(file), open_tokenizer(tmp_path)
+    assert by_file.encode("a dog.") == by_folder.encode("a dog.")
+    assert by_file.files == by_folder.files == (file,)

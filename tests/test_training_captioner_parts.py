@@ -146,6 +146,8 @@ def test_the_published_rates_are_for_weights_and_ours_for_none() -> None:
     published = bare.resolved(has_weights=True, captions=400_000, precision="bf16")
     assert (published.batch_size, published.learning_rate, published.weight_decay) == (40, 2e-5, 0)
     assert (published.warmup, published.schedule) == (5000, "linear")
+    assert (published.betas, published.epsilon) == ((0.9, 0.999), 1e-6)
+    assert published.longest_gradient == 0
     steps = published.steps(400_000, 40)
     assert steps == 100_000
     assert published.rate_at(2499, steps) == pytest.approx(1e-5)
@@ -154,10 +156,14 @@ def test_the_published_rates_are_for_weights_and_ours_for_none() -> None:
     ours = bare.resolved(has_weights=False, captions=60_000, precision="fp32")
     assert (ours.batch_size, ours.learning_rate, ours.weight_decay) == (256, 1e-3, 0.05)
     assert (ours.warmup, ours.schedule, ours.precision) == (235, "cosine", "fp32")
+    assert (ours.betas, ours.longest_gradient) == ((0.9, 0.98), 1)
     assert ours.rate_at(235 + (2350 - 235) // 2, 2350) == pytest.approx(5e-4, rel=1e-2)
     own = replace(bare, batch_size=8, learning_rate=1e-4, warmup=0, precision="fp32", epochs=0.5)
+    own = replace(own, betas=(0.5, 0.5), longest_gradient=0.0)
     given = own.resolved(has_weights=False, captions=100, precision="bf16")
     assert (given.learning_rate, given.warmup, given.precision) == (1e-4, 0, "fp32")
+    assert (given.betas, given.longest_gradient) == ((0.5, 0.5), 0)
+    assert given.resolved(has_weights=True, captions=100, precision="bf16") == given
     assert given.steps(100, 8) == 6
     with pytest.raises(UsageError, match="precision 'fp16' is unknown"):
         replace(bare, precision="fp16")  # type: ignore[arg-type]

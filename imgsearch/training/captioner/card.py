@@ -25,6 +25,7 @@ UNITS = {
     "noise": "of an embedding's length, on average",
     "mix": "of another photo's embedding, at most",
     "batch size": "captions a step",
+    "longest gradient": "(0: no limit)",
 }
 UNUSED_BY_MLP = ("mapper, clip length", "mapper, layers", "mapper, heads")
 OF_SMALL = ("language model, width", "language model, layers", "language model, heads")
@@ -102,8 +103,8 @@ def _rows_of(value: object, prefix: str) -> Iterator[tuple[str, str]]:
         if is_dataclass(found):
             yield from _rows_of(found, f"{title}, ")
         elif found is not None and found != ():
-            joined = isinstance(found, tuple)
-            yield title, ", ".join(found) if joined else in_words(found)
+            several = found if isinstance(found, tuple) else (found,)
+            yield title, ", ".join(in_words(each) for each in several)
 
 
 def _quality(finished: Finished, recipe: CaptionerRecipe) -> Iterator[str]:

@@ -23,11 +23,9 @@ from imgsearch.training.captioner.events import Evaluated, Stepped
 from imgsearch.training.captioner.recipe import CaptionerRecipe
 from imgsearch.training.captioner.sentences import Ints
 from imgsearch.training.checkpoint import Checkpoint, State, write_state
-from imgsearch.training.state import LONGEST_GRADIENT
 from imgsearch.training.steps import compute_type
 from imgsearch.vectors import Vectors
 
-BETAS, EPSILON = (0.9, 0.98), 1e-6
 REPORTS = 200  # a run, at most
 BEST = "best.pt"
 
@@ -52,18 +50,18 @@ class Run:
     checkpoint: Checkpoint = field(init=False)
 
     def __post_init__(self) -> None:
-        language_model = self.model.language_model
-        language_model.requires_grad_(not self.recipe.language_model.is_frozen)
-        assert self.recipe.weight_decay is not None, "resolve the recipe first"
+        recipe, language_model = self.recipe, self.model.language_model
+        language_model.requires_grad_(not recipe.language_model.is_frozen)
+        assert recipe.weight_decay is not None and recipe.betas is not None, "resolve the recipe"
         learnt = list(self.learnt.values())
         groups = [
             {
                 "params": [each for each in learnt if each.ndim > 1],
-                "weight_decay": self.recipe.weight_decay,
+                "weight_decay": recipe.weight_decay,
             },
             {"params": [each for each in learnt if each.ndim <= 1], "weight_decay": 0.0},
         ]
-        self.optimiser = torch.optim.AdamW(groups, lr=0.0, betas=BETAS, eps=EPSILON)
+        self.optimiser = torch.optim.AdamW(groups, lr=0.0, betas=recipe.betas, eps=recipe.epsilon)
         self.checkpoint = Checkpoint(self.folder)
 
     @property
@@ -91,7 +89,8 @@ class Run:
         loss = self._loss(step)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        nn.utils.clip_grad_norm_(self.learnt.values(), LONGEST_GRADIENT)
+        if recipe.longest_gradient:
+            nn.utils.clip_grad_norm_(self.learnt.values(), recipe.longest_gradient)
         self.is_between_steps = False
         self.optimiser.step()
         self.step = step + 1

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeVar
 
 from imgsearch.captioning.mappers import Kind
 from imgsearch.errors import UsageError
@@ -18,7 +18,27 @@ from imgsearch.training.recipe import Keep, check_choice
 Schedule: TypeAlias = Literal["auto", "cosine", "linear"]
 Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
 
+Value = TypeVar("Value")
+
 SMALL = "small"  # the language model of our own, from nothing
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a recipe becomes where it leaves the choice; a run has room for so many warm-ups."""
+
+    batch_size: int
+    learning_rate: float
+    schedule: Schedule
+    warmup: int
+    warmups_a_run: int
+    weight_decay: float
+    betas: tuple[float, float]
+    longest_gradient: float
+
+
+PUBLISHED = Defaults(40, 2e-5, "linear", 5000, 2, 0.0, (0.9, 0.999), 0.0)
+OURS = Defaults(256, 1e-3, "cosine", 300, 10, 0.05, (0.9, 0.98), 1.0)
 
 
 @dataclass(frozen=True)
@@ -75,7 +95,8 @@ class CaptionerRecipe:
     but those of another kind, with an underscore in the name. A step sees `batch_size` captions,
     each with one of `views` random views of its photo or the whole of it, whose embedding is turned
     by noise of the relative length `noise` on average and mixed with another photo's, of which it
-    becomes up to the share `mix`. The rate rises over `warmup` steps, then falls to zero.
+    becomes up to the share `mix`. The rate rises over `warmup` steps, then falls to zero; `betas`
+    and `epsilon` are AdamW's, and a longer gradient is cut to `longest_gradient`, 0 being no limit.
     `keep="best"` is the state whose captions have the best CIDEr on the validation photos, a mean
     over languages.
     """
@@ -93,6 +114,9 @@ class CaptionerRecipe:
     schedule: Schedule = "auto"
     warmup: int | None = None
     weight_decay: float | None = None
+    betas: tuple[float, float] | None = None
+    epsilon: float = 1e-6
+    longest_gradient: float | None = None
     smoothing: float = 0.0
     precision: Precision = "auto"
     evaluations: float = 1.0  # an epoch; 0: only at the end
@@ -109,23 +133,24 @@ class CaptionerRecipe:
     ) -> CaptionerRecipe:
         """The recipe with everything chosen that nobody chose.
 
-        A language model with weights: ClipCap's 40 captions a step, 2e-5, 5,000 steps of warm-up
-        (or half the run) and a straight line to zero, no decay. From nothing: 256, 1e-3, 300 steps
-        (or a tenth), a cosine, 0.05.
+        `PUBLISHED` for a language model with weights, `OURS` for one from nothing.
         """
-        published = (40, 2e-5, "linear", 5000, 2, 0.0)
-        ours = (256, 1e-3, "cosine", 300, 10, 0.05)
-        size, rate, shape, warmup, share, decay = published if has_weights else ours
-        size = min(self.batch_size or size, captions)
-        steps = self.steps(captions, size)
-        schedule: Schedule = "linear" if shape == "linear" else "cosine"
+        default = PUBLISHED if has_weights else OURS
+        size = min(self.batch_size or default.batch_size, captions)
+        warmup = min(default.warmup, self.steps(captions, size) // default.warmups_a_run)
+
+        def chosen(own: Value | None, fitting: Value) -> Value:
+            return fitting if own is None else own
+
         return replace(
             self,
             batch_size=size,
-            learning_rate=rate if self.learning_rate is None else self.learning_rate,
-            schedule=schedule if self.schedule == "auto" else self.schedule,
-            warmup=min(warmup, steps // share) if self.warmup is None else self.warmup,
-            weight_decay=decay if self.weight_decay is None else self.weight_decay,
+            learning_rate=chosen(self.learning_rate, default.learning_rate),
+            schedule=default.schedule if self.schedule == "auto" else self.schedule,
+            warmup=chosen(self.warmup, warmup),
+            weight_decay=chosen(self.weight_decay, default.weight_decay),
+            betas=chosen(self.betas, default.betas),
+            longest_gradient=chosen(self.longest_gradient, default.longest_gradient),
             precision=precision if self.precision == "auto" else self.precision,
         )
 
