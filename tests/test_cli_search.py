@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from commands import Run, hits
+from imgsearch.library import open_library
 
 pytest_plugins = ["commands"]
 
@@ -110,3 +111,51 @@ def test_a_contact_sheet_is_saved(indexed: Run, tmp_path: Path) -> None:
     refused = indexed("search", "cat", "--contact-sheet", "no/such/out.png")
     assert refused.exit_code == 2
     assert "cannot be written" in refused.stderr
+
+
+@pytest.fixture
+def captioned(indexed: Run, tmp_path: Path) -> Run:
+    """The same, with a caption of a person's for photo 2."""
+    with open_library(tmp_path / "library") as library, library.catalog.write() as writer:
+        writer.add_captions(2, ["Grandma's dogs on the beach"], "en", "user")
+    return indexed
+
+
+def test_the_mode_says_what_is_ranked_by(captioned: Run) -> None:
+    (found,) = hits(captioned("search", "a dog", "--mode", "text", "--json"))
+    assert (found["photo_id"], found["score"], found["matched"]) == (2, None, ["dogs"])
+    both = hits(captioned("search", "a dog", "--json"))
+    assert len(both) == 3
+    assert both[0]["photo_id"] == 2
+    assert (both[0]["caption"], both[0]["text_rank"]) == ("Grandma's dogs on the beach", 1)
+    vector = hits(captioned("search", "a dog", "--mode", "vector", "--json"))
+    assert [hit["vector_rank"] for hit in vector] == [1, 2, 3]
+    plain = captioned("search", "a dog", "-k", 1).stdout
+    why = f"[vector #{both[0]['vector_rank']}; words #1: dogs]"
+    assert plain.endswith(f"  Grandma's dogs on the beach  {why}\n")
+
+
+def test_photos_with_and_without_captions_are_asked_for_apart(captioned: Run) -> None:
+    for option, ids in (("--captioned", {2}), ("--uncaptioned", {1, 3})):
+        assert {
+            hit["photo_id"] for hit in hits(captioned("search", "x y", "--json", option))
+        } == ids
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["id:1", "--mode", "text"], "the photo id 1 has no words"),
+        (["photos/red.png", "--mode", "hybrid"], "a picture has no words"),
+        (["dog", "--mode", "text", "--min-score", "0.2"], "least score of 0.2"),
+        (["*", "--mode", "text"], "no word"),
+        (["dog", "--mode", "both"], "auto, vector, text, hybrid"),
+    ],
+)
+def test_what_a_mode_cannot_do_is_a_clear_sentence(
+    captioned: Run, arguments: list[str], message: str
+) -> None:
+    result = captioned("search", *arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert message in " ".join(result.stderr.split())
+    assert captioned("search", "zebra", "--mode", "text").exit_code == 1

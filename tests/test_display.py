@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -57,10 +58,73 @@ def test_lines_are_never_wrapped(hits: list[Hit]) -> None:
 
 def test_json_lines_are_one_object_a_hit_with_the_full_score(hits: list[Hit]) -> None:
     first, second = (json.loads(line) for line in forms.json_lines(hits).splitlines())
-    assert first == {"rank": 1, "score": 0.31234567, "photo_id": 7, "path": str(hits[0].path)}
-    assert list(first) == ["rank", "score", "photo_id", "path"]
+    assert first == {
+        "rank": 1,
+        "score": 0.31234567,
+        "photo_id": 7,
+        "path": str(hits[0].path),
+        "caption": None,
+        "matched": [],
+        "vector_rank": None,
+        "text_rank": None,
+        "text_score": None,
+    }
+    assert list(first)[:4] == ["rank", "score", "photo_id", "path"]
     assert second["path"] == str(hits[1].path)
     assert "海滩.png" in forms.json_lines(hits)  # readable, and good for grep
+
+
+@pytest.fixture
+def told() -> list[Hit]:
+    """Hits with captions: one that vector and words found, one by words, one by its vector."""
+    dogs, beach = "Two dogs on the beach", "海滩上的日落"
+    return [
+        Hit(1, 0.25, 7, Path("/p/a.jpg"), dogs, ("dogs", "beach"), 3, 1, 4.5),
+        Hit(2, 0.125, 8, Path("/p/海滩.jpg"), beach, ("海滩",), None, 2, 1.25),
+        Hit(3, 0.5, 9, Path("/p/c.jpg"), vector_rank=1),
+    ]
+
+
+def test_lines_say_behind_the_path_what_a_photo_shows_and_why_it_is_there(told: list[Hit]) -> None:
+    assert forms.lines(told).splitlines() == [
+        "1  0.250  /p/a.jpg  Two dogs on the beach  [vector #3; words #1: dogs, beach]",
+        "2  0.125  /p/海滩.jpg  海滩上的日落  [words #2: 海滩]",
+        "3  0.500  /p/c.jpg",
+    ]
+
+
+def test_the_table_has_captions_below_paths_and_a_column_that_says_why(told: list[Hit]) -> None:
+    rows = [line.rstrip() for line in rendered(forms.table(told)).splitlines()]
+    assert rows[0].split() == ["#", "score", "photo", "why"]
+    assert rows[1].split() == ["1", "0.250", "/p/a.jpg", "vector", "#3"]
+    assert rows[2].split("  ")[-1].strip() == "words #1: dogs, beach"
+    assert "Two dogs on the beach" in rows[2]
+    assert len(rows) == 6
+
+
+def test_what_was_found_in_a_caption_is_highlighted(told: list[Hit]) -> None:
+    console = Console(width=100, force_terminal=True, color_system="standard", legacy_windows=False)
+    with console.capture() as captured:
+        console.print(forms.table(told))
+    bright = re.findall(r"\x1b\[1;33m([^\x1b]*)\x1b", captured.get())
+    assert bright == ["dogs", "beach", "海滩"]
+
+
+def test_where_words_alone_were_asked_the_score_is_bm25() -> None:
+    found = [Hit(1, None, 7, Path("/a.jpg"), None, ("dog",), None, 1, 7.25)]
+    assert forms.lines(found) == "1  7.250  /a.jpg  [words #1: dog]\n"
+    assert rendered(forms.table(found)).split()[:5] == ["#", "BM25", "photo", "why", "1"]
+    assert json.loads(forms.json_lines(found))["score"] is None
+
+
+def test_a_hostile_caption_is_shown_escaped() -> None:
+    hit = Hit(1, 0.5, 1, Path("/a.jpg"), "a \x1b]0;owned\x07 dog", ("dog", "\x1b"), 1, 1, 1.0)
+    assert "\x1b" not in forms.lines([hit])
+    assert "\x1b" not in rendered(forms.table([hit]))
+
+
+def test_a_contact_sheet_makes_room_for_captions(told: list[Hit]) -> None:
+    assert contact_sheet(told, "x").height > contact_sheet(told[2:], "x").height
 
 
 def test_json_takes_numbers_of_numpy() -> None:

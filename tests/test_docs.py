@@ -22,13 +22,18 @@ def test_every_command_has_help_and_appears_in_the_readme(name: str) -> None:
 
 
 def test_every_command_the_readme_shows_exists() -> None:
-    shown = set(re.findall(r"^\s*\$? ?imgsearch (?:--library \S+ )?([a-z-]+)", README, re.MULTILINE))
+    shown = set(
+        re.findall(r"^\s*\$? ?imgsearch (?:--library \S+ )?([a-z-]+)", README, re.MULTILINE)
+    )
     assert shown and shown <= set(COMMANDS)
 
 
 def test_every_option_the_readme_shows_exists() -> None:
     known = {
-        option for command in COMMANDS.values() for each in command.params for option in each.opts
+        option
+        for command in COMMANDS.values()
+        for each in command.params
+        for option in (*each.opts, *each.secondary_opts)
     }
     shown = set(re.findall(r"(?<!-)--[a-z][a-z-]*", README))
     assert shown <= known | {"--library", "--help", "--nproc-per-node"}  # the last is torchrun's

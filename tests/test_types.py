@@ -29,4 +29,4 @@ def test_a_users_program_passes_mypy_strict(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "mypy", "--config-file", str(config), str(program)]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "list[imgsearch.searching.gallery.Hit]" in result.stdout
+    assert "list[imgsearch.searching.hits.Hit]" in result.stdout

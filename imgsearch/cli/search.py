@@ -15,7 +15,7 @@ from imgsearch.cli import frame
 if TYPE_CHECKING:
     from imgsearch.library import Library
     from imgsearch.prompts import Policy
-    from imgsearch.searching import Hit
+    from imgsearch.searching import Hit, Mode
 
 NOTHING_FOUND = 1
 ONLY_A_PATH = r"\.{0,2}[/\\]|~\S*[/\\]|[A-Za-z]:[/\\]"  # what no sentence begins with
@@ -42,6 +42,23 @@ def search(
             help="Only photos at or under PATH.",
         ),
     ] = None,
+    captioned: Annotated[
+        bool | None,
+        typer.Option(
+            "--captioned/--uncaptioned",
+            help="Only photos that have a caption, or have none.",
+            show_default=False,
+        ),
+    ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            metavar="MODE",
+            help="Rank by vector, by text (words of captions and file names) or hybrid (both); "
+            "auto is hybrid where there are captions.",
+        ),
+    ] = "auto",
     prompt: Annotated[
         str,
         typer.Option(
@@ -83,6 +100,7 @@ def search(
     imgsearch search two dogs playing in snow
     imgsearch search 日落时的海滩 -k 20 --min-score 0.2
     imgsearch search ./cat.jpg --path ~/Pictures/2023
+    imgsearch search grandma --mode text --captioned
     imgsearch search id:123 --contact-sheet like-123.png
     imgsearch search receipt -0 | xargs -0 cp -t receipts/
     """
@@ -91,16 +109,17 @@ def search(
 
     asked = asked_for(query)
     with frame.existing_library(context, library) as opened:
-        if device != "auto":
+        if device != "auto" and mode != "text":
             _load_on(device, opened, asked, encoder or language)
         hits = find_hits(
             opened,
             asked,
             k,
+            mode=cast("Mode", mode),
             language=language,
             prompt=cast("Policy", prompt),
             encoder=encoder,
-            filters=Filters(path=path, min_score=min_score),
+            filters=Filters(path=path, min_score=min_score, captioned=captioned),
         )
     if not hits:
         where = "" if path is None else f" at or under {path}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from imgsearch.display.hits import score
 from imgsearch.display.text import shown
 from imgsearch.errors import PictureError
 from imgsearch.images import read
@@ -54,14 +55,13 @@ class Cell:
 
 
 def contact_sheet(hits: Sequence[Hit], title: str, columns: int = 5) -> Image.Image:
-    """RGB picture of the hits with rank, score and file name."""
-    cells = [
-        Cell(
-            hit.path,
-            [(f"{hit.rank}   {hit.score:.3f}", INK, 1), (shown(hit.path.name), FAINT, 1)],
-        )
-        for hit in hits
-    ]
+    """RGB picture of the hits with rank, score, file name, and the captions there are."""
+    cells = []
+    for hit in hits:
+        lines = [(f"{hit.rank}   {score(hit)}", INK, 1), (shown(hit.path.name), FAINT, 1)]
+        if hit.caption is not None:
+            lines.append((shown(hit.caption), INK, 2))
+        cells.append(Cell(hit.path, lines))
     return sheet(cells, title, columns)
 
 

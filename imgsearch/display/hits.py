@@ -9,38 +9,66 @@ from rich.table import Table
 from rich.text import Text
 
 from imgsearch.display.text import as_json, path_bytes, shown
+from imgsearch.words import spans
 
 if TYPE_CHECKING:
     from imgsearch.searching import Hit
 
 
 def table(hits: Sequence[Hit]) -> Table:
-    """Rank, score and path for a terminal; a click on the path opens the photo where that works."""
+    """Rank, score and path for a terminal; a click on the path opens the photo where that works.
+
+    Captions stand below the paths, what was found in them highlighted. Where words were asked, a
+    column says why each photo is here; where they alone were, the score is BM25.
+    """
+    has_cosines = any(hit.score is not None for hit in hits)
+    has_words = any(hit.text_rank is not None for hit in hits)
     grid = Table(box=None, pad_edge=False, header_style="dim")
     grid.add_column("#", justify="right", style="dim")
-    grid.add_column("score", justify="right", style="cyan")
+    grid.add_column("score" if has_cosines else "BM25", justify="right", style="cyan")
     grid.add_column("photo", overflow="fold")
+    if has_words:
+        grid.add_column("why", overflow="fold", style="dim")
     for hit in hits:
-        link = Text(shown(hit.path), style=f"link {hit.path.as_uri()}")
-        grid.add_row(str(hit.rank), f"{hit.score:.3f}", link)
+        photo = Text(shown(hit.path), style=f"link {hit.path.as_uri()}")
+        if hit.caption is not None:
+            photo = Text("\n").join([photo, _highlighted(hit.caption, hit.matched)])
+        why = [Text("\n".join(_reasons(hit)))] if has_words else []
+        grid.add_row(str(hit.rank), score(hit), photo, *why)
     return grid
 
 
 def lines(hits: Sequence[Hit]) -> str:
-    """The same as text that nothing wraps or cuts: for a pipe, a log, a file."""
+    """The same as text that nothing wraps or cuts: for a pipe, a log, a file.
+
+    Behind the path come the caption, if there is one, and where words were found, why.
+    """
     width = len(str(len(hits)))
-    return "".join(f"{hit.rank:>{width}}  {hit.score:.3f}  {shown(hit.path)}\n" for hit in hits)
+    rows = []
+    for hit in hits:
+        parts = [f"{hit.rank:>{width}}", score(hit), shown(hit.path)]
+        if hit.caption is not None:
+            parts.append(shown(hit.caption))
+        if hit.text_rank is not None:
+            parts.append(f"[{'; '.join(_reasons(hit))}]")
+        rows.append("  ".join(parts) + "\n")
+    return "".join(rows)
 
 
 def json_lines(hits: Sequence[Hit]) -> str:
-    """One JSON object a line: rank, score, photo_id, path. Scores are not rounded."""
+    """One JSON object a line, with every field of a hit. Scores are not rounded."""
     return "".join(
         as_json(
             {
                 "rank": hit.rank,
-                "score": float(hit.score),
+                "score": None if hit.score is None else float(hit.score),
                 "photo_id": int(hit.photo_id),
                 "path": str(hit.path),
+                "caption": hit.caption,
+                "matched": hit.matched,
+                "vector_rank": hit.vector_rank,
+                "text_rank": hit.text_rank,
+                "text_score": hit.text_score,
             }
         )
         + "\n"
@@ -51,3 +79,27 @@ def json_lines(hits: Sequence[Hit]) -> str:
 def paths(hits: Sequence[Hit], end: bytes = b"\n") -> bytes:
     """Paths alone, in the bytes the file system uses, each followed by `end`."""
     return b"".join(path_bytes(hit.path) + end for hit in hits)
+
+
+def score(hit: Hit) -> str:
+    """The cosine; where only words were asked, BM25."""
+    return f"{hit.text_score if hit.score is None else hit.score:.3f}"
+
+
+def _reasons(hit: Hit) -> list[str]:
+    """What found a photo: "vector #3", "words #1: dog, beach"."""
+    reasons = [] if hit.vector_rank is None else [f"vector #{hit.vector_rank}"]
+    if hit.text_rank is not None:
+        reasons.append(f"words #{hit.text_rank}: {shown(', '.join(hit.matched))}")
+    return reasons
+
+
+def _highlighted(caption: str, matched: tuple[str, ...]) -> Text:
+    text = Text(style="dim")
+    end = 0
+    for start, stop in spans(caption, matched):
+        text.append(shown(caption[end:start]))
+        text.append(shown(caption[start:stop]), style="not dim bold yellow")
+        end = stop
+    text.append(shown(caption[end:]))
+    return text

@@ -1,59 +1,37 @@
-"""The photos of one encoder that may be hits, and the best of them for a vector.
+"""The photos of one encoder that may be hits, and the nearest of them to a vector.
 
-A unit vector in, hits out. The current generation proposes photos, those newer than it are scored
-beside it, photos without a file are dropped and more are asked for. Where there is no generation,
-or none that reads, every stored embedding is scored: slower, and the same hits.
+A unit vector in, photos with exact cosines out. The current generation proposes photos, those newer
+than it are scored beside it, photos without a file are dropped and more are asked for. Where there
+is no generation, or none that reads, every stored embedding is scored: slower, and the same photos.
 """
 
-import os
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from imgsearch.catalog import EncoderRow, GenerationRow
 from imgsearch.errors import LibraryDamagedError, QueryError
 from imgsearch.library import Library
+from imgsearch.searching.filters import Allowed, Ids
+from imgsearch.searching.hits import Hit
 from imgsearch.vectors import Vectors
 
-Ids = npt.NDArray[np.int64]
 _Propose = Callable[[int], tuple[Ids, Vectors]]
 
 _SPARE = 16  # asked for beyond k: photos without a file, and near ties that an index may swap
 _ROWS_AT_ONCE = 20_000
 
 
-@dataclass(frozen=True)
-class Hit:
-    """One photo found: rank from 1, cosine score in [-1, 1], its id and the path of its file."""
-
-    rank: int
-    score: float
-    photo_id: int
-    path: Path
-
-
-@dataclass(frozen=True)
-class Filters:
-    """What hits must satisfy: a file at or under `path`, a score of at least `min_score`."""
-
-    path: Path | None = None
-    min_score: float | None = None
-
-
 class Gallery:
     """What one encoder has embedded of a library, as far as the filters let it through."""
 
-    def __init__(self, library: Library, row: EncoderRow, filters: Filters) -> None:
+    def __init__(
+        self, library: Library, row: EncoderRow, allowed: Allowed, min_score: float | None
+    ) -> None:
         self._library, self._catalog, self._row = library, library.catalog, row
-        self._min_score = -np.inf if filters.min_score is None else filters.min_score
-        self._folder: Path | None = None
-        self._only: Ids | None = None
-        if filters.path is not None:
-            self._filter_by_path(filters.path)
+        self._allowed = allowed
+        self._min_score = -np.inf if min_score is None else min_score
 
     def hits(self, vector: Vectors, k: int) -> list[Hit]:
         """The k best live photos for a (d,) unit vector, best first, equal scores by lower id.
@@ -71,13 +49,22 @@ class Gallery:
         while True:
             ids, scores = propose(wanted)
             good = scores >= self._min_score
-            paths = self._paths(ids[good])
+            paths = self._allowed.paths(ids[good])
             is_hit = np.array([int(each) in paths for each in ids], bool)
             if is_hit.sum() >= k or wanted >= total or not good.all():
                 break
             wanted *= 2  # many of the files are gone
         found = zip(ids[is_hit].tolist(), scores[is_hit].tolist(), strict=True)
-        return [Hit(rank, score, i, paths[i]) for rank, (i, score) in enumerate(found, 1)][:k]
+        return [
+            Hit(rank, score, i, paths[i], vector_rank=rank)
+            for rank, (i, score) in enumerate(found, 1)
+        ][:k]
+
+    def scores(self, vector: Vectors, photo_ids: Sequence[int]) -> dict[int, float]:
+        """Photo id -> cosine, of those that are embedded and near enough."""
+        ids, scores = self._score(vector, np.array(photo_ids, np.int64))
+        good = scores >= self._min_score
+        return dict(zip(ids[good].tolist(), scores[good].tolist(), strict=True))
 
     def _proposer(self, vector: Vectors) -> tuple[_Propose, int]:
         """A function from a number to that many best photos, and how many there are at most."""
@@ -96,21 +83,22 @@ class Gallery:
     def _propose_with(self, generation: GenerationRow, vector: Vectors) -> tuple[_Propose, int]:
         index = self._library.index_of(generation)
         beside, _ = self._score_beside(vector, generation.last_embedding_id)
+        only = self._allowed.ids
 
         def propose(wanted: int) -> tuple[Ids, Vectors]:
             count = max(1, min(wanted, index.count))
-            ids = index.search(vector[None], count, self._only)[1][0]
+            ids = index.search(vector[None], count, only)[1][0]
             ids = np.union1d(ids[ids >= 0], beside[:wanted])
             ids, scores = _best(*self._score(vector, ids))
             return ids[:wanted], scores[:wanted]
 
-        inside = index.count if self._only is None else min(index.count, len(self._only))
+        inside = index.count if only is None else min(index.count, len(only))
         return propose, inside + len(beside)
 
     def _score_everything(self, vector: Vectors) -> tuple[Ids, Vectors]:
         ids = np.array(sorted(self._catalog.embedded_photo_ids(self._row.id)), np.int64)
-        if self._only is not None:
-            ids = np.intersect1d(ids, self._only)
+        if self._allowed.ids is not None:
+            ids = np.intersect1d(ids, self._allowed.ids)
         parts = [(np.empty(0, np.int64), np.empty(0, np.float32))]
         for start in range(0, len(ids), _ROWS_AT_ONCE):
             parts.append(self._score(vector, ids[start : start + _ROWS_AT_ONCE]))
@@ -119,35 +107,14 @@ class Gallery:
 
     def _score_beside(self, vector: Vectors, after: int) -> tuple[Ids, Vectors]:
         ids, vectors = self._catalog.embeddings(self._row.id, after=after)
-        if self._only is not None:
-            kept = np.isin(ids, self._only)
+        if self._allowed.ids is not None:
+            kept = np.isin(ids, self._allowed.ids)
             ids, vectors = ids[kept], vectors[kept]
         return _best(ids, cosines(vector, vectors))
 
     def _score(self, vector: Vectors, ids: Ids) -> tuple[Ids, Vectors]:
         ids, vectors = self._catalog.embeddings(self._row.id, photo_ids=ids)
         return ids, cosines(vector, vectors)
-
-    def _filter_by_path(self, path: Path) -> None:
-        # Roots are free of links, but a link to a folder inside one keeps its own name.
-        for folder in (Path(os.path.realpath(path)), Path(os.path.abspath(path))):
-            self._folder, self._only = folder, self._catalog.live_photo_ids(folder)
-            if len(self._only):
-                break
-
-    def _paths(self, ids: Ids) -> dict[int, Path]:
-        """The first live file of each photo; with a path filter, the first that it lets through."""
-        paths = self._catalog.live_paths(ids)
-        if self._folder is None:
-            return paths
-        outside = [i for i, path in paths.items() if not path.is_relative_to(self._folder)]
-        for photo_id in outside:
-            del paths[photo_id]
-        for photo_id, files in self._catalog.files_of_photos(outside).items():
-            for name, file in files.items():
-                if file.state == "live" and Path(name).is_relative_to(self._folder):
-                    paths.setdefault(photo_id, Path(name))
-        return paths
 
 
 def cosines(vector: Vectors, rows: Vectors) -> Vectors:

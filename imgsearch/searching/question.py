@@ -23,7 +23,10 @@ _ORIENTATION = 0x0112  # the EXIF tag
 
 
 class Question:
-    """One query to one library; `row` is the encoder that answers it."""
+    """One query to one library; `row` is the encoder that answers it.
+
+    A text comes `cleaned`, with its language; a picture and a photo id have none of their own.
+    """
 
     def __init__(
         self,
@@ -33,9 +36,7 @@ class Question:
         encoder: str | Encoder | None,
     ) -> None:
         self._library, self._catalog = library, library.catalog
-        self._query = _clean(query) if isinstance(query, str) else query
-        if isinstance(self._query, str):
-            language = language or prompts.language_of(self._query)
+        self._query = query
         self._language = language
         self._given = None if isinstance(encoder, str) else encoder
         self._is_chosen = encoder is None
@@ -61,7 +62,7 @@ class Question:
             name = encoder if isinstance(encoder, str) else encoder.name
             raise NoEncoderError(
                 f"the library {self._library.path} has no photos embedded by {name}; it has "
-                f"{_names(self._active_rows().values())}, and this adds another: "
+                f"{_names(answering(self._library).values())}, and this adds another: "
                 f"{self._library.command('index', '--encoder', name)}"
             )
         if self._language is not None and self._language not in row.languages:
@@ -74,7 +75,7 @@ class Question:
         return row
 
     def _active(self) -> EncoderRow:
-        rows = self._active_rows()
+        rows = answering(self._library)
         if self._language is None:  # pictures: any tower will do, English ones are the usual ones
             found = [rows.get(language) for language in prompts.LANGUAGES]
             return next((row for row in found if row is not None), next(iter(rows.values())))
@@ -86,16 +87,6 @@ class Question:
                 f"one: {self._library.command('index', '--encoder', name)}"
             )
         return rows[self._language]
-
-    def _active_rows(self) -> dict[str, EncoderRow]:
-        """Language -> encoder. Each has embedded something, so without any there is no photo."""
-        rows = self._catalog.active_encoders()
-        if not rows:
-            raise QueryError(
-                f"the library {self._library.path} holds no photos yet; this adds some: "
-                f"{self._library.command('index', 'FOLDER')}"
-            )
-        return rows
 
     def _load(self) -> Encoder:
         return self._given or self._library.load_encoder(self.row)
@@ -131,7 +122,8 @@ class Question:
         return vector
 
 
-def _clean(text: str) -> str:
+def cleaned(text: str) -> str:
+    """A text with single spaces. Raises QueryError for one that is empty or no text."""
     text = " ".join(text.split())
     if not text:
         raise QueryError("the query is empty; say what to look for: imgsearch search a black cat")
@@ -143,6 +135,17 @@ def _clean(text: str) -> str:
             "path"
         ) from error
     return text
+
+
+def answering(library: Library) -> dict[str, EncoderRow]:
+    """Language -> encoder. Each has embedded something; QueryError where there is no photo."""
+    rows = library.catalog.active_encoders()
+    if not rows:
+        raise QueryError(
+            f"the library {library.path} holds no photos yet; this adds some: "
+            f"{library.command('index', 'FOLDER')}"
+        )
+    return rows
 
 
 def _upright(picture: Image.Image) -> Image.Image:
