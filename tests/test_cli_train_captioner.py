@@ -91,3 +91,21 @@ def test_restart_forgets_an_unfinished_run(photos: Path) -> None:
     refused = train(photos, "--name", "mine")
     assert refused.exit_code == 2 and "--restart" in refused.stderr
     assert train(photos, "--name", "mine", "--restart").exit_code == 0
+
+
+def test_restart_of_a_study_says_what_is_in_its_way_and_deletes_nothing(photos: Path) -> None:
+    library = photos.parent / "library"
+    state = library / "training-captioners" / "study" / "trained"
+    state.mkdir(parents=True)
+    finished = library / "captioners" / "study-k3"
+    finished.mkdir(parents=True)
+    words = ["--name", "study", "--prefix-length", "1,3", "--restart"]
+    refused = train(photos, *words)
+    assert refused.exit_code == 2
+    message = " ".join(refused.stderr.split())
+    assert "leave --restart out to go on with the study, use another --name" in message
+    assert "".join(str(finished).split()) in "".join(refused.stderr.split())
+    assert state.is_dir() and finished.is_dir()
+    finished.rmdir()
+    assert train(photos, *words).exit_code == 0
+    assert not state.exists()

@@ -1,6 +1,7 @@
 """train_captioner(): from pairs and an encoder to a captioner in the library, and what stops it."""
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -331,8 +332,76 @@ def test_a_study_trains_a_captioner_for_each_prefix_length_and_embeds_once(
     ]
     assert encoder.seen == 30
     assert not (library.path / "training-captioners" / "study").exists()
-    with pytest.raises(UsageError, match=r"a captioner .study-k1. .* already"):
+    there = r"captioners that there are already: .*study-k1, .*study-k3; use another --name, or"
+    with pytest.raises(UsageError, match=there):
         next(study())
+
+
+def test_a_study_begins_anew_only_where_none_of_its_captioners_is(
+    library: Library, pairs: CaptionedPhotos
+) -> None:
+    recipe = replace(TINY, epochs=1, evaluations=0)
+    folder = library.path / "training-captioners" / "study"
+
+    def study(lengths: list[int]) -> Iterator[Event]:
+        return study_prefix_lengths(
+            library,
+            Material(pairs, 6),
+            lengths,
+            name="study",
+            encoder=ColourEncoder(),
+            recipe=recipe,
+        )
+
+    events = study([1, 2])
+    for event in events:
+        if isinstance(event, Finished):
+            break
+    events.close()  # type: ignore[attr-defined]  # a generator
+    before = sorted(folder.rglob("*"))
+    with pytest.raises(UsageError, match=r"study-k1; leave --restart out to go on with the study"):
+        forget(library, "study", [1, 2])
+    assert sorted(folder.rglob("*")) == before
+    single = train_captioner(
+        library, Material(pairs, 6), name="study", encoder=ColourEncoder(), recipe=recipe
+    )
+    with pytest.raises(UsageError, match="holds an unfinished run under the name 'study'"):
+        next(single)
+    first = library.captioners_folder / "study-k1"
+    shutil.rmtree(first)  # a captioner that somebody deleted is finished again, not trained again
+    again = [type(each) for each in study([1, 2])]
+    assert again.count(Finished) == 2 and again[-1] is Studied
+    assert again[: again.index(Finished)].count(Stepped) == 0
+    assert any(isinstance(each, Evaluated) for each in told.read(first / "metrics.jsonl"))
+    shutil.rmtree(first)
+    with pytest.raises(UsageError, match=r"already: \S*study-k2; use another --name, or delete"):
+        forget(library, "study", [1, 2])
+    shutil.rmtree(library.captioners_folder / "study-k2")
+    forget(library, "study", [1, 2])
+    with pytest.raises(UsageError, match="cannot be the name"):
+        next(study_prefix_lengths(library, Material(pairs, 6), [1, 2], name="../study"))
+    assert not (library.path / "study").exists()
+
+
+def test_a_run_that_is_stopped_while_its_captioner_is_measured_finishes_all_the_same(
+    library: Library, pairs: CaptionedPhotos
+) -> None:
+    recipe = replace(TINY, epochs=1)
+
+    def run() -> Iterator[Event]:
+        return train_captioner(
+            library, Material(pairs, 6), name="late", encoder=ColourEncoder(), recipe=recipe
+        )
+
+    events = run()
+    stopped = [next(events) for _ in range(3)]  # began, and all photos are embedded
+    assert isinstance(stopped[-1], Embedded)
+    events.close()  # type: ignore[attr-defined]  # a generator
+    left = library.path / "training-captioners" / "late" / "captioner"
+    left.mkdir()
+    (left / "model.safetensors").write_bytes(b"half of it")
+    done = finished(list(run()))
+    assert done.folder.is_dir() and done.kept is not None
 
 
 def test_photos_that_cannot_be_read_are_left_out_and_named_at_the_end(

@@ -107,7 +107,7 @@ def train_captioner(
     is_quiet = quiet or frame.settings(context).is_quiet
     with open_library(frame.library_path(context, library)) as opened:
         if restart:
-            training.forget(opened, name)
+            training.forget(opened, name, lengths if len(lengths) > 1 else ())
         if len(lengths) > 1:
             events = training.study_prefix_lengths(
                 opened,

@@ -6,6 +6,7 @@ down as it happens, so that the same run goes on from here, and another one does
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -47,6 +48,9 @@ from imgsearch.weights import filling
 
 ROOM = 64  # tokens of a sentence that a language model from nothing has room for, at most
 
+CURVES, BOARD = "curves.png", "tensorboard"
+TRAINED = "trained"  # in the folder of a study: an empty file for each captioner that is
+
 
 @dataclass
 class RunFolder:
@@ -77,8 +81,7 @@ class RunFolder:
             "encoder": self.ground.encoder.identity,
             **self.ground.sets.fingerprints,
         }
-        is_begun = (self.folder / CHECKPOINT).exists()
-        check_fingerprint(self.folder, self.name, decides, is_begun=is_begun)
+        check_fingerprint(self.folder, self.name, decides, is_begun=is_begun(self.folder))
 
     def events(self) -> Iterator[Event]:
         """Embed, train, and write down what happens."""
@@ -88,13 +91,13 @@ class RunFolder:
         began = self._began(run)
         yield began
         yield from self.ground.embed()
-        board = logs.tensorboard(self.folder / "tensorboard", began.goes_on_from or None)
+        board = logs.tensorboard(self.folder / BOARD, began.goes_on_from or None)
         for event in train(run, self._measuring(), is_fresh=self.is_fresh):
             logs.append(self.metrics, event)
             if board is not None:
                 board.write(_scalars(event), event.captions)
             if isinstance(event, Evaluated) or event.step == event.steps:
-                curves.draw(self.metrics, self.folder / "curves.png")
+                curves.draw(self.metrics, self.folder / CURVES)
             yield event
         if board is not None:
             board.close()
@@ -103,6 +106,7 @@ class RunFolder:
         """Put the captioner, its card and its curves into the library."""
         made = self.folder / "captioner"
         target = self.ground.library.captioners_folder / self.name
+        shutil.rmtree(made, ignore_errors=True)  # of a process that was stopped while it measured
         save_captioner(self.captioner, made, half=True)
         saved = captioning.load(str(made), device=str(self.ground.device))
         validation, embeddings = self.ground.validation, self.ground.validation_embeddings
@@ -124,9 +128,11 @@ class RunFolder:
         card = Card(finished, saved, self.base, self.ground.sets.on_card, self.recipe)
         (made / "MODEL_CARD.md").write_text(model_card(card), "utf-8")
         logs.append(self.metrics, finished)
-        for name in (METRICS, "curves.png", "tensorboard"):
-            if (self.folder / name).exists():
-                (self.folder / name).replace(made / name)
+        for written in (self.metrics, self.folder / CURVES):
+            if written.exists():
+                shutil.copy(written, made)
+        if (self.folder / BOARD).exists():
+            shutil.copytree(self.folder / BOARD, made / BOARD)
         target.parent.mkdir(exist_ok=True)
         made.rename(target)
         return finished
@@ -173,6 +179,11 @@ class RunFolder:
         return Measuring(
             self.captioner, validation, sentences, embeddings.whole(), self.recipe.precision
         )
+
+
+def is_begun(folder: Path) -> bool:
+    """The folder holds the state of a run, or of a study."""
+    return any((folder / each).exists() for each in (CHECKPOINT, TRAINED))
 
 
 def open_run(
