@@ -196,6 +196,34 @@ def test_decoding_flags_reach_the_captioner(run: Run, captioned: Path, captioner
     assert sampled[0] == sampled[1] != sampled[2]
 
 
+def test_the_words_of_published_weights_are_named_by_folder_or_file(
+    run: Run, captioned: Path, encoder: Path, tmp_path: Path
+) -> None:
+    import torch
+
+    from imgsearch.captioning.folder import published_names
+    from small_captioners import bilingual
+
+    state = published_names(bilingual(tmp_path).model, half=False)
+    weights = tmp_path / "chinese.pt"
+    torch.save({name.replace("gpt.", "gpt2.", 1): each for name, each in state.items()}, weights)
+    trained_on = {"encoders": ["toy/tiny"], "norm": 1.0}
+    settings = {"language_model": {"n_head": 2}, "trained_on": trained_on}
+    weights.with_suffix(".json").write_text(json.dumps(settings), "utf-8")
+    asked = ["eval", captioned, "--captioner", weights, "--encoder", encoder, "--json"]
+    beside = run(*asked)
+    assert beside.exit_code == 0, beside.stderr
+    assert json.loads(beside.stdout)["length"] > 1
+    words = tmp_path / "words" / "vocab.txt"
+    words.parent.mkdir()
+    (tmp_path / "vocab.txt").rename(words)
+    for place in (words.parent, words):
+        named = run(*asked, "--tokenizer", place)
+        assert named.exit_code == 0, named.stderr
+        assert named.stdout == beside.stdout
+    assert run(*asked, "--tokenizer", tmp_path / "nowhere").exit_code == 2
+
+
 def test_the_help_of_decoding_flags_tells_their_defaults() -> None:
     for name in ("beams", "temperature", "seed", "no_repeat"):
         option = getattr(decoding_options, name.title().replace("_", "")).__metadata__[0]
@@ -223,6 +251,7 @@ def test_captioners_of_the_library_stand_side_by_side(
         ("--captioner X --prompt raw", "--prompt is of queries, and --captioner asks none"),
         ("--captioner X --encoder a --encoder b", "reads one encoder's embeddings, and --encoder"),
         ("--top-k 3", "--top-k is of captions: name a captioner with --captioner"),
+        ("--tokenizer words", "--tokenizer is of captions: name a captioner with --captioner"),
         ("--captioner X --top-k 3", "--top-k is for --decode sample, and this is --decode beam"),
         ("--captioner X --decode greedy --beams 3", "--beams is for --decode beam"),
         ("--captioner X --decode best", "decoding 'best' is unknown"),

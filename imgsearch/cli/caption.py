@@ -43,16 +43,7 @@ def caption(
     captioner: Annotated[
         str, typer.Option("--captioner", metavar="NAME", help="A captioner by name or path.")
     ] = "builtin",
-    tokenizer: Annotated[
-        Path | None,
-        typer.Option(
-            "--tokenizer",
-            metavar="FOLDER",
-            parser=frame.expanded,
-            help="The words of published weights, if they are not beside them.",
-            show_default=False,
-        ),
-    ] = None,
+    tokenizer: frame.TokenizerOption = None,
     path: Annotated[
         Path | None,
         typer.Option(

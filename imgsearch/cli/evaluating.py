@@ -43,6 +43,7 @@ def evaluate(
             show_default=False,
         ),
     ] = None,
+    tokenizer: frame.TokenizerOption = None,
     prompt: Annotated[
         list[str] | None,
         typer.Option(
@@ -98,7 +99,8 @@ def evaluate(
 
     encoders, captioners = _once(encoder), _once(captioner)
     flags = options.Flags(decode, beams, top_k, top_p, temperature, seed, longest, no_repeat)
-    _check(encoders, captioners, prompt, flags)
+    of_captions = [*(["--tokenizer"] if tokenizer else []), *flags.given]
+    _check(encoders, captioners, prompt, of_captions)
     models, captioners_folder = _folders(context, library)
     asked = measuring.Asked(
         pairs=read_pairs(pairs),
@@ -107,6 +109,7 @@ def evaluate(
         device=device,
         models=models,
         captioners=captioners_folder,
+        tokenizer=tokenizer,
         is_quiet=quiet or frame.settings(context).is_quiet,
         is_json=json,
     )
@@ -177,9 +180,11 @@ def _once(given: Iterable[str] | None) -> list[str]:
 
 
 def _check(
-    encoders: list[str], captioners: list[str], prompt: list[str] | None, flags: options.Flags
+    encoders: list[str], captioners: list[str], prompt: list[str] | None, of_captions: list[str]
 ) -> None:
-    """Raises UsageError for an option that would change nothing."""
+    """Raises UsageError for an option that would change nothing; `of_captions` are those given that
+    are of captions alone.
+    """
     if captioners and prompt:
         raise UsageError("--prompt is of queries, and --captioner asks none: leave one of them out")
     if captioners and encoders[1:]:
@@ -187,8 +192,8 @@ def _check(
             f"a captioner reads one encoder's embeddings, and --encoder names {len(encoders)}: "
             "leave it out, and each captioner has the one it was trained on"
         )
-    if flags.given and not captioners:
-        raise UsageError(f"{flags.given[0]} is of captions: name a captioner with --captioner")
+    if of_captions and not captioners:
+        raise UsageError(f"{of_captions[0]} is of captions: name a captioner with --captioner")
 
 
 def _folders(context: typer.Context, given: Path | None) -> tuple[Path | None, Path | None]:

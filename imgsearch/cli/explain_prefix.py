@@ -41,16 +41,7 @@ def explain_prefix(
             "--language", metavar="LANG", help="Of the caption: en or zh; else all it speaks."
         ),
     ] = None,
-    tokenizer: Annotated[
-        Path | None,
-        typer.Option(
-            "--tokenizer",
-            metavar="PATH",
-            parser=frame.expanded,
-            help="The words of published weights: a folder or file; else beside the weights.",
-            show_default=False,
-        ),
-    ] = None,
+    tokenizer: frame.TokenizerOption = None,
     device: frame.DeviceOption = "auto",
     json: frame.JsonOption = False,
     library: frame.LibraryOption = None,

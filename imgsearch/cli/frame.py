@@ -62,6 +62,16 @@ EncodersOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
 ]
+TokenizerOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tokenizer",
+        metavar="PATH",
+        parser=expanded,
+        help="The words of published weights: a folder or file; else beside the weights.",
+        show_default=False,
+    ),
+]
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait for another run on this library to end.")
 ]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Asked:
     """What to measure on and how to answer; `models` and `captioners` are folders of the library,
-    None without one.
+    None without one. `tokenizer` has the words of published captioners.
     """
 
     pairs: CaptionedPhotos | LabelledPhotos
@@ -37,6 +37,7 @@ class Asked:
     device: str
     models: Path | None
     captioners: Path | None
+    tokenizer: Path | None
     is_quiet: bool
     is_json: bool
 
@@ -91,7 +92,12 @@ def measure_captioners(
     labels: set[str] = set()
     try:
         for name in names:
-            loaded = captioning.load(name, device=asked.device, captioners=asked.captioners)
+            loaded = captioning.load(
+                name,
+                device=asked.device,
+                captioners=asked.captioners,
+                tokenizer=asked.tokenizer,
+            )
             label = _label(name, loaded.name, labels)
             source = encoders[0] if encoders else loaded.trained_on.encoders[0]
             with _progress(f"captioning with {label}", is_quiet=asked.is_quiet) as progress:

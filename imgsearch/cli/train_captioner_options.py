@@ -85,9 +85,9 @@ Tokenizer = Annotated[
     str | None,
     option(
         "--tokenizer",
-        "FOLDER",
+        "PATH",
         LANGUAGE_MODEL,
-        "Its words; else those beside the weights, or a vocabulary of the captions.",
+        "Its words: a folder or file; else beside the weights, or a vocabulary of the captions.",
         show_default=False,
     ),
 ]
