@@ -1,6 +1,8 @@
 """`imgsearch train-captioner`: what it says, in how many lines, and what it refuses."""
 
 import json
+import re
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,32 @@ def test_restart_of_a_study_says_what_is_in_its_way_and_deletes_nothing(photos: 
     finished.rmdir()
     assert train(photos, *words).exit_code == 0
     assert not state.exists()
+
+
+@pytest.mark.parametrize("pairs", ["folder", "tar"])
+def test_pictures_that_cannot_be_decoded_are_named_and_left_out(photos: Path, pairs: str) -> None:
+    given = sorted(photos.glob("*.png"))
+    given[0].write_bytes(given[0].read_bytes()[:60])
+    given[9].write_bytes(b"no picture")
+    given[20].write_bytes(b"")
+    source = photos
+    if pairs == "tar":
+        source = photos.parent / "pairs.tar"
+        with tarfile.open(source, "w") as tar:
+            for file in sorted(photos.iterdir()):
+                tar.add(file, file.name)
+    result = train(source, "--name", "most", "--views", "1", "--language", "en")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.count("left out: ") == 3
+    for reason in ("damaged or cut short", "not a picture of a kind", "the file is empty"):
+        assert reason in " ".join(result.stdout.split())
+    began = re.search(r"([0-9]+) photos to learn from \(.*\), ([0-9]+) to measure", result.stderr)
+    assert began is not None and int(began[1]) + int(began[2]) == 21
+
+
+def test_photos_of_which_none_can_be_decoded_are_refused(photos: Path) -> None:
+    for each in photos.glob("*.png"):
+        each.write_text(f"{each.name} is no picture", "utf-8")
+    result = train(photos, "--name", "none")
+    assert result.exit_code == 2
+    assert "none of these photos can be decoded" in " ".join(result.stderr.split())

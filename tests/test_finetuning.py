@@ -198,7 +198,7 @@ def test_pairs_of_which_no_photo_can_be_read_are_refused(
         broken.write_bytes(b"no picture")
     with pytest.raises(UsageError, match="no photo of a batch can be decoded"):
         list(finetune(library, Material(pairs, validation), name="b", start=tiny, recipe=SCRATCH))
-    with pytest.raises(UsageError, match="no photo to measure on can be decoded"):
+    with pytest.raises(UsageError, match="none of these photos can be decoded"):
         list(finetune(library, Material(validation, pairs), name="c", start=tiny, recipe=SCRATCH))
 
 

@@ -145,7 +145,7 @@ def readable(pairs: PairsOrNone, unreadable: list[str]) -> PairsOrNone:
     rows = [row for row, reason in enumerate(reasons) if reason is None]
     unreadable += [reason for reason in reasons if reason is not None]
     if not rows:
-        raise UsageError(f"no photo to measure on can be decoded: {unreadable[-1]}")
+        raise UsageError(f"none of these photos can be decoded: {unreadable[-1]}")
     if isinstance(pairs, CaptionedPhotos):  # each call keeps its own kind of pairs
         return replace(subset(pairs, rows), unpaired=pairs.unpaired)
     return replace(subset(pairs, rows), unpaired=pairs.unpaired)
