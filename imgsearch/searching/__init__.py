@@ -61,7 +61,7 @@ def search(
     `mode` says what is ranked by: the `vector` alone; the words of captions and file names alone
     (`text`), for which no encoder is needed; or both (`hybrid`), photos that only words found
     included if the encoder has embedded them. `auto` is hybrid for a text in a language that photos
-    have captions in, which was never worse than the vector alone (see fusion.py), else vector.
+    have captions in, which measured no worse than the vector alone (see fusion.py), else vector.
 
     Raises QueryError for an empty text, one too long for the encoder, one without a word in text
     mode, a picture or photo id where words are asked for, an unknown photo id and a library without
