@@ -7,12 +7,12 @@ first hits are the same however many are asked for.
 
 The constants were chosen on Flickr8K val, with the bundled encoder, by `benchmarks/hybrid.py`, and
 no other set has seen them; the figures are the mean of recall at 1, 5 and 10, English and Chinese.
-By vector it is 20.7 and 15.2, by the words of a photo's other captions, four that people wrote, 75.5
-and 54.5, by both 75.7 and 54.6; an offset of 60 and equal weights, as published, give 51.5 and 37.6,
-since they let the weaker ranking spoil the better. Generated captions come from the very vectors and
-tell nothing new: from half the weight of the vector on they harm, at a tenth it is the vector's
-ranking within a fifth of a point. A stronger encoder, whose vectors would deserve more, was not
-measured, nor photos of which some have people's captions and others generated ones.
+By vector it is 20.7 and 15.2, by the words of a photo's other captions, four that people wrote,
+75.5 and 54.5, by both 75.7 and 54.6; an offset of 60 and equal weights, as published, give 51.5 and
+37.6, since they let the weaker ranking spoil the better. Generated captions come from the very
+vectors and tell nothing new: from half the weight of the vector on they harm, at a tenth it is the
+vector's ranking within a fifth of a point. A stronger encoder, whose vectors would deserve more,
+was not measured, nor photos of which some have people's captions and others generated ones.
 """
 
 from collections.abc import Collection, Mapping, Sequence
