@@ -80,17 +80,15 @@ def generated_by(engine: Engine, language: str) -> dict[int, set[int]]:
     return found
 
 
-def languages(engine: Engine) -> tuple[str, ...]:
-    """The languages that any photo with a live file has captions in, by name."""
-    every = select(CaptionEntry.language).distinct().subquery()
-    is_live = (
+def has_any(engine: Engine, language: str) -> bool:
+    """See `Catalog.has_captions`."""
+    told = (
         select(CaptionEntry.id)
         .join(File, File.photo_id == CaptionEntry.photo_id)
-        .where(CaptionEntry.language == every.c.language, File.state == "live")
+        .where(CaptionEntry.language == language, File.state == "live")
     )
-    statement = select(every.c.language).where(is_live.exists()).order_by(every.c.language)
     with engine.connect() as connection:
-        return tuple(connection.execute(statement).scalars())
+        return bool(connection.execute(select(told.exists())).scalar())
 
 
 def put_generated(

@@ -197,9 +197,9 @@ class Catalog:
         """Captioner id -> the photos it has a caption of that language of."""
         return captions.generated_by(self.engine, language)
 
-    def caption_languages(self) -> tuple[str, ...]:
-        """The languages that any photo with a live file has captions in, by name."""
-        return captions.languages(self.engine)
+    def has_captions(self, language: str) -> bool:
+        """Whether any photo with a live file has a caption in that language."""
+        return captions.has_any(self.engine, language)
 
     def match_words(
         self,

@@ -115,7 +115,7 @@ def _settled(mode: Mode, library: Library, query: Query, language: str | None) -
     if isinstance(query, str):
         if mode != "auto":
             return mode
-        return "hybrid" if language in library.catalog.caption_languages() else "vector"
+        return "hybrid" if language and library.catalog.has_captions(language) else "vector"
     if mode in ("text", "hybrid"):
         what = f"the photo id {query}" if isinstance(query, int) else "a picture"
         raise QueryError(
