@@ -12,7 +12,7 @@ from imgsearch.errors import UsageError
 from imgsearch.evaluating import score_captions
 from imgsearch.pairs import CaptionedPhotos
 from imgsearch.training import logs
-from imgsearch.training.captioner import CaptionerRecipe, curves
+from imgsearch.training.captioner import CaptionerRecipe, Mapper, curves
 from imgsearch.training.captioner import events as told
 from imgsearch.training.captioner.batches import Batches, chance_of
 from imgsearch.training.captioner.events import Began, Evaluated, Finished, Stepped
@@ -167,6 +167,16 @@ def test_the_published_rates_are_for_weights_and_ours_for_none() -> None:
     assert given.steps(100, 8) == 6
     with pytest.raises(UsageError, match="precision 'fp16' is unknown"):
         replace(bare, precision="fp16")  # type: ignore[arg-type]
+
+
+def test_a_mapper_has_heads_and_places_that_go_into_it() -> None:
+    config = Mapper("bert", prefix_length=256, heads=4).config(512, 100)
+    assert (config.embedding_dim, config.width, config.heads) == (512, 100, 4)
+    assert Mapper("mlp", heads=8).config(512, 100).width == 100  # it has none
+    with pytest.raises(UsageError, match="100 wide has no 8 heads of one size; choose --mapper-"):
+        Mapper("transformer", heads=8).config(512, 100)
+    with pytest.raises(UsageError, match="room for a prefix of 256 vectors, not 257"):
+        Mapper("bert", prefix_length=257).config(512, 768)
 
 
 def test_events_come_back_as_they_were_and_are_drawn(tmp_path: Path) -> None:

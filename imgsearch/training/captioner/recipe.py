@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, TypeVar
 
-from imgsearch.captioning.mappers import Kind
+from imgsearch.captioning.mappers import Kind, MapperConfig
 from imgsearch.errors import UsageError
 from imgsearch.training.recipe import Keep, check_choice
 
@@ -60,6 +60,32 @@ class Mapper:
         for name in ("prefix_length", "clip_length", "layers", "heads"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; a mapper needs at least 1")
+
+    def config(self, embedding_dim: int, width: int) -> MapperConfig:
+        """Its shape between embeddings and a language model of that width.
+
+        Raises UsageError where heads or places do not go into that.
+        """
+        config = MapperConfig(
+            kind=self.kind,
+            embedding_dim=embedding_dim,
+            prefix_length=self.prefix_length,
+            width=width,
+            clip_length=self.clip_length,
+            layers=self.layers,
+            heads=self.heads,
+        )
+        if self.kind in ("transformer", "bert") and width % self.heads:
+            raise UsageError(
+                f"a mapper to a language model {width} wide has no {self.heads} heads of one size; "
+                "choose --mapper-heads that divide it"
+            )
+        if self.kind == "bert" and 2 * self.prefix_length > config.positions:
+            raise UsageError(
+                f"BERT has room for a prefix of {config.positions // 2} vectors, not "
+                f"{self.prefix_length}: use a smaller --prefix-length, or another --mapper"
+            )
+        return config
 
 
 @dataclass(frozen=True)

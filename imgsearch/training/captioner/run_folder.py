@@ -17,7 +17,6 @@ from imgsearch import captioning
 from imgsearch.captioning.captioner import Captioner, TrainedOn
 from imgsearch.captioning.folder import save_captioner
 from imgsearch.captioning.gpt2 import Gpt2Config
-from imgsearch.captioning.mappers import MapperConfig
 from imgsearch.captioning.model import ClipCap
 from imgsearch.errors import UsageError
 from imgsearch.training import logs
@@ -233,15 +232,7 @@ def _fresh(
     speech = replace(speech, longest=longest)
     config = _config(recipe, tokenizer.size, longest) if words.weights is None else words.weights[0]
     model = ClipCap(
-        MapperConfig(
-            kind=mapper.kind,
-            embedding_dim=ground.encoder.dim,
-            prefix_length=mapper.prefix_length,
-            width=config.n_embd,
-            clip_length=mapper.clip_length,
-            layers=mapper.layers,
-            heads=mapper.heads,
-        ),
+        mapper.config(ground.encoder.dim, config.n_embd),
         replace(config, dropout=recipe.language_model.dropout),
     )
     if words.weights is not None:
