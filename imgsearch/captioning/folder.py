@@ -136,8 +136,8 @@ def read_tokenizer(folder: Path, kind: str) -> Tokenizer:
 
 
 def _keep_tokenizer(tokenizer: Tokenizer, folder: Path) -> str:
-    for file in tokenizer.files:
-        shutil.copyfile(file, folder / file.name)
+    for file in tokenizer.files:  # a vocabulary may be called anything where it came from
+        shutil.copyfile(file, folder / (VOCABULARY if tokenizer.kind == "bert" else file.name))
     return tokenizer.kind
 
 
