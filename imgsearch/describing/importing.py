@@ -3,19 +3,15 @@
 Without paths, sidecars and the descriptions that programs write into photos become captions of
 source `sidecar`, which follow the disk. With paths, any format of `read_pairs` becomes captions of
 source `user`, which stay. Of a file that `export_captions` wrote, a person's captions come back and
-those that were generated do not: no machine's sentence becomes a person's, and the captioner says
-the same again.
+those that were generated do not: no machine's sentence becomes a person's.
 """
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsearch.catalog import audit
-from imgsearch.describing.exporting import FIELDS
+from imgsearch.describing.exports import ReadExport, read_export
 from imgsearch.describing.sidecars import (
     Sentence,
     SidecarChanges,
@@ -26,7 +22,7 @@ from imgsearch.describing.sidecars import (
 )
 from imgsearch.errors import UsageError
 from imgsearch.library import Library, photos_of, recorded
-from imgsearch.pairs import CaptionedPhotos, Picture, Unpaired, read_pairs
+from imgsearch.pairs import CaptionedPhotos, Picture, read_pairs
 
 PHOTOS_AT_ONCE = 1000
 NAMED = 5  # of the pictures that the library has not got
@@ -60,77 +56,59 @@ def import_captions(
     Without paths: `.txt` and `.json` beside the photos, `.xmp` beside them, and what XMP, EXIF and
     IPTC inside them say. With paths: photos with sentences as `read_pairs` reads them, matched with
     the library's by path or else by content. A sentence that a photo has already is not added
-    twice. `progress` hears how many photos of how many are through.
+    twice; one that a sidecar says is a person's own from then on, and stays when the sidecar goes.
+    `progress` hears how many photos of how many are through.
 
     Raises UsageError for paths that do not read as photos with sentences, LibraryLockedError.
     """
     progress = progress or _ignore
     if not paths:
         return _import_sidecars(library, progress)
-    exports = [path for path in paths if is_export(path)]
+    exports = {path: found for path in paths if (found := read_export(path)) is not None}
     others = [path for path in paths if path not in exports]
-    generated = 0
-    sets = [_read_others(others)] if others else []
-    for path in exports:
-        pairs, left = read_export(path)
-        sets.append(pairs)
-        generated += left
+    given = _Given()
+    if others:
+        given.take_pairs(library, _read_others(others))
+    for export in exports.values():
+        given.take_export(library, export)
     with library.lock(), recorded(library, "import captions") as counts:
-        imported = _import_pairs(library, sets, progress)
-        counts["added"] = imported.added
-    return Imported(**{**vars(imported), "generated": generated})
+        added, known = _keep(library, given.said, progress)
+        counts["added"] = added
+    names = tuple(map(_name, given.unknown[:NAMED]))
+    return Imported(
+        added, known, 0, given.unread, given.generated, len(given.unknown), unknown_names=names
+    )
 
 
-def is_export(path: Path) -> bool:
-    """Whether `export_captions` wrote this file: a table or JSON lines with just its columns."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
-            first = file.readline(1 << 20)
-    except OSError:  # a folder, or nothing: `read_pairs` knows what to say
-        return False
-    if first.rstrip("\r\n") == ",".join(FIELDS):
-        return True
-    try:
-        row = json.loads(first)
-    except ValueError:
-        return False
-    return isinstance(row, dict) and tuple(row) == FIELDS
+@dataclass
+class _Given:
+    """What files say of photos that the library has, and what else is in them."""
 
+    said: dict[int, list[Sentence]] = field(default_factory=dict)
+    unknown: list[Picture] = field(default_factory=list)
+    unread: int = 0
+    generated: int = 0
 
-def read_export(path: Path) -> tuple[CaptionedPhotos, int]:
-    """The photos and people's sentences of an export, and how many generated ones it has.
+    def take_pairs(self, library: Library, pairs: CaptionedPhotos) -> None:
+        ids = photos_of(library, pairs.pictures)
+        for place, captions in enumerate(pairs.captions):
+            if place in ids:
+                self.said.setdefault(ids[place], []).extend(sentences_of(captions))
+            else:
+                self.unknown.append(pairs.pictures[place])
+        self.unread += pairs.unpaired.texts
 
-    Raises UsageError naming file and line for a row that is cut or changed out of shape.
-    """
-    text = path.read_text(encoding="utf-8", errors="surrogateescape")
-    captions: dict[Path, dict[str, tuple[str, ...]]] = {}
-    generated = 0
-    for place, row in _rows(path, text):
-        if not all(isinstance(row.get(name), str) for name in ("path", "language", "text")):
-            raise UsageError(
-                f"{path}, line {place} lacks one of path, language and text: expected the columns "
-                f"{', '.join(FIELDS)}"
-            )
-        if row.get("source") == "generated":
-            generated += 1
-            continue
-        of_photo = captions.setdefault(Path(row["path"]), {})
-        of_photo[row["language"]] = (*of_photo.get(row["language"], ()), row["text"])
-    return CaptionedPhotos(tuple(captions), tuple(captions.values())), generated
-
-
-def _rows(path: Path, text: str) -> Iterator[tuple[int, Mapping[str, str]]]:
-    if text.startswith(",".join(FIELDS)):
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        yield from ((reader.line_num, row) for row in reader)
-        return
-    for place, line in enumerate(text.split("\n"), start=1):
-        if line.strip():
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise UsageError(f"{path}, line {place} is no JSON ({error})") from error
-            yield place, row if isinstance(row, dict) else {}
+    def take_export(self, library: Library, export: ReadExport) -> None:
+        hashes = {row.path: row.content_hash for row in export.rows}
+        ids = photos_of(library, list(hashes), list(hashes.values()))
+        by_path = {path: ids.get(place) for place, path in enumerate(hashes)}
+        for row in export.rows:
+            if (photo_id := by_path[row.path]) is not None:
+                sentences = sentences_of({row.language: (row.text,)})
+                self.said.setdefault(photo_id, []).extend(sentences)
+                self.unread += not sentences
+        self.unknown += [path for path, photo_id in by_path.items() if photo_id is None]
+        self.generated += export.generated
 
 
 def _read_others(paths: Sequence[Path]) -> CaptionedPhotos:
@@ -156,37 +134,36 @@ def _import_sidecars(library: Library, progress: Progress) -> Imported:
     return Imported(seen.added, seen.known, seen.dropped, seen.unread)
 
 
-def _import_pairs(
-    library: Library, sets: Sequence[CaptionedPhotos], progress: Progress
-) -> Imported:
-    said: dict[int, list[Sentence]] = {}
-    unknown: list[Picture] = []
-    unpaired = Unpaired()
-    for pairs in sets:
-        ids = photos_of(library, pairs.pictures)
-        unpaired += pairs.unpaired
-        for place, captions in enumerate(pairs.captions):
-            if place in ids:
-                said.setdefault(ids[place], []).extend(sentences_of(captions))
-            else:
-                unknown.append(pairs.pictures[place])
+def _keep(
+    library: Library, said: Mapping[int, Sequence[Sentence]], progress: Progress
+) -> tuple[int, int]:
+    """Keep sentences as a person's; how many are new, and how many a photo has already."""
     added = known = 0
     photo_ids = sorted(said)
     for start in range(0, len(photo_ids), PHOTOS_AT_ONCE):
         part = photo_ids[start : start + PHOTOS_AT_ONCE]
-        new = {photo_id: dict.fromkeys(said[photo_id]) for photo_id in part}
-        for photo_id, rows in library.catalog.captions(part).items():
-            for row in rows:
-                if row.source != "generated":
-                    known += (row.language, row.text) in new[photo_id]
-                    new[photo_id].pop((row.language, row.text), None)
+        rows = library.catalog.captions(part)
         with library.catalog.write() as writer:
-            for photo_id, sentences in new.items():
-                for language, texts in by_language(list(sentences)).items():
+            for photo_id in part:
+                new = dict.fromkeys(said[photo_id])
+                theirs = {
+                    (row.language, row.text): row
+                    for row in reversed(rows.get(photo_id, ()))
+                    if row.source != "generated"
+                }
+                known += len(new.keys() & theirs)
+                # A sidecar's sentence becomes the person's own: it stays when the sidecar goes.
+                own = [
+                    theirs[each].id
+                    for each in new.keys() & theirs
+                    if theirs[each].source == "sidecar"
+                ]
+                writer.drop_captions(own)
+                added -= len(own)
+                for language, texts in by_language(list(new)).items():
                     added += writer.add_captions(photo_id, texts, language, "user")
         progress(start + len(part), len(photo_ids))
-    names = tuple(map(_name, unknown[:NAMED]))
-    return Imported(added, known, 0, unpaired.texts, 0, len(unknown), names)
+    return added, known
 
 
 def _name(picture: Picture) -> str:

@@ -120,19 +120,23 @@ def captions_among(
     return tuple(sorted(captions)), found
 
 
-def photos_of(library: Library, pictures: Sequence[Picture]) -> dict[int, int]:
+def photos_of(
+    library: Library, pictures: Sequence[Picture], content_hashes: Sequence[str | None] = ()
+) -> dict[int, int]:
     """Place in the sequence -> photo id, ascending, of those pictures that the library has.
 
-    A picture that is a file of the library is that photo; any other is the photo of the same bytes.
+    A picture that is a file of the library is that photo; any other is the photo of the same bytes,
+    or of the content hash in its place, where there is one.
     """
     files = library.catalog.files_under(library.catalog.roots())
     ids: dict[int, int] = {}
+    told = dict(enumerate(content_hashes))
     hashes: dict[int, str] = {}
     for place, picture in enumerate(pictures):
         file = files.get(os.path.realpath(picture)) if isinstance(picture, Path) else None
         if file is not None and file.state == "live" and file.photo_id is not None:
             ids[place] = file.photo_id
-        elif (content_hash := _content_hash(picture)) is not None:
+        elif content_hash := (told.get(place) or _content_hash(picture)):
             hashes[place] = content_hash
     known = library.catalog.photos_with_hashes(list(hashes.values()))
     ids |= {place: known[each] for place, each in hashes.items() if each in known}
