@@ -2,6 +2,7 @@
 people's captions on their way in and out.
 """
 
+import csv
 import json
 import os
 import shutil
@@ -474,6 +475,125 @@ def test_what_is_exported_is_imported_again_as_it_was(
         assert told(fresh) == before
 
 
+def saved_again(path: Path, how: str) -> Path:
+    """An export as another program saves it."""
+    text = path.read_text("utf-8")
+    if path.suffix == ".csv":
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        names = [*rows[0]]
+        if how == "fewer columns":
+            names = ["source", "text", "language", "path"]
+        encoding = {"marked": "utf-8-sig", "utf-16": "utf-16"}.get(how, "utf-8")
+        with open(path, "w", encoding=encoding, newline="") as file:
+            writer = csv.DictWriter(
+                file,
+                [name.title() if how == "titles" else name for name in names],
+                delimiter={"semicolons": ";", "tabs": "\t"}.get(how, ","),
+                quoting=csv.QUOTE_ALL if how == "quoted" else csv.QUOTE_MINIMAL,
+                lineterminator="\r\n",
+            )
+            writer.writeheader()
+            for row in rows:
+                writer.writerow({(n.title() if how == "titles" else n): row[n] for n in names})
+        return path
+    documents = [json.loads(line) for line in text.splitlines()]
+    if how == "list":
+        path.write_text(json.dumps(documents), "utf-8")
+    elif how == "indented":
+        path.write_text("\n".join(json.dumps(each, indent=2) for each in documents), "utf-8")
+    else:
+        path.write_text(
+            "".join(json.dumps(each, sort_keys=True) + "\r\n" for each in documents), "utf-8-sig"
+        )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        *(
+            ("out.csv", how)
+            for how in (
+                "marked",
+                "quoted",
+                "semicolons",
+                "tabs",
+                "titles",
+                "utf-16",
+                "fewer columns",
+            )
+        ),
+        *(("out.jsonl", how) for how in ("sorted", "list", "indented")),
+    ],
+)
+def test_no_generated_caption_becomes_a_persons_for_having_been_saved_by_another_program(
+    name: str, how: str, library: Library, captioner: Captioner, photos: Path, tmp_path: Path
+) -> None:
+    fill(library, photos)
+    run(library, captioner)
+    export_captions(library, tmp_path / name)
+    before = told(library)
+    imported = import_captions(library, [saved_again(tmp_path / name, how)])
+    assert (imported.added, imported.known, imported.unknown) == (0, 5, 0)
+    assert told(library) == before
+
+
+def test_an_imported_sentence_stays_when_the_sidecar_that_said_it_goes(
+    library: Library, captioner: Captioner, photos: Path, tmp_path: Path
+) -> None:
+    (photos / "red.txt").write_text("my red", "utf-8")
+    import_captions(library)
+    (tmp_path / "list.csv").write_text(f"image,caption\n{photos / 'red.png'},my red\n", "utf-8")
+    imported = import_captions(library, [tmp_path / "list.csv"])
+    assert (imported.added, imported.known) == (0, 1)
+    assert told(library)["red.png"] == {("en", "user", "my red")}
+    (photos / "red.txt").unlink()
+    run(library, captioner, languages=["en"])
+    assert told(library)["red.png"] == {("en", "user", "my red")}
+
+
+HEADER = "path,id,language,text,source,captioner,log_probability,made_at\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            (HEADER + "red.png,1,zh,一片红色,user,,,\n").encode("gbk"),
+            "line 2 .*save the file as UTF-8",
+        ),
+        (f"{HEADER}red.png,1,en,{'x' * 200_000},user,,,\n".encode(), "line 2 does not read"),
+        (f"{HEADER}a\0b.png,1,en,x,user,,,\n".encode(), "line 2 has a path with a NUL"),
+        (b"[" * 100_000, "is no JSON"),
+        (b'{"source": "user", "path": ' + b"[" * 100_000, "line 1 is no JSON"),
+        (b'{"path": "a.png", "text": "half \\ud83d", "source": "user"}\n', "line 1 .*no Unicode"),
+        (f"{HEADER}red.png,1,en,x,user\n".encode(), "line 2 has 5 fields where the header has 8"),
+    ],
+    ids=["gbk", "long", "nul", "brackets", "deep", "surrogate", "cut"],
+)
+def test_a_file_like_an_export_that_does_not_read_is_told_in_a_sentence(
+    content: bytes, said: str, library: Library, tmp_path: Path
+) -> None:
+    out = tmp_path / ("out.jsonl" if content[:1] in b"[{" else "out.csv")
+    out.write_bytes(content)
+    with pytest.raises(UsageError, match=said):
+        import_captions(library, [out])
+
+
+def test_an_export_is_matched_by_content_where_the_photos_have_moved(
+    library: Library, photos: Path, tmp_path: Path
+) -> None:
+    fill(library, photos)
+    out = tmp_path / "out.csv"
+    export_captions(library, out)
+    photos.rename(tmp_path / "moved")
+    with open_library(tmp_path / "fresh") as fresh:
+        list(index(fresh, tmp_path / "moved", encoder=ColourEncoder()))
+        imported = import_captions(fresh, [out])
+        assert (imported.added, imported.unknown) == (5, 0)
+
+
 def test_odd_paths_survive_a_round_trip(tmp_path: Path, captioner: Captioner) -> None:
     folder = tmp_path / "my photos, 2024"
     names = ["a b.png", 'q"uote.png', "e\u0301.png", "狗.png"]
@@ -539,17 +659,70 @@ def test_exported_sidecars_stand_beside_photos_without_text(
 ) -> None:
     (photos / "red.txt").write_text("my red", "utf-8")
     draw(photos / "blue.jpg", "navy")
+    draw(photos / "white.png", "white")
+    list(index(library, photos, encoder=ColourEncoder()))
+    with library.catalog.write() as writer:
+        for name in ("green.png", "blue.png"):
+            writer.add_captions(photo_id(library, photos / name), ["un", "dos"], "es", "user")
     run(library, captioner)
     before = told(library)
     exported = export_captions(library, "sidecars")
-    assert (exported.photos, exported.kept, exported.shared) == (1, 1, 1)
+    assert (exported.photos, exported.captions, exported.kept) == (1, 2, 1)
+    assert (exported.shared, exported.generated) == (2, 1)
     assert (photos / "red.txt").read_text("utf-8") == "my red"
     assert not (photos / "blue.txt").exists()
-    lines = (photos / "green.txt").read_text("utf-8").splitlines()
-    assert set(lines) == {text for _, _, text in before["green.png"]}
-    # What a captioner said is no person's for having been written down.
+    assert (photos / "green.txt").read_text("utf-8") == "un\ndos\n"
     assert run(library, captioner).captioned == {} and told(library) == before
     assert import_captions(library).added == 0 and told(library) == before
+
+
+def test_no_generated_caption_is_a_persons_for_having_been_exported_as_text(
+    library: Library, captioner: Captioner, photos: Path, tmp_path: Path
+) -> None:
+    run(library, captioner)
+    assert export_captions(library, "sidecars").generated == 3
+    assert list(photos.glob("*.txt")) == []
+    with open_library(tmp_path / "fresh") as fresh:
+        list(index(fresh, photos, encoder=ColourEncoder()))
+        assert run(fresh, captioner).captioned == {"en": 3, "zh": 3}
+
+
+def test_an_export_that_fails_leaves_every_file_as_it_was(
+    library: Library, photos: Path, tmp_path: Path
+) -> None:
+    fill(library, photos)
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "keep.csv").write_text("mine", "utf-8")
+    (folder / "keep.csv.tmp").write_text("mine, too", "utf-8")
+    with pytest.raises(UsageError, match=r"no caption is in 'xx'; .* en, fr, zh"):
+        export_captions(library, folder / "keep.csv", languages=["xx"])
+    with pytest.raises(UsageError, match="knows no photo at or under"):
+        export_captions(library, folder / "keep.csv", path=tmp_path / "nowhere")
+    (folder / "folder.csv").mkdir()
+    with pytest.raises(UsageError, match="cannot be written"):
+        export_captions(library, folder / "folder.csv")
+    names = ["folder.csv", "keep.csv", "keep.csv.tmp"]
+    assert sorted(os.listdir(folder)) == names
+    assert (folder / "keep.csv").read_text("utf-8") == "mine"
+    export_captions(library, folder / "keep.csv")
+    assert sorted(os.listdir(folder)) == names
+    assert (folder / "keep.csv.tmp").read_text("utf-8") == "mine, too"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_an_export_to_a_link_is_written_where_it_leads(
+    library: Library, photos: Path, tmp_path: Path
+) -> None:
+    fill(library, photos)
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "real.csv").write_text("old", "utf-8")
+    (tmp_path / "far" / "real.csv").chmod(0o640)
+    (tmp_path / "link.csv").symlink_to(tmp_path / "far" / "real.csv")
+    export_captions(library, tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "far" / "real.csv").read_text("utf-8").startswith("path,id,sha256,")
+    assert (tmp_path / "far" / "real.csv").stat().st_mode & 0o777 == 0o640
 
 
 def test_an_export_may_be_of_one_language_and_one_folder(

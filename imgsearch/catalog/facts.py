@@ -28,6 +28,16 @@ def of_photos(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, PhotoFact
     return found
 
 
+def content_hashes(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, str]:
+    """Photo id -> SHA-256 of its bytes, in hexadecimal digits."""
+    found: dict[int, str] = {}
+    with catalog.engine.connect() as connection:
+        for piece in pieces(photo_ids):
+            statement = select(Photo.id, Photo.content_hash).where(Photo.id.in_(piece))
+            found.update((row.id, row.content_hash) for row in connection.execute(statement))
+    return found
+
+
 def encoders_of(catalog: Catalog, photo_id: int) -> tuple[str, ...]:
     """The names of the encoders that have embedded a photo, oldest first."""
     statement = (

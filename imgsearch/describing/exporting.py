@@ -2,26 +2,33 @@
 
 A library goes in, a file or many come out. Columns are named as `read_pairs` reads them, so an
 export is also a set of pairs; `import_captions` knows one by its columns, and takes back into the
-library exactly what a person wrote of it. Captions of photos without a live file are not exported.
+library exactly what a person wrote of it. A `.txt` cannot say who wrote it, and whoever reads one
+(this library on its next run, another one, training) takes it for a person's: so it gets people's
+captions alone. Captions of photos without a live file are not exported.
 """
 
 import contextlib
 import csv
 import json
 import os
+import stat
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import Literal, NamedTuple, TextIO
 
-from imgsearch.catalog import CaptionRow
-from imgsearch.describing.choosing import live_photos
+from imgsearch.catalog import CaptionRow, facts
+from imgsearch.describing.choosing import Ids, live_photos
 from imgsearch.errors import UsageError
 from imgsearch.images import ENDINGS
 from imgsearch.library import Library
 
-FIELDS = ("path", "id", "language", "text", "source", "captioner", "log_probability", "made_at")
+FIELDS = (
+    *("path", "id", "sha256", "language", "text", "source"),
+    *("captioner", "log_probability", "made_at"),
+)
 SIDECARS = "sidecars"
 TEXT_BESIDE = (".txt", ".json")
 PHOTOS_AT_ONCE = 1000
@@ -35,7 +42,7 @@ class Exported:
 
     `kept` photos had text beside them already, `shared` have a name that differs from another
     photo's by its ending alone, so that one text would be about both; `absent` ones are not on the
-    disk now.
+    disk now; `generated` ones have no caption of a person's, and so get no text beside them.
     """
 
     captions: int
@@ -43,6 +50,7 @@ class Exported:
     kept: int = 0
     shared: int = 0
     absent: int = 0
+    generated: int = 0
 
 
 def export_captions(
@@ -55,11 +63,13 @@ def export_captions(
     """Write the captions of all photos, or of those at or under `path`, in all languages or these.
 
     A target ending in `.csv` or `.jsonl` gets one row a caption, and is replaced where it is there;
-    "sidecars" writes a `.txt` beside each photo that has no `.txt` or `.json`, a caption a line.
-    Empty captions are left out. Raises UsageError for another ending, and for what cannot be
-    written.
+    "sidecars" writes people's captions to a `.txt` beside each photo that has no `.txt` or `.json`,
+    a caption a line. Empty captions are left out. Raises UsageError for another ending, for a
+    language that no caption has, and for what cannot be written.
     """
-    every = _captions(library, languages, path)
+    photo_ids = live_photos(library, path)
+    _check_languages(library, photo_ids, languages)
+    every = _captions(library, photo_ids, languages)
     if target == SIDECARS:
         return _write_sidecars(every)
     target = Path(target)
@@ -68,30 +78,68 @@ def export_captions(
         raise UsageError(
             f"captions are exported to OUT.csv, OUT.jsonl or `sidecars`, not to {str(target)!r}"
         )
-    unfinished = target.with_name(target.name + ".tmp")
     try:
-        with open(
-            unfinished, "w", encoding="utf-8", errors="surrogateescape", newline=""
-        ) as stream:
-            exported = write(stream, every)
-        os.replace(unfinished, target)
+        with _replacing(target) as stream:
+            return write(stream, every)
     except OSError as error:
         raise UsageError(
             f"captions cannot be written to {str(target)!r}: {error.strerror}; give a file in a "
             "folder that exists"
         ) from error
-    return exported
+
+
+@contextlib.contextmanager
+def _replacing(target: Path) -> Iterator[TextIO]:
+    """A file that takes the place of `target` once all is in it, and leaves nothing if it fails."""
+    whole = Path(os.path.realpath(target))  # a link stays one
+    handle, name = tempfile.mkstemp(prefix=f".{whole.name}.", dir=whole.parent)
+    try:
+        with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            yield stream
+        os.chmod(name, _mode(whole))
+        os.replace(name, whole)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _mode(path: Path) -> int:
+    """Who may read and write a file: as before, or as the system has it for a new one."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        mask = os.umask(0)
+        os.umask(mask)
+        return 0o666 & ~mask
+
+
+def _check_languages(library: Library, photo_ids: Ids, languages: Sequence[str] | None) -> None:
+    for language in languages or ():
+        if not library.catalog.has_captions(language):
+            rows = library.catalog.captions(photo_ids).values()
+            there = sorted({row.language for of_photo in rows for row in of_photo})
+            raise UsageError(
+                f"no caption is in {language!r}; there are captions in "
+                f"{', '.join(there) or 'no language yet'}"
+            )
+
+
+class _Captioned(NamedTuple):
+    """A photo's first live file, its content hash and what there is to write of it."""
+
+    path: Path
+    content_hash: str
+    rows: list[CaptionRow]
 
 
 def _captions(
-    library: Library, languages: Sequence[str] | None, path: Path | None
-) -> Iterator[tuple[Path, list[CaptionRow]]]:
-    """Photos with captions by ascending id: the first live file and what there is to write."""
-    photo_ids = live_photos(library, path)
+    library: Library, photo_ids: Ids, languages: Sequence[str] | None
+) -> Iterator[_Captioned]:
+    """Photos with captions by ascending id."""
     for start in range(0, len(photo_ids), PHOTOS_AT_ONCE):
         part = photo_ids[start : start + PHOTOS_AT_ONCE]
         captions = library.catalog.captions(part)
         paths = library.catalog.live_paths(list(captions))
+        hashes = facts.content_hashes(library.catalog, list(captions))
         for photo_id in sorted(paths):
             rows = [
                 row
@@ -99,13 +147,14 @@ def _captions(
                 if row.text and (languages is None or row.language in languages)
             ]
             if rows:
-                yield paths[photo_id], rows
+                yield _Captioned(paths[photo_id], hashes[photo_id], rows)
 
 
-def _values(path: Path, row: CaptionRow) -> dict[str, Value]:
+def _values(photo: _Captioned, row: CaptionRow) -> dict[str, Value]:
     return {
-        "path": str(path),
+        "path": str(photo.path),
         "id": row.photo_id,
+        "sha256": photo.content_hash,
         "language": row.language,
         "text": row.text,
         "source": row.source,
@@ -115,27 +164,27 @@ def _values(path: Path, row: CaptionRow) -> dict[str, Value]:
     }
 
 
-def _write_table(stream: TextIO, every: Iterator[tuple[Path, list[CaptionRow]]]) -> Exported:
+def _write_table(stream: TextIO, every: Iterator[_Captioned]) -> Exported:
     writer = csv.DictWriter(stream, FIELDS, lineterminator="\n")
     writer.writeheader()
     counts = Counter[str]()
-    for path, rows in every:
-        writer.writerows(_values(path, row) for row in rows)
-        counts.update(captions=len(rows), photos=1)
+    for photo in every:
+        writer.writerows(_values(photo, row) for row in photo.rows)
+        counts.update(captions=len(photo.rows), photos=1)
     return Exported(counts["captions"], counts["photos"])
 
 
-def _write_json_lines(stream: TextIO, every: Iterator[tuple[Path, list[CaptionRow]]]) -> Exported:
+def _write_json_lines(stream: TextIO, every: Iterator[_Captioned]) -> Exported:
     counts = Counter[str]()
-    for path, rows in every:
-        is_text = str(path).isprintable()  # else a byte of it may be none, and JSON escapes it
-        for row in rows:
-            stream.write(json.dumps(_values(path, row), ensure_ascii=not is_text) + "\n")
-        counts.update(captions=len(rows), photos=1)
+    for photo in every:
+        is_text = str(photo.path).isprintable()  # else a byte of it may be none: JSON escapes it
+        for row in photo.rows:
+            stream.write(json.dumps(_values(photo, row), ensure_ascii=not is_text) + "\n")
+        counts.update(captions=len(photo.rows), photos=1)
     return Exported(counts["captions"], counts["photos"])
 
 
-WRITERS: dict[str, Callable[[TextIO, Iterator[tuple[Path, list[CaptionRow]]]], Exported]] = {
+WRITERS: dict[str, Callable[[TextIO, Iterator[_Captioned]], Exported]] = {
     ".csv": _write_table,
     ".jsonl": _write_json_lines,
 }
@@ -163,10 +212,11 @@ class _Folder:
         return folder
 
 
-def _write_sidecars(every: Iterator[tuple[Path, list[CaptionRow]]]) -> Exported:
+def _write_sidecars(every: Iterator[_Captioned]) -> Exported:
     counts = Counter[str]()
     folders: dict[Path, _Folder] = {}
-    for path, rows in every:
+    for path, _, rows in every:
+        texts = dict.fromkeys(row.text for row in rows if row.source != "generated")
         if path.parent not in folders:
             folders[path.parent] = _Folder.listed(path.parent)
         folder = folders[path.parent]
@@ -176,8 +226,9 @@ def _write_sidecars(every: Iterator[tuple[Path, list[CaptionRow]]]) -> Exported:
             counts["kept"] += 1
         elif folder.pictures[path.stem] > 1:
             counts["shared"] += 1
+        elif not texts:
+            counts["generated"] += 1
         else:
-            texts = dict.fromkeys(row.text for row in rows)
             _write_new(path.with_suffix(".txt"), "".join(f"{text}\n" for text in texts))
             counts.update(captions=len(texts), photos=1)
     return Exported(**{each.name: counts[each.name] for each in fields(Exported)})

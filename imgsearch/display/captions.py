@@ -154,7 +154,10 @@ def imported_page(imported: Imported) -> RenderableType:
     lines = [
         f"{imported.added:,} captions taken in, {imported.known:,} were there already",
         *_counted(imported.dropped, "dropped: they are gone from beside and inside their photos"),
-        *_counted(imported.generated, "left out: a captioner generated them, and can again"),
+        *_counted(
+            imported.generated,
+            "left out: a captioner made them, and no person; `imgsearch caption` makes its own",
+        ),
         *_counted(imported.unread, "texts say nothing, do not read, or have no picture"),
     ]
     parts = [Text(line) for line in lines]
@@ -174,6 +177,11 @@ def exported_page(exported: Exported, where: str) -> RenderableType:
         *_counted(exported.kept, "photos have text beside them already, which stays as it is"),
         *_counted(exported.shared, "photos differ from another by their ending alone: no text"),
         *_counted(exported.absent, "photos are not on the disk now"),
+        *_counted(
+            exported.generated,
+            "photos have generated captions alone: no text, which would pass for a person's; "
+            "--export OUT.csv or OUT.jsonl has those",
+        ),
     ]
     return Group(*map(Text, lines))
 
