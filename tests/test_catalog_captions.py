@@ -338,6 +338,46 @@ def test_random_changes_leave_the_words_in_step(photos: Photos) -> None:
         assert set(photos.found(f'"{said}"')) == expected
 
 
+def test_many_captions_of_a_photo_make_its_document_anew_once(photos: Photos) -> None:
+    one, other = photos.add("1.png", "2.png")
+    statements: list[str] = []
+    with photos.catalog.write() as writer:
+        driver = writer.connection.connection.driver_connection
+        driver.set_trace_callback(statements.append)
+        writer.add_captions(one, [f"dog {number}" for number in range(100)], "en", "sidecar")
+        writer.add_captions(other, ["a cat"], "en", "user")
+    driver.set_trace_callback(None)
+    written = [each for each in statements if "REPLACE INTO 'main'.'photo_words_docsize'" in each]
+    assert len(written) == 2
+    assert photos.found("dog 99") == [one] and photos.found("cat") == [other]
+
+
+def test_what_other_programs_write_is_found_at_once(photos: Photos) -> None:
+    (photo_id,) = photos.add("1.png")
+    connection = sqlite3.connect(photos.catalog.path)
+    connection.execute(
+        "INSERT INTO captions (photo_id, text, language, source, made_at, words) "
+        "VALUES (?, 'A dog', 'en', 'user', '2024-01-01 00:00:00', 'A dog')",
+        [photo_id],
+    )
+    connection.commit()
+    assert photos.found("dog") == [photo_id]
+    connection.execute("UPDATE files SET state = 'missing'")
+    connection.commit()
+    connection.close()
+    assert photos.found("dog") == []
+
+
+def test_a_transaction_that_fails_leaves_the_words_as_they_were(photos: Photos) -> None:
+    (photo_id,) = photos.add("1.png")
+    with pytest.raises(ZeroDivisionError), photos.catalog.write() as writer:
+        writer.add_captions(photo_id, ["a dog"], "en", "user")
+        raise ZeroDivisionError
+    assert photos.found("dog") == [] and photos.found("1.png") == [photo_id]
+    photos.say(photo_id, "a cat")
+    assert photos.found("cat") == [photo_id]
+
+
 @pytest.mark.parametrize("name", ["library-v1", "library-v2", "library-v3"])
 def test_an_older_library_is_found_by_its_file_names(name: str, tmp_path: Path) -> None:
     old = DATA / name / "library.db"
@@ -377,6 +417,7 @@ def test_the_library_of_format_3_has_its_captions(tmp_path: Path) -> None:
         "DROP TABLE photo_words",
         "DROP VIEW photo_documents",
         "DROP TRIGGER captions_words_insert",
+        "DROP TABLE photo_words_stale",
         "UPDATE captions SET words = 'cat'",
         "UPDATE files SET words = 'cat'",
         "INSERT INTO photo_words(rowid, captions, names) VALUES (99, 'dog', '')",

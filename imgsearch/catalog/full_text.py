@@ -4,12 +4,15 @@ Terms go in, photos come out, best first. A photo is one document of two columns
 its captions and of the names of its live files: measured on Flickr8K, that finds the photo of a
 sentence first in 58 of 100 cases, where the sum over captions that are documents of their own does
 in 51. Triggers keep a photo's document in step with its rows in the transaction that changes them,
-so no writer can forget; a photo without a live file has none.
+so no writer can forget; a photo without a live file has none. A `Writer`'s transaction lets them
+only note the photo, and makes its document anew once, at the end (`deferred`): the captions of a
+photo would else cost the square of their number.
 
 All of it is derived, and no revision knows it: every upgrade of the catalog drops it and makes it
 anew, the `words` columns included, and so does `doctor`.
 """
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -44,6 +47,11 @@ INDEX = """
         captions, names, tokenize = 'porter unicode61 remove_diacritics 2'
     )
 """
+# Photos whose documents are out of step, and HELD, which no photo is, while triggers are to leave
+# it at that. Both come and go in one transaction: no other program ever sees a row.
+STALE = "CREATE TABLE photo_words_stale (photo_id INTEGER PRIMARY KEY)"
+HELD = 0
+IS_HELD = f"EXISTS (SELECT 1 FROM photo_words_stale WHERE photo_id = {HELD})"
 # table -> the columns that a photo's document is made of
 WATCHED = {"captions": "photo_id, words", "files": "photo_id, state, words"}
 START, END = "\x02", "\x03"  # around what matched; no word has them
@@ -109,17 +117,35 @@ def words_of_path(path: str) -> str:
     return indexed(f"{os.path.basename(folder)} {name}")
 
 
+@contextlib.contextmanager
+def deferred(connection: Connection) -> Iterator[None]:
+    """Inside an open transaction: documents are made anew at the end of the block, each once.
+
+    Where there is nothing to note photos in (`doctor` mends that), triggers do all at once.
+    """
+    if _can_note(connection):
+        connection.execute(text(f"INSERT INTO photo_words_stale VALUES ({HELD})"))
+    yield
+    if _can_note(connection):
+        noted = f"SELECT photo_id FROM photo_words_stale WHERE photo_id != {HELD}"
+        if connection.execute(text(f"{noted} LIMIT 1")).first() is not None:
+            for statement in _refresh(noted):
+                connection.execute(text(statement))
+        connection.execute(text("DELETE FROM photo_words_stale"))
+
+
 def is_in_step(connection: Connection) -> bool:
     """Whether what is searched is what the captions and file names of the catalog say."""
     try:
         connection.execute(text("INSERT INTO photo_words(photo_words) VALUES ('integrity-check')"))
-        ours = "SELECT rowid, captions, names FROM photo_words"
-        theirs = "SELECT photo_id, captions, names FROM photo_documents"
-        for one, other in ((ours, theirs), (theirs, ours)):
+        kept = "SELECT rowid, captions, names FROM photo_words"
+        right = "SELECT photo_id, captions, names FROM photo_documents"
+        for one, other in ((kept, right), (right, kept)):
             if connection.execute(text(f"{one} EXCEPT {other} LIMIT 1")).first() is not None:
                 return False
-        triggers = text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        if not set(connection.execute(triggers).scalars()) >= {name for name, _ in _triggers()}:
+        triggers = text("SELECT sql FROM sqlite_master WHERE type = 'trigger'")
+        ours = {trigger for _, trigger in _triggers()}
+        if not (_can_note(connection) and ours.issubset(connection.execute(triggers).scalars())):
             return False
     except LibraryDamagedError:  # its tables are gone, or their insides
         return False
@@ -131,7 +157,7 @@ def build(connection: Connection) -> None:
     drop(connection)
     for change, rows in _stale(connection):
         connection.execute(change, rows)
-    for statement in (DOCUMENTS, INDEX, *(trigger for _, trigger in _triggers())):
+    for statement in (DOCUMENTS, INDEX, STALE, *(trigger for _, trigger in _triggers())):
         connection.execute(text(statement))
     connection.execute(
         text(
@@ -146,7 +172,13 @@ def drop(connection: Connection) -> None:
     for name, _ in _triggers():
         connection.execute(text(f"DROP TRIGGER IF EXISTS {name}"))
     connection.execute(text("DROP VIEW IF EXISTS photo_documents"))
-    connection.execute(text("DROP TABLE IF EXISTS photo_words"))
+    for name in ("photo_words", "photo_words_stale"):
+        connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
+
+
+def _can_note(connection: Connection) -> bool:
+    there = text("SELECT 1 FROM sqlite_master WHERE name = 'photo_words_stale'")
+    return connection.execute(there).first() is not None
 
 
 def _triggers() -> Iterator[tuple[str, str]]:
@@ -160,14 +192,23 @@ def _triggers() -> Iterator[tuple[str, str]]:
             (f"UPDATE OF {columns}", differ, "old.photo_id, new.photo_id"),
         ):
             name = f"{table}_words_{change.split()[0].lower()}"
-            yield (
-                name,
-                f"CREATE TRIGGER {name} AFTER {change} ON {table} {when} BEGIN "
-                f"DELETE FROM photo_words WHERE rowid IN ({photo_ids}); "
-                "INSERT INTO photo_words(rowid, captions, names) "
-                "SELECT photo_id, captions, names FROM photo_documents "
-                f"WHERE photo_id IN ({photo_ids}); END",
+            noted = "SELECT photo_id FROM photo_words_stale"
+            note = (
+                "INSERT INTO photo_words_stale SELECT id FROM photos "
+                f"WHERE id IN ({photo_ids}) AND id NOT IN ({noted}) AND {IS_HELD}"
             )
+            refresh = (f"{each} AND NOT {IS_HELD}" for each in _refresh(photo_ids))
+            body = "; ".join((note, *refresh))
+            yield name, f"CREATE TRIGGER {name} AFTER {change} ON {table} {when} BEGIN {body}; END"
+
+
+def _refresh(photo_ids: str) -> tuple[str, str]:
+    """The statements that make the documents of photos anew; `photo_ids` is a list or a query."""
+    return (
+        f"DELETE FROM photo_words WHERE rowid IN ({photo_ids})",
+        "INSERT INTO photo_words(rowid, captions, names) SELECT photo_id, captions, names "
+        f"FROM photo_documents WHERE photo_id IN ({photo_ids})",
+    )
 
 
 def _stale(connection: Connection) -> Iterator[tuple[Update, list[dict[str, object]]]]:

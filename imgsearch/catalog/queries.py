@@ -50,7 +50,8 @@ class Catalog:
     @contextlib.contextmanager
     def write(self) -> Iterator[Writer]:
         """One transaction: all that the writer did lands at the end of the block, or none."""
-        with self.engine.execution_options(**{IMMEDIATE: True}).begin() as connection:
+        writing = self.engine.execution_options(**{IMMEDIATE: True}).begin()
+        with writing as connection, full_text.deferred(connection):
             yield Writer(connection)
 
     # Encoders
