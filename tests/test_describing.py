@@ -393,6 +393,65 @@ def test_a_drive_that_is_not_mounted_drops_no_caption(
     assert ("en", "sidecar", "my red") in told(library)["red.png"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("red.txt", "mein Grün".encode("latin-1")),
+        ("red.json", b'{"en": ["my r'),
+        ("red.json", b'{"caption": "half \\ud83d of an emoji"}'),
+        ("red.txt", None),  # a folder: it is there and cannot be read
+    ],
+    ids=["latin-1", "half", "surrogate", "unreadable"],
+)
+def test_a_text_that_does_not_read_is_a_persons_and_drops_nothing(
+    name: str, content: bytes | None, library: Library, captioner: Captioner, photos: Path
+) -> None:
+    sidecar = photos / name
+    sidecar.write_text('{"en": ["my red"]}' if sidecar.suffix == ".json" else "my red", "utf-8")
+    import_captions(library)
+    sidecar.unlink()
+    if content is None:
+        sidecar.mkdir()
+    else:
+        sidecar.write_bytes(content)
+    finished = run(library, captioner)
+    assert told(library)["red.png"] == {("en", "sidecar", "my red")}
+    assert finished.captioned == {"en": 2, "zh": 2}
+    assert finished.began.sidecars.unreadable_files == (sidecar,)
+    assert all(plan.by_people == 1 for plan in finished.began.plans)
+    imported = import_captions(library)
+    assert (imported.dropped, imported.unread_names) == (0, (str(sidecar),))
+    assert run(library, captioner, selection=Selection(everything=True)).captioned == {
+        "en": 1,
+        "zh": 1,
+    }
+
+
+@pytest.mark.parametrize("broken", ["[1, 2]", '{"en": ["my r', '{"caption": "\\ud83d"}'])
+def test_a_good_text_is_read_beside_a_broken_one(
+    broken: str, library: Library, captioner: Captioner, photos: Path
+) -> None:
+    (photos / "red.txt").write_text("my red", "utf-8")
+    (photos / "red.json").write_text(broken, "utf-8")
+    finished = run(library, captioner)
+    assert told(library)["red.png"] == {("en", "sidecar", "my red")}
+    assert finished.began.sidecars.unreadable_files == (photos / "red.json",)
+    assert finished.began.sidecars.unread == 1
+
+
+def test_what_is_refused_is_no_run_and_hides_none(
+    library: Library, captioner: Captioner, photos: Path
+) -> None:
+    run(library, captioner)
+    good = library.catalog.last_run()
+    for selection in (Selection(recaption="nobody"), Selection(path=photos / "nowhere")):
+        with pytest.raises(UsageError):
+            run(library, captioner, selection=selection)
+    with pytest.raises(UsageError, match="speaks"):
+        run(library, captioner, languages=["fr"])
+    assert library.catalog.last_run() == good
+
+
 def described(path: Path, text: str, xmp: str = "") -> Path:
     exif = Image.Exif()
     exif[0x010E] = text.encode()

@@ -9,7 +9,7 @@ is all that a run needs to go on where it was stopped.
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Set
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,10 +101,10 @@ class Chooser:
         self._identity = identity
         self._replaced = self._to_replace(selection.recaption)
 
-    def choose(self, language: str, told: Mapping[str, Set[int]]) -> tuple[Plan, Ids]:
+    def choose(self, language: str, told: Set[int]) -> tuple[Plan, Ids]:
         """What is to be done in a language, and the photos to caption, ascending.
 
-        `told` are the photos with a sidecar's caption, by language.
+        `told` are the photos with a sidecar's caption in it.
         """
         mine: set[int] = set()
         others: dict[int, set[int]] = {}
@@ -116,7 +116,7 @@ class Chooser:
         by_people = self._catalog.captioned_photo_ids(language, sources=["user"])
         wanted = self._selected
         if not self._selection.everything:
-            wanted = _without(wanted, by_people | told.get(language, set()))
+            wanted = _without(wanted, by_people | told)
         theirs = {i: photo_ids for i, photo_ids in others.items() if i not in self._replaced}
         made = _without(wanted, mine.union(*theirs.values()))
         again = [others[i] for i in self._replaced if i in others]

@@ -25,7 +25,7 @@ from imgsearch.library import Library, photos_of, recorded
 from imgsearch.pairs import CaptionedPhotos, Picture, read_pairs
 
 PHOTOS_AT_ONCE = 1000
-NAMED = 5  # of the pictures that the library has not got
+NAMED = 5  # of the pictures that the library has not got, and of texts that do not read
 
 Progress = Callable[[int, int], None]
 
@@ -36,7 +36,8 @@ class Imported:
     dropped since they are gone from the disk.
 
     `unread` texts say nothing, do not read or have no picture; `generated` were a captioner's, and
-    left out; `unknown` pictures are not in the library, the first few of them named.
+    left out; `unknown` pictures are not in the library. The first few of those, and of the texts
+    beside photos that do not read, are named.
     """
 
     added: int = 0
@@ -46,6 +47,7 @@ class Imported:
     generated: int = 0
     unknown: int = 0
     unknown_names: tuple[str, ...] = ()
+    unread_names: tuple[str, ...] = ()
 
 
 def import_captions(
@@ -131,7 +133,8 @@ def _import_sidecars(library: Library, progress: Progress) -> Imported:
             done += changes.photos
             progress(done, total)
         counts["added"], counts["dropped"] = seen.added, seen.dropped
-    return Imported(seen.added, seen.known, seen.dropped, seen.unread)
+    names = tuple(map(str, seen.unreadable_files[:NAMED]))
+    return Imported(seen.added, seen.known, seen.dropped, seen.unread, unread_names=names)
 
 
 def _keep(

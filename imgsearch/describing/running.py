@@ -5,6 +5,7 @@ loses at most the batch in flight, and the same call goes on. A photo of which t
 nothing to say gets an empty caption: it is shown and found nowhere, and not tried again.
 """
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -48,15 +49,18 @@ def caption(
     captioner, a language, a path or a name to recaption that is not there, LibraryLockedError.
     """
     chosen = _Chosen.of(library, captioner, languages, device)
-    with library.lock(), recorded(library, "caption") as counts:
+    identity = maker(chosen.captioner, decoding)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(library.lock())
+        # What it refuses is no run, and leaves the last one in the book.
+        chooser = Chooser(library, chosen.encoder, identity, selection)
+        counts = stack.enter_context(recorded(library, "caption"))
         started = time.monotonic()
         sidecars = SidecarChanges()
         for changes in compare(library):
             take_in(library, changes)
             sidecars.count(changes)
-        identity = maker(chosen.captioner, decoding)
-        chooser = Chooser(library, chosen.encoder, identity, selection)
-        choices = [chooser.choose(language, sidecars.told) for language in chosen.languages]
+        choices = [chooser.choose(each, sidecars.told_in(each)) for each in chosen.languages]
         began = Began(
             chosen.captioner.name,
             chosen.encoder.name,
@@ -113,7 +117,9 @@ def preview(
     for changes in compare(library):
         sidecars.count(changes)
     chooser = Chooser(library, chosen.encoder, maker(chosen.captioner, decoding), selection)
-    due = {each: chooser.choose(each, sidecars.told)[1][:count] for each in chosen.languages}
+    due = {
+        each: chooser.choose(each, sidecars.told_in(each))[1][:count] for each in chosen.languages
+    }
     first = sorted({int(i) for ids in due.values() for i in ids})[:count]
     found: dict[int, dict[str, Caption]] = {photo_id: {} for photo_id in first}
     for language, ids in due.items():

@@ -3,7 +3,8 @@
 A library goes in; what has changed on the disk comes out, piece by piece, and a writer takes it in.
 All texts are read and compared each time, since dates lie (a copy keeps them): 10,000 of them take
 about two seconds. What `--import` found inside a photo or in its `.xmp` has the same source; it is
-looked for there before it is dropped. A drive that is not mounted drops nothing.
+looked for there before it is dropped. A drive that is not mounted drops nothing, and neither does a
+text that does not read: it is a person's, whatever it says.
 """
 
 import itertools
@@ -32,6 +33,7 @@ class Changes:
     added: dict[int, list[Sentence]] = field(default_factory=dict)
     dropped: list[int] = field(default_factory=list)
     languages: dict[int, set[str]] = field(default_factory=dict)  # of sidecars, as they are now
+    unreadable: dict[int, tuple[Path, ...]] = field(default_factory=dict)
 
 
 @dataclass
@@ -39,7 +41,8 @@ class SidecarChanges:
     """What a look at all sidecars came to: sentences taken in, there already, and dropped; texts
     that do not read or say nothing.
 
-    `told` says which photos have a sidecar's sentence now, by language.
+    `told` says which photos have a sidecar's sentence now, by language; `unreadable` which have one
+    that does not read, and which files those are.
     """
 
     added: int = 0
@@ -47,6 +50,16 @@ class SidecarChanges:
     dropped: int = 0
     unread: int = 0
     told: dict[str, set[int]] = field(default_factory=dict)
+    unreadable: dict[int, tuple[Path, ...]] = field(default_factory=dict)
+
+    def told_in(self, language: str) -> set[int]:
+        """The photos of which a sidecar may say something in a language."""
+        return self.told.get(language, set()) | self.unreadable.keys()
+
+    @property
+    def unreadable_files(self) -> tuple[Path, ...]:
+        """The sidecars that do not read."""
+        return tuple(itertools.chain.from_iterable(self.unreadable.values()))
 
     def count(self, changes: Changes) -> None:
         """Count some photos' changes."""
@@ -54,6 +67,7 @@ class SidecarChanges:
         self.dropped += len(changes.dropped)
         self.known += changes.known
         self.unread += changes.unread
+        self.unreadable |= changes.unreadable
         for photo_id, languages in changes.languages.items():
             for language in languages:
                 self.told.setdefault(language, set()).add(photo_id)
@@ -109,6 +123,8 @@ def _compare(
     each: Beside, rows: Sequence[CaptionRow], changes: Changes, looks_inside: bool
 ) -> None:
     changes.unread += each.unread
+    if each.unreadable:
+        changes.unreadable[each.photo_id] = each.unreadable
     told = sentences_of(each.described.captions) if each.described else []
     if looks_inside:
         told = list(dict.fromkeys([*told, *_inside(each.files)]))
@@ -117,7 +133,7 @@ def _compare(
     others = {row.text for row in rows if row.source != "sidecar"}
     told = [(language, text) for language, text in told if text not in others]
     gone = ours.keys() - set(told)
-    if gone and (not each.files or any(map(_has_changed, each.files))):
+    if gone and (each.unreadable or not each.files or any(map(_has_changed, each.files))):
         gone = set()
     elif gone and not looks_inside:
         gone -= set(_inside(each.files))

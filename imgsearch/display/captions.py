@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from imgsearch.describing import Began, Exported, Finished, Imported, Preview
 
 COLUMNS = ("captioned", "nothing to say", "own words", "up to date", "by others", "no embedding")
+NAMED = 5  # of the texts that do not read
 CAPTION_ROWS = 3  # of a caption on a contact sheet
 NOTHING = "(nothing to say)"
 
@@ -88,6 +89,13 @@ def left_lines(began: Began) -> list[str]:
         lines.append(
             f"{unembedded:,} photos are not captioned: {began.encoder} has not embedded them. "
             f"This does that: {began.embed_command}"
+        )
+    if broken := began.sidecars.unreadable_files:
+        named = "".join(f"\n  {shown(name)}" for name in broken[:NAMED])
+        rest = f"\n  and {len(broken) - NAMED:,} more" if len(broken) > NAMED else ""
+        lines.append(
+            f"{len(broken):,} texts beside photos do not read (save them as UTF-8). What they said "
+            f"is kept, and their photos are captioned with --all alone:{named}{rest}"
         )
     names = dict.fromkeys(name for plan in began.plans for name in plan.by_others)
     for name in names:
@@ -161,6 +169,10 @@ def imported_page(imported: Imported) -> RenderableType:
         *_counted(imported.unread, "texts say nothing, do not read, or have no picture"),
     ]
     parts = [Text(line) for line in lines]
+    if imported.unread_names:
+        named = "".join(f"\n  {shown(name)}" for name in imported.unread_names)
+        line = f"these texts beside photos do not read, and dropped nothing:{named}"
+        parts.append(Text(line, style="yellow"))
     if imported.unknown:
         named = "".join(f"\n  {shown(name)}" for name in imported.unknown_names)
         more = imported.unknown - len(imported.unknown_names)

@@ -9,7 +9,8 @@ caption, so one that does not read is counted, where `read_pairs` refuses.
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from imgsearch.library.place import Library
 from imgsearch.pairs import CaptionedPhotos, Picture, Unpaired, read_beside
 from imgsearch.pairs.photos import Described
 from imgsearch.pairs.sidecars import ENDINGS
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass
@@ -35,13 +38,15 @@ class Beside:
     """A live photo, and the text beside the first of its files that has any.
 
     `files` are those that are on disk, lowest file id first; `unread` counts texts that say
-    nothing, do not read, or whose file is gone.
+    nothing, do not read, or whose file is gone. `unreadable` are those of them that do not read:
+    somebody wrote there what is not known today.
     """
 
     photo_id: int
     files: tuple[tuple[Path, FileRow], ...]
     described: Described | None
     unread: int
+    unreadable: tuple[Path, ...] = ()
 
 
 def beside(library: Library) -> Iterator[Beside]:
@@ -54,15 +59,19 @@ def beside(library: Library) -> Iterator[Beside]:
     for photo_id in sorted(files_of):
         there: list[tuple[Path, FileRow]] = []
         first, unread = None, 0
+        unreadable: list[Path] = []
         for _, name, file in sorted(files_of[photo_id]):
             parent, last = os.path.split(name)
             if parent not in folders:
                 folders[parent] = _listed(parent)
             if last in folders[parent].names:
                 there.append((Path(name), file))
-            if first is None and (photo := _described(name, folders[parent])) is not None:
-                first, unread = (photo, unread) if photo.captions else (None, unread + 1)
-        yield Beside(photo_id, tuple(there), first, unread)
+            if first is None and (found := _described(name, folders[parent])) is not None:
+                photo, broken = found
+                unreadable += broken
+                first = photo if photo.captions else None
+                unread += len(broken) or first is None
+        yield Beside(photo_id, tuple(there), first, unread, tuple(unreadable))
 
 
 def captions_of(library: Library) -> tuple[tuple[int, ...], CaptionedPhotos]:
@@ -152,17 +161,37 @@ def _content_hash(picture: Picture) -> str | None:
         return None
 
 
-def _described(name: str, folder: Folder) -> Described | None:
-    """A file with what lies beside it; without captions where that is of no use."""
+def _described(name: str, folder: Folder) -> tuple[Described, list[Path]] | None:
+    """A file with what lies beside it, and the sidecars that do not read; without captions where
+    what lies there is of no use."""
     path = Path(name)
-    beside = folder.sidecars.get(path.stem)
-    if beside is None:
+    sidecars = folder.sidecars.get(path.stem)
+    if sidecars is None:
         return None
+    if path.name not in folder.names:
+        return Described(path, {}, None), []
     try:
-        captions, label = read_beside(beside) if path.name in folder.names else ({}, None)
+        return Described(path, *_read(sidecars)), []
     except UsageError:
-        captions, label = {}, None
-    return Described(path, captions, label)
+        readable = {ending: file for ending, file in sidecars.items() if _reads(ending, file)}
+    broken = [file for ending, file in sidecars.items() if ending not in readable]
+    return Described(path, *_read(readable)), broken
+
+
+def _reads(ending: str, file: Path) -> bool:
+    try:
+        _read({ending: file})
+    except UsageError:
+        return False
+    return True
+
+
+def _read(sidecars: Mapping[str, Path]) -> tuple[Mapping[str, tuple[str, ...]], str | None]:
+    captions, label = read_beside(sidecars)
+    for text in (text for texts in captions.values() for text in texts):
+        if _SURROGATE.search(text):  # JSON can escape half of a character
+            raise UsageError(f"{text!r} is no Unicode")
+    return captions, label
 
 
 def _listed(path: str) -> Folder:
