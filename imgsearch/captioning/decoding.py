@@ -7,6 +7,7 @@ give one by one. Rows that are done leave the batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
@@ -47,7 +48,8 @@ class Decoding:
             ("beams", self.beams >= 1, "at least 1"),
             ("top_k", self.top_k >= 0, "at least 0, which is off"),
             ("top_p", 0 < self.top_p <= 1, "above 0 and at most 1, which is off"),
-            ("temperature", self.temperature > 0, "above 0"),
+            ("temperature", 0 < self.temperature < math.inf, "above 0 and finite"),
+            ("seed", -(2**63) <= self.seed < 2**63, "a number of 64 bits"),
             ("longest", self.longest is None or self.longest >= 1, "at least 1 token"),
             ("no_repeat", self.no_repeat >= 0, "at least 0, which is off"),
         ):
@@ -149,10 +151,8 @@ class Rows:
     def _chosen(self, logits: Tensor, rows: list[int]) -> Tensor:
         if self.decoding.method == "greedy":
             return logits.argmax(-1)
-        kept = filtered(
-            logits / self.decoding.temperature, self.decoding.top_k, self.decoding.top_p
-        )
-        chances = kept.softmax(-1)
+        logits = logits / self.decoding.temperature
+        chances = filtered(logits, self.decoding.top_k, self.decoding.top_p).softmax(-1)
         if self._is_shared:
             return torch.multinomial(chances, 1, generator=self.generators[0])[:, 0]
         chances = chances.cpu()
