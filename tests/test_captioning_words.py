@@ -1,5 +1,7 @@
 """Words: sentences as a person writes them, vocabularies, GPT-2's byte pairs."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,8 @@ def test_a_vocabulary_is_frequent_words_behind_the_special_ones(tmp_path: Path) 
     assert words.encode("a cat") == [words.id_of("a"), 1]
     assert words.decode([2, 6, 1, 7, 3, 0]) == "a dog"
     assert [words.written(each) for each in (3, 7)] == ["[SEP]", "dog"]
+    assert words.decode([6, 10, 7, 4050]) == "a dog"  # a padded table has ids without words
+    assert [words.written(each) for each in (10, 4050)] == ["[id 10]", "[id 4050]"]
     assert words.files == (tmp_path / "vocab.txt",)
 
 
@@ -65,6 +69,21 @@ def test_the_published_chinese_vocabulary_is_read_line_by_line() -> None:
     text = "一个人在海边playing"
     assert words.encode(text) == clip.tokenize(text)[0, 1 : 1 + len(words.encode(text))].tolist()
     assert words.decode(words.encode(text)) == text
+
+
+def test_decoding_imports_nothing_that_only_splitting_sentences_takes(tmp_path: Path) -> None:
+    """cn_clip brings torchvision along, which takes longer to import than a photo to caption."""
+    write_vocabulary(["a dog"] * 4, [], tmp_path / "vocab.txt")
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from imgsearch.captioning.tokenizers import BertVocabulary\n"
+        "words = BertVocabulary(Path(sys.argv[1]))\n"
+        "print(words.decode([5, 6]), 'torchvision' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "vocab.txt"], capture_output=True, check=True
+    )
+    assert done.stdout.split() == [b"a", b"dog", b"False"]
 
 
 def test_a_file_that_is_no_vocabulary_says_so(tmp_path: Path) -> None:
@@ -83,6 +102,8 @@ def test_byte_pairs_say_what_gpt2_says(tmp_path: Path) -> None:
     ids = words.encode("a dog.")
     assert words.decode([*ids, 96]) == "a dog."
     assert [words.written(each) for each in (ids[1], 96)] == [" dog", "<|endoftext|>"]
+    assert words.decode([*ids, 97, 4050]) == "a dog."  # a padded table has ids without words
+    assert [words.written(each) for each in (97, 4050)] == ["[id 97]", "[id 4050]"]
     assert words.files == (tmp_path / "tokenizer.json",)
 
 

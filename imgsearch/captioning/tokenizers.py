@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -59,8 +60,6 @@ class BertVocabulary:
     kind: Literal["bert", "gpt2"] = "bert"
 
     def __init__(self, file: Path) -> None:
-        from cn_clip.clip.bert_tokenizer import FullTokenizer
-
         self.file = file
         try:
             lines = file.read_text("utf-8").removesuffix("\n")
@@ -75,7 +74,6 @@ class BertVocabulary:
                 "vocab.txt that the captioner was trained with"
             )
         self.size = len(self.tokens)
-        self._split = FullTokenizer(str(file))
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -85,7 +83,7 @@ class BertVocabulary:
         """The id of a token that is there."""
         return self._ids[token]
 
-    @property
+    @cached_property
     def specials(self) -> tuple[int, ...]:
         """The ids of tokens in brackets, which stand for no word."""
         return tuple(
@@ -94,14 +92,22 @@ class BertVocabulary:
 
     def encode(self, text: str) -> list[int]:
         unknown = self._ids["[UNK]"]
-        return [self._ids.get(token, unknown) for token in self._split.tokenize(text)]
+        return [self._ids.get(token, unknown) for token in self._split(text)]
 
     def decode(self, tokens: Sequence[int]) -> str:
-        specials = set(self.specials)
-        return sentence(self.tokens[token] for token in tokens if token not in specials)
+        left_out = {*self.specials, *(token for token in tokens if token >= self.size)}
+        return sentence(self.tokens[token] for token in tokens if token not in left_out)
 
     def written(self, token: int) -> str:
-        return self.tokens[token]
+        return self.tokens[token] if token < self.size else _without_word(token)
+
+    @cached_property
+    def _split(self) -> Callable[[str], list[str]]:
+        # Not before a sentence is to be read: cn_clip brings torchvision along, and takes seconds.
+        from cn_clip.clip.bert_tokenizer import FullTokenizer
+
+        split: Callable[[str], list[str]] = FullTokenizer(str(self.file)).tokenize
+        return split
 
 
 class BytePairs:
@@ -159,8 +165,15 @@ class BytePairs:
         return " ".join(text.split())
 
     def written(self, token: int) -> str:
+        if self._pairs.id_to_token(token) is None:
+            return _without_word(token)
         text: str = self._pairs.decode([token], skip_special_tokens=False)
         return text
+
+
+def _without_word(token: int) -> str:
+    """An id beyond the vocabulary: tables are padded to round numbers."""
+    return f"[id {token}]"
 
 
 def sentence(tokens: Iterable[str]) -> str:
