@@ -66,6 +66,9 @@ def test_photos_are_captioned_and_the_table_says_so(indexed: Run, captioner: Pat
 
 def test_languages_may_be_listed(indexed: Run, captioner: Path) -> None:
     assert list(captioned(indexed, captioner, "--language", "zh,en")["languages"]) == ["zh", "en"]
+    assert list(captioned(indexed, captioner, "--language", "EN, zh")["languages"]) == ["en", "zh"]
+    result = indexed("caption", "--captioner", captioner, "--language", "en,")
+    assert result.exit_code == 2 and "names no language" in result.stderr
     result = indexed("caption", "--captioner", captioner, "--language", "fr")
     assert result.exit_code == 2 and "not 'fr'" in result.stderr
 
@@ -114,6 +117,21 @@ def test_a_dry_run_draws_a_sheet_and_writes_nothing(
     assert result.exit_code == 0 and "every photo has its caption" in result.stderr
 
 
+def test_a_sheet_that_nobody_named_takes_no_others_place(
+    indexed: Run, captioner: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "captions.png").write_bytes(b"mine")
+    dry_run = ("caption", "--captioner", captioner, "--dry-run", "1")
+    for quiet in ("--quiet", "--json"):
+        assert indexed(*dry_run, quiet).exit_code == 0
+    assert [each.name for each in tmp_path.glob("*.png")] == ["captions.png"]
+    for name in ("captions-2.png", "captions-3.png"):
+        assert f"contact sheet: {name}" in indexed(*dry_run).stderr
+    assert (tmp_path / "captions.png").read_bytes() == b"mine"
+    assert indexed(*dry_run, "--quiet", "--contact-sheet", "captions.png").exit_code == 0
+    assert (tmp_path / "captions.png").read_bytes() != b"mine"
+
+
 def test_a_sheet_folds_long_captions_and_chinese(photos: Path) -> None:
     ink = (0, 0, 0)
     long = "a very long caption about a dog that runs on a beach " * 3
@@ -144,10 +162,16 @@ def test_captions_go_out_and_come_in_again(
     result = indexed("caption", "--export", "out.jsonl", "--language", "zh", "--path", photos)
     assert "3 captions of 3 photos" in result.stdout
     result = indexed("caption", "--export", "sidecars")
-    assert "3 photos written" in result.stdout
-    assert len(list(photos.glob("*.txt"))) == 3
+    assert "1 captions of 1 photos written" in result.stdout
+    assert "2 photos have generated captions alone" in result.stdout
+    assert [each.read_text("utf-8") for each in photos.glob("*.txt")] == ["my red\n"]
     result = indexed("caption", "--export", "sidecars")
-    assert "3 photos have text beside them already" in result.stdout
+    assert "1 photos have text beside them already" in result.stdout
+    result = indexed("caption", "--import", "out.csv")
+    assert "5 left out: a captioner made them, and no person" in result.stdout
+    result = indexed("caption", "--export", "out.csv", "--language", "xx")
+    assert result.exit_code == 2 and "en, zh" in result.stderr
+    assert (tmp_path / "out.csv").read_text("utf-8").count("\n") == 7
 
 
 def test_sidecars_come_in_without_a_path(indexed: Run, photos: Path, tmp_path: Path) -> None:

@@ -17,8 +17,6 @@ from imgsearch.cli import frame
 from imgsearch.cli.caption_jobs import Job
 from imgsearch.errors import UsageError
 
-SHEET = Path("captions.png")
-
 
 def caption(
     context: typer.Context,
@@ -84,7 +82,7 @@ def caption(
             metavar="OUT.png",
             parser=frame.expanded,
             help="Where --dry-run draws them with their photos.",
-            show_default=str(SHEET),
+            show_default="captions.png, or captions-2.png where that is there",
         ),
     ] = None,
     is_import: Annotated[
@@ -99,8 +97,8 @@ def caption(
         typer.Option(
             "--export",
             metavar="OUT",
-            help="Write captions to OUT.csv or OUT.jsonl, or `sidecars`: a .txt beside each photo "
-            "without text.",
+            help="Write captions to OUT.csv or OUT.jsonl, or `sidecars`: people's, to a .txt "
+            "beside each photo without text.",
             show_default=False,
         ),
     ] = None,
@@ -148,7 +146,7 @@ def caption(
         raise UsageError("--import takes all captions in: leave --path and --language out")
     if contact_sheet and not dry_run:
         raise UsageError("--contact-sheet draws what --dry-run N shows: name both")
-    languages = list(dict.fromkeys(part for each in language or () for part in each.split(",")))
+    languages = frame.languages(language)
     is_quiet = quiet or frame.settings(context).is_quiet
     with frame.existing_library(context, library) as opened:
         job = Job(opened, languages or None, wait=wait, is_json=json, is_quiet=is_quiet)
@@ -169,7 +167,7 @@ def caption(
                 tokenizer=tokenizer,
             )
             if dry_run:
-                job.preview(loaded, decoding, selection, dry_run, contact_sheet or SHEET)
+                job.preview(loaded, decoding, selection, dry_run, contact_sheet)
             else:
                 job.caption(loaded, decoding, selection)
 

@@ -6,6 +6,8 @@ done.
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,9 +65,13 @@ class Job:
         decoding: Decoding,
         selection: Selection,
         count: int,
-        sheet: Path,
+        sheet: Path | None,
     ) -> None:
-        """Show a few captions and write none."""
+        """Show a few captions and write none.
+
+        A sheet that nobody named is for a person to look at: it takes no other's place, and scripts
+        get none.
+        """
         from imgsearch.describing import preview
         from imgsearch.display import captions as forms
 
@@ -81,9 +87,11 @@ class Job:
             frame.write(forms.previews_json(previews))
         else:
             frame.show(forms.previews_table(previews))
-        if previews:
+        if sheet is None and not (self.is_json or self.is_quiet):
+            sheet = _unused()
+        if previews and sheet is not None:
             _save(previews, f"{captioner.name}: {len(previews):,} photos", sheet)
-        else:
+        elif not previews:
             frame.complain("every photo has its caption; nothing would be made", style="yellow")
 
     def take_in(self, paths: Sequence[Path]) -> None:
@@ -118,6 +126,13 @@ class Job:
             frame.write(forms.counts_json(exported))
         elif not self.is_quiet:
             frame.show(forms.exported_page(exported, where))
+
+
+def _unused() -> Path:
+    """captions.png, or captions-2.png and so on where that is there."""
+    names = (f"captions-{number}.png" for number in itertools.count(2))
+    every = itertools.chain(["captions.png"], names)
+    return next(path for name in every if not os.path.lexists(path := Path(name)))
 
 
 def _save(previews: Sequence[Preview], title: str, target: Path) -> None:

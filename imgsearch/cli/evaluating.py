@@ -104,7 +104,7 @@ def evaluate(
     models, captioners_folder = _folders(context, library)
     asked = measuring.Asked(
         pairs=read_pairs(pairs),
-        languages=_once(",".join(language).split(",")) if language else None,
+        languages=frame.languages(language) or None,
         predictions=predictions,
         device=device,
         models=models,

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -38,6 +39,20 @@ def expanded(path: str) -> Path:
     if not path:
         raise typer.BadParameter("the path is empty; write . for the folder you are in")
     return Path(os.path.expanduser(path))
+
+
+def languages(given: Iterable[str] | None) -> list[str]:
+    """Languages as a person types them, "en, ZH" or one at a time: each once, in their order.
+
+    A code is in small letters; the name of a set of sentences, such as zh_translated, stays as it
+    is. Raises UsageError where nothing is named: `--language "$UNSET"` means no such.
+    """
+    if given is None:
+        return []
+    parts = [part.strip() for each in given for part in each.split(",")]
+    if not all(parts):
+        raise UsageError("--language names no language between its commas: give en, zh or en,zh")
+    return list(dict.fromkeys(part.lower() if len(part) == 2 else part for part in parts))
 
 
 LibraryOption = Annotated[
