@@ -73,4 +73,5 @@ def _draw_scores(axes: Axes, title: str, evaluated: Sequence[Evaluated]) -> None
         x, y = zip(*found, strict=True)
         colour = COLOURS[(place + 1) % len(COLOURS)]
         axes.plot(x, y, color=colour, marker="os^D"[place % 4], ms=5, label=language)
+    axes.set_ylim(0, max(1, axes.get_ylim()[1]))  # near zero the smoothing of BLEU is all there is
     finish(axes, SEEN)
