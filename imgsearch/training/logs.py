@@ -11,7 +11,7 @@ import importlib.util
 import json
 import math
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -29,11 +29,10 @@ Fields: TypeAlias = dict[str, Any]  # of an event, its name as "event" among the
 
 
 def line(event: DataclassInstance) -> str:
-    """An event as one line of JSON, without the line's end; null for a number that is none."""
+    """An event as one line of JSON, without the line's end; null for what JSON has no number
+    for: nan and the infinite."""
     fields = {"event": _name(event), **asdict(event)}
-    lost = [key for key, value in fields.items() if isinstance(value, float) and math.isnan(value)]
-    told = {**fields, **dict.fromkeys(lost)}
-    return json.dumps(told, ensure_ascii=False, default=str)  # str: of a Path
+    return _dumped(fields)
 
 
 def append(path: Path, event: DataclassInstance) -> None:
@@ -73,7 +72,7 @@ def truncate(path: Path, checkpoint: Path) -> None:
     step: int = state["step"]
     kept = [each for each in lines(path) if each.get("step", math.inf) <= step]
     unfinished = path.with_suffix(".tmp")
-    text = "".join(json.dumps(each, ensure_ascii=False) + "\n" for each in kept)
+    text = "".join(f"{_dumped(each)}\n" for each in kept)
     unfinished.write_text(text, "utf-8")
     unfinished.replace(path)
 
@@ -137,6 +136,20 @@ def scalars(event: Stepped | Evaluated) -> Iterator[tuple[str, float]]:
     if event.health is not None:
         for field, value in asdict(event.health).items():
             yield f"{name}/health/{field}", value
+
+
+def _dumped(fields: Fields) -> str:
+    return json.dumps(_finite(fields), ensure_ascii=False, allow_nan=False, default=str)  # of Paths
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value
 
 
 def _name(event: DataclassInstance) -> str:
