@@ -1,5 +1,7 @@
 """What a captioner learns from: finished sentences, their tokens, batches, rates, curves."""
 
+import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from imgsearch.errors import UsageError
 from imgsearch.evaluating import score_captions
 from imgsearch.pairs import CaptionedPhotos
 from imgsearch.training import logs
-from imgsearch.training.captioner import CaptionerRecipe, Mapper, curves
+from imgsearch.training.captioner import CaptionerRecipe, LanguageModel, Mapper, curves
 from imgsearch.training.captioner import events as told
 from imgsearch.training.captioner.batches import Batches, chance_of
 from imgsearch.training.captioner.events import Began, Evaluated, Finished, Stepped
@@ -214,3 +216,47 @@ def test_the_best_state_is_that_of_the_best_cider_and_of_equals_the_lower_loss()
     first, second = Evaluated(1, 8, {"en": 2.0}, (good,)), Evaluated(2, 8, {"en": 1.0}, (bad,))
     assert first.quality > second.quality
     assert second.quality > replace(second, losses={"en": 1.5}).quality
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -1.0])
+def test_a_recipe_has_finite_numbers(value: float) -> None:
+    for name in ("epochs", "learning_rate", "weight_decay", "noise", "mix", "smoothing"):
+        with pytest.raises(UsageError, match=f"{name} is {value}; it must be a finite number, 0"):
+            CaptionerRecipe(**{name: value})  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="dropout is"):
+        LanguageModel(dropout=value)
+
+
+def test_a_recipe_has_a_seed_of_64_bits_and_a_prefix_that_a_gpt2_can_read() -> None:
+    assert CaptionerRecipe(seed=2**64 - 1).seed == 2**64 - 1
+    with pytest.raises(UsageError, match="seed is 18446744073709551616; it must fit 64 bits"):
+        CaptionerRecipe(seed=2**64)
+    with pytest.raises(UsageError, match=r"prefix_length is 99999999; .* takes at most 1,024"):
+        Mapper(prefix_length=99_999_999)
+
+
+def test_what_is_no_number_is_written_as_null_wherever_it_stands(tmp_path: Path) -> None:
+    row = score_captions(["a dog"], [["a dog"]], "en")
+    rows = (replace(row, bleu=(1.0, math.nan, 0.5, -math.inf)),)
+    event = Evaluated(1, 8, {"en": math.inf}, rows)
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    found = json.loads(logs.line(event), parse_constant=refuse)
+    assert found["losses"] == {"en": None}
+    assert found["scores"][0]["bleu"] == [1.0, None, 0.5, None]
+    metrics = tmp_path / "metrics.jsonl"
+    metrics.write_text('{"event": "stepped", "step": 1, "loss": NaN}\n', "utf-8")
+    torch.save({"step": 1}, tmp_path / "checkpoint.pt")
+    logs.truncate(metrics, tmp_path / "checkpoint.pt")
+    assert json.loads(metrics.read_text("utf-8"), parse_constant=refuse)["loss"] is None
+
+
+def test_scores_of_nothing_are_drawn_as_nothing() -> None:
+    row = score_captions(["a dog runs"], [["a cat sleeps"]], "en")
+    noise = [replace(row, bleu=(0.0, 0.0, 0.0, step * 1e-9), cider=0.0) for step in (1, 2)]
+    told = [Evaluated(step, 8 * step, {"en": 3.0}, (noise[step - 1],)) for step in (1, 2)]
+    for axes in curves.figure_of(told).axes[1:]:
+        bottom, top = axes.get_ylim()
+        assert bottom == 0 and top >= 1

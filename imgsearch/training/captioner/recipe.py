@@ -21,6 +21,7 @@ Precision: TypeAlias = Literal["auto", "fp32", "bf16"]
 Value = TypeVar("Value")
 
 SMALL = "small"  # the language model of our own, from nothing
+MOST_VECTORS = 1024  # of a prefix: a GPT-2 reads no more
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,11 @@ class Mapper:
     def __post_init__(self) -> None:
         check_choice("mapper", self.kind, Kind)
         for name in ("prefix_length", "clip_length", "layers", "heads"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; a mapper needs at least 1")
+            if not 1 <= getattr(self, name) <= MOST_VECTORS:
+                raise UsageError(
+                    f"{name} is {getattr(self, name)}; a mapper needs at least 1 and takes at most "
+                    f"{MOST_VECTORS:,}"
+                )
 
     def config(self, embedding_dim: int, width: int) -> MapperConfig:
         """Its shape between embeddings and a language model of that width.
@@ -88,6 +92,14 @@ class Mapper:
         return config
 
 
+def check_finite(values: object, *names: str) -> None:
+    """Raises UsageError for a value that is infinite, no number, or below 0; None may be."""
+    for name in names:
+        found = getattr(values, name)
+        if found is not None and not 0 <= found < math.inf:
+            raise UsageError(f"{name} is {found}; it must be a finite number, 0 or more")
+
+
 @dataclass(frozen=True)
 class LanguageModel:
     """From the prefix to words.
@@ -111,6 +123,7 @@ class LanguageModel:
                 f"a language model {self.width} wide has no {self.heads} heads of one size; choose "
                 "--heads that divide --width"
             )
+        check_finite(self, "dropout")
 
 
 @dataclass(frozen=True)
@@ -153,6 +166,13 @@ class CaptionerRecipe:
         check_choice("schedule", self.schedule, Schedule)
         check_choice("precision", self.precision, Precision)
         check_choice("keep", self.keep, Keep)
+        check_finite(
+            self,
+            *("smallest_crop", "noise", "mix", "epochs", "learning_rate", "weight_decay"),
+            *("epsilon", "longest_gradient", "smoothing", "evaluations"),
+        )
+        if not -(2**63) <= self.seed < 2**64:
+            raise UsageError(f"seed is {self.seed}; it must fit 64 bits, for example --seed 1")
 
     def resolved(
         self, *, has_weights: bool, captions: int, precision: Precision
