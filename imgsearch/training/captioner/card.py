@@ -57,6 +57,8 @@ def model_card(card: Card) -> str:
     }
     if finished.kept is not None:
         facts["captions seen"] = f"{finished.kept.captions:,}"
+    if finished.unreadable:
+        facts["photos left out"] = f"{len(finished.unreadable):,}, which could not be decoded"
     parts = [
         f"# {inline(finished.name)}",
         "A captioner: it writes a sentence about a photo from the photo's embedding alone "
