@@ -24,6 +24,7 @@ from imgsearch.training.material import Material
 from imgsearch.training.unfinished import METRICS, NAMES, alone, check_fingerprint, clear
 
 EMBEDDINGS = "embeddings"
+LONGEST_NAME = 100  # bytes: folders have room for 255, and what is made beside them wants some
 
 
 def train_captioner(
@@ -151,6 +152,11 @@ def _check_name(library: Library, name: str) -> None:
 
 
 def _check_spelling(name: str) -> None:
+    if len(name.encode()) > LONGEST_NAME:
+        raise UsageError(
+            f"a name of {len(name)} letters is too long for a captioner: at most {LONGEST_NAME} "
+            f"characters, or {LONGEST_NAME // 3} Chinese ones; for example --name flowers-v2"
+        )
     if not NAMES.fullmatch(name) or name == "builtin":
         raise UsageError(
             f"{name!r} cannot be the name of a captioner: letters, digits, '.', '_', '+' and '-', "
@@ -165,6 +171,9 @@ def _check_members(library: Library, names: Sequence[str], *, is_unfinished: boo
     there = [str(folder / each) for each in names if (folder / each).exists()]
     if there:
         going_on = "leave --restart out to go on with the study, " if is_unfinished else ""
+        if len(there) == len(names) > 1:
+            compared = " ".join(f"--captioner {each}" for each in names)
+            going_on += f"compare them with imgsearch eval DATA {compared}, "
         raise UsageError(
             f"the study would make captioners that there are already: {', '.join(there)}; "
             f"{going_on}use another --name, or delete these folders first"
