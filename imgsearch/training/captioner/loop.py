@@ -7,6 +7,7 @@ no dropout, and is in no checkpoint.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -79,7 +80,10 @@ class Run:
         return {name: each for name, each in self.model.named_parameters() if each.requires_grad}
 
     def take_step(self) -> float:
-        """Learn from the captions of the next step; their mean loss comes back."""
+        """Learn from the captions of the next step; their mean loss comes back.
+
+        Raises UsageError where the loss is no number any more.
+        """
         step, recipe = self.step, self.recipe
         self.model.train()
         if recipe.language_model.is_frozen:
@@ -87,6 +91,7 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.rate_at(step, self.steps)
         loss = self._loss(step)
+        self.check_finite(loss.item())
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         if recipe.longest_gradient:
@@ -96,6 +101,14 @@ class Run:
         self.step = step + 1
         self.is_between_steps = True
         return loss.item()
+
+    def check_finite(self, loss: float) -> None:
+        """Raises UsageError where a loss at this moment shows that the run has diverged."""
+        if not math.isfinite(loss):
+            raise UsageError(
+                f"the loss is {loss} after {self.batches.seen(self.step):,} captions; use a lower "
+                "--learning-rate, with --restart"
+            )
 
     def _loss(self, step: int) -> Tensor:
         batch = self.batches.at(step)
@@ -142,6 +155,7 @@ class Run:
                 self.folder / BEST, weights_only=True, map_location=self.device
             )
             self._fill(found)
+        self.check_finite(sum(each.detach().sum().item() for each in self.learnt.values()))
         self.model.eval()
 
     def save(self) -> None:
@@ -245,6 +259,7 @@ def _evaluations(run: Run, measured: set[int], measure: Measure | None) -> Itera
         return
     run.model.eval()
     evaluated = measure(run.step, run.batches.seen(run.step))
+    run.check_finite(sum(evaluated.losses.values()))
     run.remember(evaluated)
     yield evaluated
     if run.step:
