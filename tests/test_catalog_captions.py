@@ -96,7 +96,7 @@ def test_captions_come_back_whom_to_believe_first(photos: Photos) -> None:
     assert row.photo_id == other and row.made_at.utcoffset() is not None
     assert captions[one][0].captioner is None and captions[one][0].log_probability is None
     assert audit.caption_counts(photos.catalog) == {
-        "en": {"user": 2, "sidecar": 2, "generated": 2},
+        "en": {"user": 2, "sidecar": 2, "generated": 1},
         "zh": {"user": 1, "sidecar": 0, "generated": 0},
     }
 
@@ -134,6 +134,17 @@ def test_who_has_captions_is_told_by_language_source_and_captioner(photos: Photo
         writer.set_state(ids, "missing")
     assert photos.catalog.has_captions("en") and not photos.catalog.has_captions("zh")
     assert audit.caption_counts(photos.catalog) == {"en": {"user": 0, "sidecar": 0, "generated": 1}}
+
+
+def test_an_empty_caption_says_that_one_was_tried_and_is_none_to_show(photos: Photos) -> None:
+    one, two = photos.add("1.png", "2.png")
+    photos.generate("toy/1", "en", {one: ""})
+    assert photos.catalog.captioned_photo_ids() == set()
+    assert not photos.catalog.has_captions("en") and audit.caption_counts(photos.catalog) == {}
+    photos.generate("toy/1", "en", {two: "a dog"})
+    assert photos.catalog.captioned_photo_ids("en", captioner="toy/1") == {two}
+    assert audit.caption_counts(photos.catalog) == {"en": {"user": 0, "sidecar": 0, "generated": 1}}
+    assert list(photos.catalog.generated_by("en").values()) == [{one, two}]
 
 
 @pytest.mark.parametrize(

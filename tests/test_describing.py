@@ -84,7 +84,8 @@ def told(library: Library) -> dict[str, set[tuple[str, str, str]]]:
 
 
 def generated(library: Library, language: str) -> dict[int, CaptionRow]:
-    rows = library.catalog.captions(sorted(library.catalog.captioned_photo_ids()))
+    tried = set().union(*library.catalog.generated_by(language).values())
+    rows = library.catalog.captions(sorted(tried))
     return {
         photo_id: row
         for photo_id, of_photo in rows.items()

@@ -199,6 +199,15 @@ def test_what_a_mode_cannot_do_is_a_sentence(stars: Stars, tmp_path: Path) -> No
 # Filters
 
 
+def test_an_empty_caption_is_not_shown_and_the_next_one_is(stars: Stars) -> None:
+    generate(stars.library, [1, 5], "")
+    hits = {hit.photo_id: hit for hit in search(stars.library, 5, 20)}
+    assert hits[5].caption is None and hits[1].caption == SENTENCES[0]
+    assert 5 not in {
+        hit.photo_id for hit in search(stars.library, 5, 20, filters=Filters(captioned=True))
+    }
+
+
 def test_captioned_and_uncaptioned_part_the_photos_in_every_mode(stars: Stars) -> None:
     stars.lose([2])
     for with_path in (None, stars.library.path / "photos"):

@@ -65,11 +65,11 @@ def counts(catalog: Catalog) -> Counts:
 
 
 def caption_counts(catalog: Catalog) -> dict[str, dict[str, int]]:
-    """Language -> source -> captions of photos with a live file; of the languages there are."""
+    """Language -> source -> captions of photos with a live file, empty ones left out."""
     is_live = select(File.id).where(File.photo_id == CaptionEntry.photo_id, File.state == "live")
     statement = (
         select(CaptionEntry.language, CaptionEntry.source, func.count())
-        .where(is_live.exists())
+        .where(is_live.exists(), CaptionEntry.text != "")
         .group_by(CaptionEntry.language, CaptionEntry.source)
         .order_by(CaptionEntry.language)
     )

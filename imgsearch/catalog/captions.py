@@ -2,6 +2,8 @@
 
 Photo ids and sentences go in, rows come out. A photo has one generated caption a language, which a
 later one replaces, and any number from people and their sidecars, which nothing generated touches.
+A generated one may be empty: a captioner was tried and found no words. It is a row like any other,
+so that nobody tries again, and no caption to whoever asks which photos have one.
 """
 
 from collections.abc import Collection, Sequence
@@ -49,7 +51,9 @@ def captioned_photo_ids(
     engine: Engine, language: str | None, sources: Collection[Source], captioner: str | None
 ) -> set[int]:
     """The photos with a caption of that language, of one of the sources, by that captioner."""
-    statement = select(CaptionEntry.photo_id).where(CaptionEntry.source.in_(sources))
+    statement = select(CaptionEntry.photo_id).where(
+        CaptionEntry.source.in_(sources), CaptionEntry.text != ""
+    )
     if language is not None:
         statement = statement.where(CaptionEntry.language == language)
     if captioner is not None:
@@ -68,7 +72,7 @@ def captioners(engine: Engine) -> list[CaptionerRow]:
 
 
 def generated_by(engine: Engine, language: str) -> dict[int, set[int]]:
-    """Captioner id -> the photos it has a caption of that language of."""
+    """See `Catalog.generated_by`."""
     found: dict[int, set[int]] = {}
     statement = select(CaptionEntry.captioner_id, CaptionEntry.photo_id).where(
         CaptionEntry.language == language, CaptionEntry.source == "generated"
@@ -85,7 +89,7 @@ def has_any(engine: Engine, language: str) -> bool:
     told = (
         select(CaptionEntry.id)
         .join(File, File.photo_id == CaptionEntry.photo_id)
-        .where(CaptionEntry.language == language, File.state == "live")
+        .where(CaptionEntry.language == language, CaptionEntry.text != "", File.state == "live")
     )
     with engine.connect() as connection:
         return bool(connection.execute(select(told.exists())).scalar())

@@ -187,7 +187,10 @@ class Catalog:
         sources: Collection[Source] = SOURCES,
         captioner: str | None = None,
     ) -> set[int]:
-        """The photos with a caption of that language, of one of the sources, by that captioner."""
+        """The photos with a caption of that language, of one of the sources, by that captioner.
+
+        An empty one, which `generated_by` tells of, is none here; nor is it in `has_captions`.
+        """
         return captions.captioned_photo_ids(self.engine, language, sources, captioner)
 
     def captioners(self) -> list[CaptionerRow]:
@@ -195,7 +198,9 @@ class Catalog:
         return captions.captioners(self.engine)
 
     def generated_by(self, language: str) -> dict[int, set[int]]:
-        """Captioner id -> the photos it has a caption of that language of."""
+        """Captioner id -> the photos it was tried on in that language, also those of which it found
+        nothing to say.
+        """
         return captions.generated_by(self.engine, language)
 
     def has_captions(self, language: str) -> bool:

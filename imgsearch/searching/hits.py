@@ -64,7 +64,7 @@ def _shown(rows: Sequence[CaptionRow], match: WordMatch | None, language: str | 
         for row in rows:
             if row.id == match.caption_id:
                 return row.text
-    return next((row.text for row in rows if language in (None, row.language)), None)
+    return next((row.text for row in rows if row.text and language in (None, row.language)), None)
 
 
 def _surface(texts: Iterable[str], words: Sequence[str]) -> tuple[str, ...]:
