@@ -11,7 +11,8 @@ from typer.testing import CliRunner, Result
 from imgsearch.cli import app
 from learning import shapes
 
-TINY = ["--width", "16", "--layers", "1", "--heads", "2", "--epochs", "1", "--batch-size", "12"]
+SHAPE = ["--prefix-length", "2", "--width", "16", "--layers", "1", "--heads", "2"]
+TINY = ["--epochs", "1", "--batch-size", "12", "--val", "6"]
 
 
 @pytest.fixture
@@ -27,8 +28,8 @@ def photos(tmp_path: Path) -> Path:
 
 def train(photos: Path, *words: str) -> Result:
     library = str(photos.parent / "library")
-    options = ["--library", library, "--val", "6", "--prefix-length", "2"]
-    return CliRunner().invoke(app, ["train-captioner", str(photos), *options, *TINY, *words])
+    options = ["--library", library, *TINY, *([] if "--start" in words else SHAPE)]
+    return CliRunner().invoke(app, ["train-captioner", str(photos), *options, *words])
 
 
 def test_it_says_how_good_the_captions_are_and_what_to_type_next(photos: Path) -> None:
@@ -75,6 +76,15 @@ def test_several_prefix_lengths_are_compared_in_one_table(photos: Path) -> None:
         (["--mapper", "lstm"], "it is one of mlp, linear, transformer, bert"),
         (["--start", "nobody"], "no captioner and no file is called 'nobody'"),
         (["--language", "fr"], "the pairs have no sentences in 'fr'"),
+        (["--language", ""], "--language is '' and names nothing"),
+        (["--language", " ,"], "--language is ' ,' and names nothing"),
+        (["--val", "-1"], "--val is -1; it must be 0 for none, a share such as 0.1, a number"),
+        (["--val", "-0.5"], "--val is -0.5; it must be 0 for none"),
+        (["--epochs", "inf"], "epochs is inf; it must be a finite number"),
+        (["--prefix-length", "99999999"], "prefix_length is 99999999"),
+        (["--seed", "99999999999999999999"], "it must fit 64 bits"),
+        (["--start", "x", "--mapper", "bert", "--heads", "4"], "leave --mapper, --heads out"),
+        (["--start", "x", "--dropout", "0.5"], "leave --dropout out"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_line(

@@ -4,6 +4,7 @@ good the captions are."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import typer
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from imgsearch.training.captioner.events import Event, Finished
     from imgsearch.training.captioner.recipe import Precision
     from imgsearch.training.recipe import Keep
+
+SHAPES = (
+    *("mapper", "prefix_length", "clip_length", "mapper_layers", "mapper_heads"),
+    *("language_model", "tokenizer", "width", "layers", "heads", "dropout"),
+)
 
 
 def train_captioner(
@@ -75,6 +81,8 @@ def train_captioner(
     from imgsearch.training import Material
     from imgsearch.training import captioner as training
 
+    if start is not None:
+        _refuse_shapes(context)
     lengths = _lengths(prefix_length)
     recipe = training.CaptionerRecipe(
         mapper=training.Mapper(
@@ -83,7 +91,7 @@ def train_captioner(
         language_model=training.LanguageModel(
             language_model, tokenizer, width, layers, heads, dropout, freeze_lm
         ),
-        languages=tuple(each.strip() for each in language.split(",")) if language else (),
+        languages=_languages(language),
         views=views,
         noise=noise,
         mix=mix,
@@ -98,12 +106,7 @@ def train_captioner(
         keep=cast("Keep", keep),
         seed=seed,
     )
-    if len(lengths) > 1 and start is not None:
-        raise UsageError(
-            "a captioner that is trained further keeps its prefix length: leave --start out, or "
-            "name one --prefix-length"
-        )
-    material = Material(pairs or None, held_out(val))
+    material = Material(pairs or None, _held_out(val))
     is_quiet = quiet or frame.settings(context).is_quiet
     with open_library(frame.library_path(context, library)) as opened:
         if restart:
@@ -153,6 +156,45 @@ def _shown(events: Iterator[Event], *, is_json: bool, is_quiet: bool) -> list[Fi
             elif isinstance(event, Studied):
                 finished = list(event.finished)
     return finished
+
+
+def _refuse_shapes(context: typer.Context) -> None:
+    """A captioner that is trained further keeps its shape: nobody may ask for another."""
+    sources = {name: context.get_parameter_source(name) for name in SHAPES}
+    typed = [
+        f"--{name.replace('_', '-')}"
+        for name, source in sources.items()
+        if source is not None and source.name == "COMMANDLINE"
+    ]
+    if typed:
+        raise UsageError(
+            f"a captioner that is trained further keeps its shape and its words: leave "
+            f"{', '.join(typed)} out, or leave --start out"
+        )
+
+
+def _languages(given: str | None) -> tuple[str, ...]:
+    """`--language`: sets of sentences, with commas."""
+    if given is None:
+        return ()
+    named = tuple(each.strip() for each in given.split(",") if each.strip())
+    if not named:
+        raise UsageError(
+            f"--language is {given!r} and names nothing; it must be a set of sentences, or several "
+            "with commas: en,zh"
+        )
+    return named
+
+
+def _held_out(given: str) -> float | int | list[Path]:
+    """`--val`: as that of `finetune`, and nothing below 0."""
+    found = held_out(given)
+    if isinstance(found, float | int) and not found >= 0:
+        raise UsageError(
+            f"--val is {given}; it must be 0 for none, a share such as 0.1, a number of photos "
+            "such as 500, or the path of other pairs"
+        )
+    return found
 
 
 def _lengths(given: str) -> list[int]:
