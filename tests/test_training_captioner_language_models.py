@@ -2,6 +2,8 @@
 behind every mapper, and that a frozen one does not.
 """
 
+import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from imgsearch import captioning
 from imgsearch.captioning.gpt2 import Gpt2
 from imgsearch.captioning.mappers import Kind
 from imgsearch.captioning.tokenizers import write_vocabulary
+from imgsearch.errors import UsageError
 from imgsearch.library import Library, open_library
 from imgsearch.pairs import CaptionedPhotos
 from imgsearch.training import Material
@@ -158,3 +161,105 @@ def test_the_words_of_gpt2_may_be_named_by_their_folder_or_their_file(tmp_path: 
     by_file, by_folder = open_tokenizer(file), open_tokenizer(tmp_path)
     assert by_file.encode("a dog.") == by_folder.encode("a dog.")
     assert by_file.files == by_folder.files == (file,)
+
+
+def test_words_of_a_file_of_any_name_are_saved_with_the_captioner(
+    library: Library, pairs: CaptionedPhotos, weights: Path, tmp_path: Path
+) -> None:
+    words = tmp_path / "words.txt"
+    (weights / "vocab.txt").rename(words)
+    small = LanguageModel(tokenizer=str(words), width=16, layers=1, heads=2)
+    recipe = replace(recipe_of(weights), language_model=small, mapper=Mapper(prefix_length=2))
+    events = train_captioner(
+        library, Material(pairs, 0), name="named", encoder=ColourEncoder(), recipe=recipe
+    )
+    assert isinstance(list(events)[-1], Finished)
+    captioner = captioning.load("named", captioners=library.captioners_folder)
+    assert captioner.tokenizer.encode("a red picture.") == open_tokenizer(words).encode(
+        "a red picture."
+    )
+
+
+def test_rows_of_a_token_table_that_stand_for_no_word_are_never_said(
+    library: Library, pairs: CaptionedPhotos, weights: Path, tmp_path: Path
+) -> None:
+    words = open_tokenizer(weights).size
+    gpt2(weights, words + 3)
+    recipe = recipe_of(weights)
+    ground = ground_of(library, Material(pairs, 0), ColourEncoder(), recipe, tmp_path, "cpu")
+    opened = open_run("padded", tmp_path, ground, recipe, None)
+    assert opened.captioner.model.language_model.config.vocab_size == words + 3
+    barred = set(opened.captioner.speech.barred)
+    assert {words, words + 1, words + 2} <= barred and max(barred) == words + 2
+
+
+def test_a_run_does_not_go_on_with_other_weights_or_words_of_the_same_name(
+    library: Library, pairs: CaptionedPhotos, weights: Path
+) -> None:
+    def began() -> Began:
+        events = train_captioner(
+            library,
+            Material(pairs, 0),
+            name="swapped",
+            encoder=ColourEncoder(),
+            recipe=recipe_of(weights, is_frozen=True),
+        )
+        first = next(events)
+        list(itertools.islice(events, 2))  # the photos are embedded, and a step is taken
+        events.close()  # type: ignore[attr-defined]  # a generator
+        assert isinstance(first, Began)
+        return first
+
+    began()
+    assert began().goes_on_from > 0
+    stored = load_file(weights / "model.safetensors")
+    stored["transformer.wte.weight"] += 1
+    save_file(stored, weights / "model.safetensors")
+    with pytest.raises(UsageError, match=r"differs in: (start, )?language model\. "):
+        began()
+    stored["transformer.wte.weight"] -= 1
+    save_file(stored, weights / "model.safetensors")
+    began()
+    words = (weights / "vocab.txt").read_text("utf-8").splitlines()
+    (weights / "vocab.txt").write_text("\n".join([*words[:-2], words[-1], words[-2]]) + "\n")
+    with pytest.raises(UsageError, match=r"differs in: (start, )?language model\. "):
+        began()
+
+
+def test_the_card_names_what_it_began_with_by_name_and_hash_and_bears_no_path(
+    library: Library, pairs: CaptionedPhotos, weights: Path, tmp_path: Path
+) -> None:
+    def card(name: str, recipe: CaptionerRecipe, start: str | None = None) -> str:
+        events = train_captioner(
+            library,
+            Material(pairs, 0),
+            name=name,
+            encoder=ColourEncoder(),
+            start=start,
+            recipe=recipe,
+        )
+        done = list(events)[-1]
+        assert isinstance(done, Finished)
+        text = (done.folder / "MODEL_CARD.md").read_text("utf-8")
+        assert str(tmp_path) not in text
+        return text
+
+    recipe = recipe_of(weights)
+    words = tmp_path / "words.txt"
+    words.write_bytes((weights / "vocab.txt").read_bytes())
+    named = replace(recipe.language_model, tokenizer=str(words))
+    text = card("first", replace(recipe, language_model=named))
+    of_weights, of_words = (
+        hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        for file in (weights / "model.safetensors", words)
+    )
+    assert f"| started from | GPT-2 (gpt2, {of_weights}) |" in text
+    assert f"| language model, source | gpt2, {of_weights} |" in text
+    assert f"| language model, tokenizer | words.txt, {of_words} |" in text
+    first = library.captioners_folder / "first"
+    identity = captioning.load(str(first)).identity[:12]
+    text = card("second", CaptionerRecipe(epochs=1), start=str(first))
+    assert f"| started from | first ({identity}) |" in text
+    # It keeps its shape and its words: the recipe of a captioner that goes on tells theirs.
+    assert "| mapper, prefix length | 3 |" in text and "| language model, dropout | 0 |" in text
+    assert f"| language model, source | first ({identity}) |" in text

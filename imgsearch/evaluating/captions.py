@@ -50,9 +50,9 @@ def score_captions(
     `language` is a set's name: `zh_translated` is Chinese. Raises ValueError where there is no
     photo, or one without a reference.
     """
-    spoken = _spoken(language)
-    candidates = [words_of(caption, spoken) for caption in captions]
-    known = [[words_of(sentence, spoken) for sentence in among] for among in references]
+    spoke = spoken(language)
+    candidates = [words_of(caption, spoke) for caption in captions]
+    known = [[words_of(sentence, spoke) for sentence in among] for among in references]
     return CaptionScores(
         captioner=None,
         encoder=None,
@@ -104,7 +104,7 @@ def evaluate_captioner(
         captions: list[str] = []
         for start in range(0, len(rows), captioner.batch_size):
             part = rows[start : start + captioner.batch_size]
-            captions += (each.text for each in captioner.caption(part, _spoken(language), decoding))
+            captions += (each.text for each in captioner.caption(part, spoken(language), decoding))
             tell(done + len(captions))
         done += len(captions)
         if predictions is not None:
@@ -124,7 +124,7 @@ def _languages(
         if language not in pairs.languages:
             has = ", ".join(pairs.languages)
             raise UsageError(f"these photos have no sentence in {language!r}, only in {has}")
-        if _spoken(language) not in captioner.languages:
+        if spoken(language) not in captioner.languages:
             raise _foreign(captioner, language)
     if not asked:
         raise _foreign(captioner, ", ".join(pairs.languages))
@@ -138,6 +138,6 @@ def _foreign(captioner: Captioner, languages: str) -> NoEncoderError:
     )
 
 
-def _spoken(language: str) -> str:
-    """The language of a set of sentences."""
+def spoken(language: str) -> str:
+    """The language of a set of sentences: of `zh_translated`, `zh`."""
     return language.split("_")[0]

@@ -7,6 +7,7 @@ model card comes out.
     training.py         the verb, and the study of prefix lengths
     ground.py           what captioners are trained on: encoder, photos, embeddings
     run_folder.py       a run's folder: what is written down, the captioner it becomes
+    beginnings.py       the captioner that is trained, as it begins
     recipe.py           everything that decides a run
     language_models.py  language models to begin with, and their words
     sentences.py        captions as tokens

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from imgsearch.captioning.folder import our_names
@@ -23,10 +24,11 @@ from imgsearch.captioning.tokenizers import (
     write_vocabulary,
 )
 from imgsearch.errors import UsageError
+from imgsearch.evaluating.captions import spoken
 from imgsearch.pairs import CaptionedPhotos
 from imgsearch.training.captioner.recipe import SMALL, LanguageModel
-from imgsearch.training.captioner.sentences import opening_token, spoken, texts_of
-from imgsearch.weights import hub
+from imgsearch.training.captioner.sentences import opening_token, texts_of
+from imgsearch.weights import filling, hub
 from imgsearch.weights.files import State, read_tensors
 
 PUBLISHED = {"gpt2": "openai-community/gpt2"}
@@ -43,10 +45,31 @@ BY_HAND = "train-captioner PAIRS --name NAME --tokenizer PATH --language-model P
 @dataclass(frozen=True)
 class Words:
     """A language model as far as it is known: its words, and its weights with their sizes, or
-    None where it starts from nothing."""
+    None where it starts from nothing.
+
+    `hashes` are the SHA-256 of the files that were given, by their names: what a frozen one said
+    before an interruption is in no checkpoint.
+    """
 
     tokenizer: Tokenizer
     weights: tuple[Gpt2Config, State] | None = None
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self, model: LanguageModel) -> LanguageModel:
+        """The same for other machines: files by their name and the start of their hash."""
+        hashes = iter(self.hashes.values())
+        source, tokenizer = model.source, model.tokenizer
+        if self.weights is not None:
+            source = f"{name_of(source)}, {next(hashes)[:12]}"
+        if tokenizer is not None:
+            tokenizer = f"{name_of(tokenizer)}, {next(hashes)[:12]}"
+        return replace(model, source=source, tokenizer=tokenizer)
+
+
+def name_of(given: str) -> str:
+    """What is shown of what was given: of a path, its last part."""
+    path = Path(os.path.expanduser(given))
+    return path.resolve().name if path.exists() else given
 
 
 def open_words(
@@ -64,7 +87,8 @@ def open_words(
                 "name weights with --language-model"
             )
         if model.tokenizer is not None:
-            return Words(open_tokenizer(Path(os.path.expanduser(model.tokenizer))))
+            given = open_tokenizer(Path(os.path.expanduser(model.tokenizer)))
+            return Words(given, hashes=_hashes(given.files))
         return Words(_own(pairs, names, folder))
     file = _weights_file(model.source)
     config, state = read_gpt2(file)
@@ -75,7 +99,11 @@ def open_words(
             f"{place} has {tokenizer.size:,} words and {file} {config.vocab_size:,}: name the "
             "tokenizer that the weights were trained with, with --tokenizer"
         )
-    return Words(tokenizer, (config, state))
+    return Words(tokenizer, (config, state), _hashes((file, *tokenizer.files)))
+
+
+def _hashes(files: Sequence[Path]) -> dict[str, str]:
+    return {file.name: filling.file_hash(file) for file in files}
 
 
 def open_tokenizer(place: Path) -> Tokenizer:

@@ -15,10 +15,11 @@ import torch
 from imgsearch.captioning import Captioner, Decoding
 from imgsearch.captioning.model import IGNORED
 from imgsearch.evaluating import CaptionScores, score_captions
+from imgsearch.evaluating.captions import spoken
 from imgsearch.pairs import CaptionedPhotos
 from imgsearch.training.captioner.batches import batch_of
 from imgsearch.training.captioner.events import Evaluated
-from imgsearch.training.captioner.sentences import Sentences, spoken
+from imgsearch.training.captioner.sentences import Sentences
 from imgsearch.training.steps import compute_type
 from imgsearch.vectors import Vectors
 

@@ -7,21 +7,19 @@ down as it happens, so that the same run goes on from here, and another one does
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
 from imgsearch import captioning
-from imgsearch.captioning.captioner import Captioner, TrainedOn
+from imgsearch.captioning.captioner import Captioner
 from imgsearch.captioning.folder import save_captioner
-from imgsearch.captioning.gpt2 import Gpt2Config
-from imgsearch.captioning.model import ClipCap
-from imgsearch.errors import UsageError
 from imgsearch.training import logs
 from imgsearch.training.captioner import curves, events
 from imgsearch.training.captioner.batches import Batches
+from imgsearch.training.captioner.beginnings import fresh, kept, started
 from imgsearch.training.captioner.card import Card, model_card
 from imgsearch.training.captioner.events import (
     Began,
@@ -31,21 +29,17 @@ from imgsearch.training.captioner.events import (
     Stepped,
 )
 from imgsearch.training.captioner.ground import Ground, precision_on
-from imgsearch.training.captioner.language_models import Words, open_words
+from imgsearch.training.captioner.language_models import name_of, open_words
 from imgsearch.training.captioner.loop import Run, train
 from imgsearch.training.captioner.measuring import Measuring, scored
-from imgsearch.training.captioner.recipe import CaptionerRecipe
+from imgsearch.training.captioner.recipe import CaptionerRecipe, LanguageModel
 from imgsearch.training.captioner.sentences import (
     Sentences,
-    speech_of,
-    spoken,
     tokenized,
 )
 from imgsearch.training.checkpoint import CHECKPOINT
+from imgsearch.training.model_card import PairsOnCard
 from imgsearch.training.unfinished import METRICS, check_fingerprint
-from imgsearch.weights import filling
-
-ROOM = 64  # tokens of a sentence that a language model from nothing has room for, at most
 
 CURVES, BOARD = "curves.png", "tensorboard"
 TRAINED = "trained"  # in the folder of a study: an empty file for each captioner that is
@@ -55,7 +49,8 @@ TRAINED = "trained"  # in the folder of a study: an empty file for each captione
 class RunFolder:
     """A run whose parts fit together, and the folder that holds its state.
 
-    `captioner` learns in place; `base` says what it started from.
+    `captioner` learns in place; `base` says what it started from, `language_model` how the card
+    calls that of the recipe, `hashes` are those of its files.
     """
 
     name: str
@@ -66,6 +61,8 @@ class RunFolder:
     sentences: Sentences
     base: str
     is_fresh: bool
+    language_model: LanguageModel
+    hashes: Mapping[str, str]
 
     @property
     def metrics(self) -> Path:
@@ -80,6 +77,8 @@ class RunFolder:
             "encoder": self.ground.encoder.identity,
             **self.ground.sets.fingerprints,
         }
+        if self.hashes:
+            decides["language model"] = self.hashes
         check_fingerprint(self.folder, self.name, decides, is_begun=is_begun(self.folder))
 
     def events(self) -> Iterator[Event]:
@@ -124,7 +123,13 @@ class RunFolder:
             else scored(saved, validation, embeddings.whole(), self.sentences.names),
             unreadable=self.ground.sets.unreadable,
         )
-        card = Card(finished, saved, self.base, self.ground.sets.on_card, self.recipe)
+        card = Card(
+            finished,
+            saved,
+            self.base,
+            tuple(self._only_learnt(each) for each in self.ground.sets.on_card),
+            replace(self.recipe, language_model=self.language_model),
+        )
         (made / "MODEL_CARD.md").write_text(model_card(card), "utf-8")
         logs.append(self.metrics, finished)
         for written in (self.metrics, self.folder / CURVES):
@@ -135,6 +140,11 @@ class RunFolder:
         target.parent.mkdir(exist_ok=True)
         made.rename(target)
         return finished
+
+    def _only_learnt(self, pairs: PairsOnCard) -> PairsOnCard:
+        """The pairs without the texts that this run leaves alone."""
+        names = self.sentences.names
+        return replace(pairs, texts={each: n for each, n in pairs.texts.items() if each in names})
 
     def _run(self) -> Run:
         size = self.recipe.batch_size
@@ -191,89 +201,33 @@ def open_run(
     """A run in its folder, with everything chosen that nobody chose.
 
     It begins with a mapper that has learnt nothing, or with the captioner `start`, whose shape and
-    words it keeps. Raises UsageError for what does not fit together.
+    words it keeps: they take the place of the recipe's. Raises UsageError for what does not fit
+    together.
     """
     torch.manual_seed(recipe.seed)
     if start is None:
         words = open_words(recipe.language_model, ground.learnt, ground.languages, folder)
-        captioner, sentences = _fresh(name, ground, recipe, words)
-        base = "nothing" if words.weights is None else f"GPT-2 ({recipe.language_model.source})"
+        captioner, sentences = fresh(name, ground, recipe, words)
+        shown, hashes = words.named(recipe.language_model), words.hashes
+        base = "nothing" if words.weights is None else f"GPT-2 ({shown.source})"
         has_weights = words.weights is not None
     else:
-        captioner = _started(name, ground, start)
+        captioner = started(name, ground, start)
         room = captioner.model.longest
         sentences = tokenized(
             ground.learnt, ground.languages, captioner.tokenizer, captioner.speech, room
         )
-        base, has_weights = f"{start} ({captioner.identity[:12]})", True
+        base, has_weights = f"{name_of(start)} ({captioner.identity[:12]})", True
+        recipe = kept(recipe, captioner, base)
+        shown, hashes = recipe.language_model, {}
     recipe = recipe.resolved(
         has_weights=has_weights,
         captions=len(sentences),
         precision=precision_on(ground.device),
     )
-    return RunFolder(name, folder, ground, recipe, captioner, sentences, base, start is None)
-
-
-def _fresh(
-    name: str, ground: Ground, recipe: CaptionerRecipe, words: Words
-) -> tuple[Captioner, Sentences]:
-    """A captioner whose mapper has learnt nothing, and what it is to learn."""
-    tokenizer, mapper = words.tokenizer, recipe.mapper
-    languages = tuple(dict.fromkeys(spoken(each) for each in ground.languages))
-    speech = speech_of(tokenizer, languages)
-    room = ROOM if words.weights is None else words.weights[0].n_positions - mapper.prefix_length
-    if room < 1:
-        raise UsageError(
-            f"the language model has room for {words.weights and words.weights[0].n_positions} "
-            f"positions, and the prefix takes {mapper.prefix_length}: use a smaller --prefix-length"
-        )
-    sentences = tokenized(ground.learnt, ground.languages, tokenizer, speech, room)
-    longest = int(sentences.lengths.max())
-    speech = replace(speech, longest=longest)
-    config = _config(recipe, tokenizer.size, longest) if words.weights is None else words.weights[0]
-    model = ClipCap(
-        mapper.config(ground.encoder.dim, config.n_embd),
-        replace(config, dropout=recipe.language_model.dropout),
+    return RunFolder(
+        name, folder, ground, recipe, captioner, sentences, base, start is None, shown, hashes
     )
-    if words.weights is not None:
-        filling.fill(model.language_model, words.weights[1], recipe.language_model.source)
-    trained_on = TrainedOn((ground.encoder.name,), ground.encoder.identity, ground.encoder.dim)
-    captioner = Captioner(
-        model, tokenizer, speech, trained_on, name=name, identity="", device=str(ground.device)
-    )
-    return captioner, sentences
-
-
-def _config(recipe: CaptionerRecipe, words: int, longest: int) -> Gpt2Config:
-    """A language model from nothing, with room for the longest caption and a few words more."""
-    own = recipe.language_model
-    return Gpt2Config(
-        vocab_size=words,
-        n_positions=recipe.mapper.prefix_length + max(longest, ROOM),
-        n_embd=own.width,
-        n_layer=own.layers,
-        n_head=own.heads,
-    )
-
-
-def _started(name: str, ground: Ground, start: str) -> Captioner:
-    """A captioner that has learnt something, to learn more; under a new name."""
-    encoder = ground.encoder
-    found = captioning.load(
-        start, device=str(ground.device), captioners=ground.library.captioners_folder
-    )
-    found.check(encoder.name, encoder.identity, encoder.dim)
-    foreign = {spoken(each) for each in ground.languages} - set(found.languages)
-    if foreign:
-        raise UsageError(
-            f"{start} writes {', '.join(found.languages)} and cannot be taught "
-            f"{', '.join(sorted(foreign))}; choose with --language, or train one from nothing"
-        )
-    found.name = name
-    found.trained_on = replace(
-        found.trained_on, encoders=(encoder.name,), identity=encoder.identity
-    )
-    return found
 
 
 def _scalars(event: Stepped | Evaluated) -> Iterator[tuple[str, float]]:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from imgsearch.captioning.captioner import Speech
 from imgsearch.captioning.tokenizers import END, END_OF_TEXT, BertVocabulary, BytePairs, Tokenizer
 from imgsearch.errors import UsageError
+from imgsearch.evaluating.captions import spoken
 from imgsearch.pairs import CaptionedPhotos
 
 UNKNOWN = "[UNK]"
@@ -73,11 +74,6 @@ def languages_of(pairs: CaptionedPhotos, asked: Sequence[str]) -> tuple[str, ...
     return tuple(dict.fromkeys(wanted))
 
 
-def spoken(name: str) -> str:
-    """The language of a set: of `zh_translated`, `zh`."""
-    return name.split("_")[0]
-
-
 def texts_of(pairs: CaptionedPhotos, names: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """Photo, set and finished sentence of every caption that says anything."""
     for photo, captions in enumerate(pairs.captions):
@@ -106,11 +102,12 @@ def opening_token(language: str) -> str:
     return f"[{language.upper()}]"
 
 
-def speech_of(tokenizer: Tokenizer, languages: Sequence[str], longest: int = 67) -> Speech:
+def speech_of(tokenizer: Tokenizer, languages: Sequence[str], rows: int | None = None) -> Speech:
     """How a captioner with these words speaks.
 
     A language is opened by its own token where the vocabulary has one; else by nothing where it is
-    the only one, and by its name as words where it is not.
+    the only one, and by its name as words where it is not. `rows` are those of the language model's
+    token table, often more than there are words: it never says what stands for none.
     """
     openings: dict[str, tuple[int, ...]] = {}
     for language in languages:
@@ -121,7 +118,8 @@ def speech_of(tokenizer: Tokenizer, languages: Sequence[str], longest: int = 67)
             openings[language] = () if is_only else tuple(tokenizer.encode(f"{language}:"))
     stop = _end(tokenizer)
     specials = tokenizer.specials if isinstance(tokenizer, BertVocabulary) else ()
-    return Speech(openings, (stop,), tuple(each for each in specials if each != stop), longest)
+    barred = (each for each in specials if each != stop)
+    return Speech(openings, (stop,), (*barred, *range(tokenizer.size, rows or tokenizer.size)))
 
 
 def _end(tokenizer: Tokenizer) -> int:
