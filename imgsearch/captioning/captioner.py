@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
 from imgsearch.captioning.decoding import Decoded, Decoding, Ends, decode
@@ -110,18 +111,14 @@ class Captioner:
         """One sentence for each embedding: (n, d) unit rows of the encoder it was trained on.
 
         What a photo gets does not depend on the others. Raises UsageError for a language it does
-        not speak and for vectors of another width.
+        not speak, for vectors of another width and for a row that is not finite.
         """
         if language not in self.speech.openings:
             raise UsageError(
                 f"the captioner {self.name} speaks {' and '.join(self.languages)}, not "
                 f"{language!r}; use another --language or --captioner"
             )
-        if vectors.ndim != 2 or vectors.shape[1] != self.trained_on.dim:
-            raise UsageError(
-                f"the captioner {self.name} reads embeddings of {self.trained_on.dim} numbers; "
-                f"these are {vectors.shape}"
-            )
+        self._check_rows(vectors)
         decoding = self._resolved(decoding, language)
         captions: list[Caption] = []
         for start in range(0, len(vectors), self.batch_size):
@@ -130,9 +127,26 @@ class Captioner:
         return captions
 
     def prefix(self, vectors: Vectors) -> torch.Tensor:
-        """What the language model reads in place of words: (n, d) -> (n, k, n_embd) on the CPU."""
+        """What the language model reads in place of words: (n, d) -> (n, k, n_embd) on the CPU.
+
+        Raises UsageError as `caption` does.
+        """
+        self._check_rows(vectors)
         with torch.inference_mode():
             return self.model.prefix(self._on_device(vectors)).float().cpu()
+
+    def _check_rows(self, vectors: Vectors) -> None:
+        if vectors.ndim != 2 or vectors.shape[1] != self.trained_on.dim:
+            raise UsageError(
+                f"the captioner {self.name} reads embeddings of {self.trained_on.dim} numbers; "
+                f"these are {vectors.shape}"
+            )
+        bad = np.flatnonzero(~np.isfinite(vectors).all(axis=1))
+        if len(bad):
+            raise UsageError(
+                f"row {bad[0]} of the embeddings is not finite, and no photo looks like that; "
+                "embed it anew"
+            )
 
     def _decoded(self, vectors: Vectors, language: str, decoding: Decoding) -> list[Decoded]:
         ends = Ends(self.speech.openings[language], self.speech.stop, self.speech.barred)
@@ -143,7 +157,10 @@ class Captioner:
             return decode(self.model, self._on_device(vectors), ends, decoding, generators)
 
     def _on_device(self, vectors: Vectors) -> torch.Tensor:
-        rows = torch.from_numpy(vectors).to(self.device, torch.float32)
+        ours = np.require(
+            vectors, requirements=("C", "W")
+        )  # a copy only where torch takes no other
+        rows = torch.from_numpy(ours).to(self.device, torch.float32)
         return rows * self.trained_on.norm
 
     def _resolved(self, decoding: Decoding, language: str) -> Decoding:
