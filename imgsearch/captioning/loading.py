@@ -34,13 +34,17 @@ def load(
     Names, in the order tried: `builtin` or `builtin/1`; a folder in `captioners`; a path, of a
     folder that imgsearch wrote or of published weights, whose words are at `tokenizer` (a folder or
     a file), or beside them, or those that all of their family share. Raises UsageError for a name
-    nobody has and for what does not load.
+    nobody has, for what does not load, and for a `tokenizer` of one that has its own words.
     """
-    if name == "builtin" or name.startswith("builtin/"):
-        return _load_builtin(name, device)
-    is_plain = name == Path(name).name and name not in ("", "..")
-    if captioners is not None and is_plain and (captioners / name).is_dir():
-        return folder.read_captioner(captioners / name, name=name, source=name, device=device)
+    own = _own(name, captioners)
+    if own is not None:
+        place, called = own
+        if tokenizer is not None:
+            raise UsageError(
+                f"the captioner {name} has its own words; leave --tokenizer out, which is for the "
+                "weights of others"
+            )
+        return folder.read_captioner(place, name=called, source=called or str(place), device=device)
     path = Path(os.path.expanduser(name))
     if not name or not os.path.exists(path):
         there = [*(f"builtin/{version}" for version in bundled()), *_names_in(captioners)]
@@ -48,26 +52,34 @@ def load(
             f"no captioner and no file is called {name!r}; there are {', '.join(there)}, "
             "and a path to one is good as well"
         )
+    return published.read_published(path.resolve(), tokenizer=tokenizer, device=device)
+
+
+def _own(name: str, captioners: Path | None) -> tuple[Path, str | None] | None:
+    """The folder that imgsearch wrote under that name or path, and its name unless it is a path."""
+    if name == "builtin" or name.startswith("builtin/"):
+        return _builtin(name)
+    is_plain = name == Path(name).name and name not in ("", "..")
+    if captioners is not None and is_plain and os.path.isdir(captioners / name):
+        return captioners / name, name
+    path = Path(os.path.expanduser(name))
+    if not name or not os.path.exists(path):  # of os.path: no name is too long for it
+        return None
     path = path.resolve()
-    if path.name == folder.WEIGHTS and (path.parent / folder.CONFIG).is_file():
+    if path.name == folder.WEIGHTS:
         path = path.parent
-    if (path / folder.CONFIG).is_file():
-        return folder.read_captioner(path, name=None, source=str(path), device=device)
-    return published.read_published(path, tokenizer=tokenizer, device=device)
+    return (path, None) if (path / folder.CONFIG).is_file() else None
 
 
-def _load_builtin(name: str, device: str) -> Captioner:
-    versions = bundled()
-    wanted = name.removeprefix("builtin").removeprefix("/")
-    version = int(wanted) if wanted.isdecimal() else max(versions, default=None)
-    if version not in versions or not (wanted.isdecimal() or name == "builtin"):
-        there = ", ".join(f"builtin/{found}" for found in sorted(versions)) or "none"
+def _builtin(name: str) -> tuple[Path, str]:
+    found = {f"builtin/{version}": place for version, place in sorted(bundled().items())}
+    wanted = next(reversed(found), name) if name == "builtin" else name
+    if wanted not in found:
         raise UsageError(
-            f"no captioner {name!r} is part of this installation (bundled here: {there}); "
-            "reinstall imgsearch, or name another"
+            f"no captioner {name!r} is part of this installation (bundled here: "
+            f"{', '.join(found) or 'none'}); reinstall imgsearch, or name another"
         )
-    source = f"builtin/{version}"
-    return folder.read_captioner(versions[version], name=source, source=source, device=device)
+    return found[wanted], wanted
 
 
 def _names_in(captioners: Path | None) -> list[str]:
