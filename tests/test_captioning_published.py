@@ -123,6 +123,7 @@ def test_the_published_captioners_know_their_encoder_and_its_lengths(
             {"trained_on": {"encoders": ["x"], "norm": 1.0, "length": 1}},
             "trained_on has no length; it has encoders, identity",
         ),
+        ({"mapper": {"kind": "foo"}}, "a mapper of kind 'foo' is unknown; it is mlp, linear"),
         ({"tokens": {}}, "does not tell how to read weights.pt"),
         ({"mapper": {"layers": 3}}, "does not fit its architecture"),
     ],
@@ -130,7 +131,7 @@ def test_the_published_captioners_know_their_encoder_and_its_lengths(
 def test_what_no_tensor_tells_is_asked_for(
     parts: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
-    name = ENGLISH[1] if "mapper" in parts else ENGLISH[0]
+    name = ENGLISH[1] if "layers" in parts.get("mapper", ()) else ENGLISH[0]
     with pytest.raises(UsageError, match=said):
         published(name, tmp_path, **parts)
 

@@ -9,11 +9,13 @@ ClipCap's inference code builds for long prefixes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from imgsearch.errors import UsageError
 
 Kind: TypeAlias = Literal["mlp", "linear", "transformer", "bert"]
 
@@ -39,14 +41,21 @@ class MapperConfig:
 
 
 def make_mapper(config: MapperConfig) -> nn.Module:
-    """A mapper with random weights, as the published training code begins."""
+    """A mapper with random weights, as the published training code begins.
+
+    Raises UsageError for a kind that there is not.
+    """
     if config.kind == "mlp":
         return MlpMapper(config)
     if config.kind == "linear":
         return LinearMapper(config)
     if config.kind == "transformer":
         return TransformerMapper(config)
-    return BertMapper(config)
+    if config.kind == "bert":
+        return BertMapper(config)
+    raise UsageError(
+        f"a mapper of kind {config.kind!r} is unknown; it is {', '.join(get_args(Kind))}"
+    )
 
 
 class MlpMapper(nn.Module):
