@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -76,6 +77,99 @@ def test_a_folder_is_never_overwritten_and_a_broken_one_says_so(tmp_path: Path) 
             captioning.load(str(tmp_path / "kept"), device="cpu")
 
 
+def changed(config: Any, **parts: Any) -> Any:
+    return {
+        name: {**value, **parts[name]} if name in parts else value for name, value in config.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "expected"),
+    [
+        ("trained_on", "norm", "x", "a finite number above 0"),
+        ("trained_on", "norm", float("nan"), "a finite number above 0"),
+        ("trained_on", "norm", 10**400, "a finite number above 0"),
+        ("trained_on", "encoders", [], "a list of names"),
+        ("trained_on", "encoders", "toy/small", "a list of names"),
+        ("trained_on", "dim", 7, "16, the mapper's embedding_dim"),
+        ("language_model", "n_head", 0, "a whole number above 0"),
+        ("language_model", "n_head", 3, "a divisor of n_embd, 16"),
+        ("language_model", "n_embd", "16", "a whole number above 0"),
+        ("language_model", "n_embd", -16, "a whole number above 0"),
+        ("language_model", "n_embd", 32, "16, the mapper's width"),
+        ("language_model", "n_positions", 2, "more than the prefix and the longest opening, 3"),
+        ("language_model", "dropout", 1, "a number from 0 to 1, which it is not"),
+        ("language_model", "tie_word_embeddings", "yes", "true or false"),
+        ("mapper", "kind", "foo", "mlp, linear, transformer or bert"),
+        ("mapper", "ratio", 0, "a whole number above 0, or null"),
+        ("speech", "openings", [5], "an object of languages, each with a list of ids"),
+        ("speech", "openings", {}, "an object of languages, each with a list of ids"),
+        ("speech", "openings", {"en": [9999]}, "made of ids below 17"),
+        ("speech", "barred", [99999], "made of ids below 17"),
+        ("speech", "stop", [], "a list of ids"),
+        ("speech", "stop", ["a"], "a list of ids"),
+        ("speech", "stop", [9999], "made of ids below 17"),
+        ("speech", "longest", None, "a whole number above 0"),
+    ],
+)
+def test_a_configuration_that_cannot_be_says_which_value(
+    part: str, name: str, value: Any, expected: str, tmp_path: Path
+) -> None:
+    save_captioner(bilingual(tmp_path), tmp_path / "kept")
+    file = tmp_path / "kept" / "captioner.json"
+    config = json.loads(file.read_text("utf-8"))
+    file.write_text(json.dumps(changed(config, **{part: {name: value}})), "utf-8")
+    with pytest.raises(UsageError) as refused:
+        captioning.load(str(tmp_path / "kept"), device="cpu")
+    assert f"{file}: {part}: {name} is " in str(refused.value)
+    assert f"; it must be {expected}" in str(refused.value)
+
+
+def test_a_vocabulary_of_another_length_than_the_token_table_is_refused(tmp_path: Path) -> None:
+    save_captioner(bilingual(tmp_path), tmp_path / "kept")
+    vocabulary = tmp_path / "kept" / "vocab.txt"
+    lines = vocabulary.read_text("utf-8").splitlines()
+    for words in (lines[:-3], [*lines, "more"]):
+        vocabulary.write_text("\n".join(words) + "\n", "utf-8")
+        with pytest.raises(UsageError, match=rf"has {len(words)} words .* 17") as refused:
+            captioning.load(str(tmp_path / "kept"), device="cpu")
+        assert str(vocabulary) in str(refused.value)
+
+
+def test_rows_of_the_table_that_are_never_said_need_no_word(tmp_path: Path) -> None:
+    save_captioner(bilingual(tmp_path), tmp_path / "kept")
+    vocabulary = tmp_path / "kept" / "vocab.txt"
+    lines = vocabulary.read_text("utf-8").splitlines()
+    vocabulary.write_text("\n".join(lines[:-2]) + "\n", "utf-8")
+    file = tmp_path / "kept" / "captioner.json"
+    config = json.loads(file.read_text("utf-8"))
+    barred = [*config["speech"]["barred"], 15, 16]
+    file.write_text(json.dumps(changed(config, speech={"barred": barred})), "utf-8")
+    padded = captioning.load(str(tmp_path / "kept"), device="cpu")
+    assert len(padded.caption(rows(4), "en")) == 4
+    near = explained(padded, rows(1), k=17)[0][0]
+    assert {"[id 15]", "[id 16]"} < {each.word for each in near}
+
+
+def test_names_that_no_file_can_have_are_unknown_captioners(tmp_path: Path) -> None:
+    for name in ("a" * 300, "a\0b", "a/" * 3000):
+        with pytest.raises(UsageError, match="no captioner and no file is called"):
+            captioning.load(name, device="cpu", captioners=tmp_path)
+    for name in ("builtin/" + "9" * 5000, "builtin/x", "builtin/"):
+        with pytest.raises(UsageError, match="is part of this installation"):
+            captioning.load(name, device="cpu")
+
+
+def test_a_captioner_with_words_of_its_own_takes_no_others(tmp_path: Path) -> None:
+    made = bilingual(tmp_path)
+    save_captioner(made, tmp_path / "kept")
+    for name in ("kept", str(tmp_path / "kept"), str(tmp_path / "kept" / "model.safetensors")):
+        with pytest.raises(UsageError, match="has its own words; leave --tokenizer out"):
+            captioning.load(
+                name, device="cpu", captioners=tmp_path, tokenizer=tmp_path / "vocab.txt"
+            )
+
+
 def test_a_captioner_reads_its_own_encoder_alone(tmp_path: Path) -> None:
     made = bilingual(tmp_path, trained_on=TrainedOn(("builtin/2",), "sha256-of-builtin/2", 16))
     made.check("my copy", "sha256-of-builtin/2", 16)
@@ -95,6 +189,29 @@ def test_other_languages_and_widths_are_refused(tmp_path: Path) -> None:
         made.caption(rows(1), "fr")
     with pytest.raises(UsageError, match=r"embeddings of 16 numbers; these are \(1, 15\)"):
         made.caption(rows(1, 15), "en")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_row_that_is_not_finite_is_named(number: float, tmp_path: Path) -> None:
+    made = bilingual(tmp_path)
+    vectors = rows(5)
+    vectors[3, 2] = number
+    with pytest.raises(UsageError, match="row 3 of the embeddings is not finite"):
+        made.caption(vectors, "en")
+    with pytest.raises(UsageError, match="row 3 of the embeddings is not finite"):
+        made.prefix(vectors)
+    with pytest.raises(UsageError, match=r"embeddings of 16 numbers; these are \(1, 15\)"):
+        made.prefix(rows(1, 15))
+
+
+def test_rows_that_may_not_be_written_or_stand_backwards_are_read(tmp_path: Path) -> None:
+    made = bilingual(tmp_path)
+    vectors = rows(5)
+    expected = made.caption(vectors, "en")
+    vectors.setflags(write=False)
+    assert made.caption(vectors, "en") == expected
+    backwards = made.caption(vectors[::-1], "en")
+    assert [each.text for each in backwards[::-1]] == [each.text for each in expected]
 
 
 def test_the_words_near_a_prefix_are_those_of_highest_cosine(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ Out: captions. The published captioners load as they are, those trained here are
     decoding.py    beam search, greedy, sampling
     tokenizers.py  between sentences and token ids
     folder.py      a captioner on disk
+    consistency.py whether its parts can be, and fit
     published.py   the weights of others, recognised by their content
     shapes.py      their sizes, read off the tensors
     settings.py    what the tensors do not tell, as a file beside them says it

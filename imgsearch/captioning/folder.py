@@ -13,15 +13,16 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
 
 from imgsearch.captioning.captioner import Captioner, Speech, TrainedOn
+from imgsearch.captioning.consistency import Parts
 from imgsearch.captioning.gpt2 import Gpt2Config
 from imgsearch.captioning.mappers import MapperConfig
 from imgsearch.captioning.model import ClipCap
+from imgsearch.captioning.settings import frozen
 from imgsearch.captioning.tokenizers import VOCABULARY, BertVocabulary, BytePairs, Tokenizer
 from imgsearch.errors import UsageError
 from imgsearch.weights import filling
@@ -44,9 +45,13 @@ def read_captioner(folder: Path, *, name: str | None, source: str, device: str) 
                 f"{folder} has format {config['format']} and this imgsearch knows {FORMAT}; "
                 "install the newer imgsearch that wrote it: pip install --upgrade imgsearch"
             )
-        trained_on = TrainedOn(**{**config["trained_on"], **_tuples(config["trained_on"])})
-        speech = _speech(config["speech"])
-        model_configs = MapperConfig(**config["mapper"]), Gpt2Config(**config["language_model"])
+        parts = Parts(
+            MapperConfig(**config["mapper"]),
+            Gpt2Config(**config["language_model"]),
+            Speech(**frozen(config["speech"])),
+            TrainedOn(**frozen(config["trained_on"])),
+        )
+        parts.check(folder / CONFIG)
         tokenizer = read_tokenizer(folder, config["tokenizer"])
         name = name or str(config["name"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -54,12 +59,20 @@ def read_captioner(folder: Path, *, name: str | None, source: str, device: str) 
             f"{folder / CONFIG} is no configuration of a captioner: {error!r}; copy the whole "
             "folder anew"
         ) from error
+    parts.check_vocabulary(tokenizer)
     state, _ = read_tensors(folder / WEIGHTS)
     with filling.Unfilled():
-        model = ClipCap(*model_configs)
+        model = ClipCap(parts.mapper, parts.language_model)
     filling.fill(model, our_names(state, PARTS), str(folder / WEIGHTS))
     captioner = Captioner(
-        model, tokenizer, speech, trained_on, name=name, identity="", source=source, device=device
+        model,
+        tokenizer,
+        parts.speech,
+        parts.trained_on,
+        name=name,
+        identity="",
+        source=source,
+        device=device,
     )
     captioner.identity = identity_of(captioner, folder / WEIGHTS)
     return captioner
@@ -139,12 +152,3 @@ def _keep_tokenizer(tokenizer: Tokenizer, folder: Path) -> str:
     for file in tokenizer.files:  # a vocabulary may be called anything where it came from
         shutil.copyfile(file, folder / (VOCABULARY if tokenizer.kind == "bert" else file.name))
     return tokenizer.kind
-
-
-def _speech(saved: Mapping[str, Any]) -> Speech:
-    openings = {language: tuple(tokens) for language, tokens in saved["openings"].items()}
-    return Speech(openings, tuple(saved["stop"]), tuple(saved["barred"]), int(saved["longest"]))
-
-
-def _tuples(saved: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) for name, value in saved.items() if isinstance(value, list)}

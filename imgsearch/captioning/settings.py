@@ -57,7 +57,7 @@ class Settings:
             raise UsageError(
                 f"{self.file}: {part} has no {' and no '.join(unknown)}; it has {', '.join(known)}"
             )
-        return replace(inferred, **{name: _frozen(value) for name, value in found.items()})
+        return replace(inferred, **{name: frozen(value) for name, value in found.items()})
 
     def says(self, part: str, name: str) -> bool:
         """Whether a field is set."""
@@ -68,7 +68,8 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-def _frozen(value: Any) -> Any:
+def frozen(value: Any) -> Any:
+    """A value of JSON as our settings hold it: lists are tuples."""
     if isinstance(value, dict):
-        return {name: _frozen(each) for name, each in value.items()}
+        return {name: frozen(each) for name, each in value.items()}
     return tuple(value) if isinstance(value, list) else value
