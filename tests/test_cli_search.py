@@ -148,6 +148,8 @@ def test_photos_with_and_without_captions_are_asked_for_apart(captioned: Run) ->
         (["id:1", "--mode", "text"], "the photo id 1 has no words"),
         (["photos/red.png", "--mode", "hybrid"], "a picture has no words"),
         (["dog", "--mode", "text", "--min-score", "0.2"], "least score of 0.2"),
+        (["dog", "--mode", "text", "--encoder", "nobody"], "the encoder 'nobody'"),
+        (["dog", "--mode", "text", "--prompt", "nonsense"], "the prompt 'nonsense'"),
         (["*", "--mode", "text"], "no word"),
         (["dog", "--mode", "both"], "auto, vector, text, hybrid"),
     ],

@@ -29,15 +29,9 @@ def stars(tmp_path: Path) -> Iterator[Stars]:
 
 
 def ask(stars: Stars, k: int = 20, mode: Mode = "hybrid", **filters: object) -> list[Hit]:
-    return search(
-        stars.library,
-        QUERY,
-        k,
-        mode=mode,
-        prompt="raw",
-        encoder=stars.encoder,
-        filters=Filters(**filters),  # type: ignore[arg-type]
-    )
+    chosen = {} if mode == "text" else {"prompt": "raw", "encoder": stars.encoder}
+    narrowed = Filters(**filters)  # type: ignore[arg-type]
+    return search(stars.library, QUERY, k, mode=mode, filters=narrowed, **chosen)  # type: ignore[arg-type]
 
 
 def by_hand(stars: Stars) -> list[int]:

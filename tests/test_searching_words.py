@@ -187,6 +187,17 @@ def test_what_a_mode_cannot_do_is_a_sentence(stars: Stars, tmp_path: Path) -> No
             search(stars.library, tmp_path / "cat.jpg", mode=mode)
     with pytest.raises(UsageError, match=r"least score of 0\.2.*mode text has none"):
         by_words(stars, "dog", filters=Filters(min_score=0.2))
+    with pytest.raises(UsageError, match=r"encoder 'nobody'.*mode text asks none"):
+        search(stars.library, "dog", mode="text", encoder="nobody")
+    with pytest.raises(UsageError, match=r"prompt 'raw'.*mode text makes none"):
+        search(stars.library, "dog", mode="text", prompt="raw")
+    for mode in (*modes, "vector"):
+        with pytest.raises(NoEncoderError, match="understands 'xx'"):
+            search(stars.library, "dog", mode=mode, language="xx")
+    with stars.library.catalog.write() as writer:
+        writer.add_captions(5, ["un chien"], "fr", "user")
+    (hit,) = search(stars.library, "chien", mode="text", language="fr")
+    assert hit.caption == "un chien"
     with pytest.raises(UsageError, match="no mode is called 'words'; there are auto, vector"):
         search(stars.library, "dog", mode="words")  # type: ignore[arg-type]
     with (

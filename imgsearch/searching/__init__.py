@@ -28,7 +28,7 @@ from imgsearch.searching.filters import NO_FILTERS, Allowed, Filters
 from imgsearch.searching.fusion import DEPTH, fuse
 from imgsearch.searching.gallery import Gallery
 from imgsearch.searching.hits import Hit, captioned
-from imgsearch.searching.question import Question, answering, cleaned
+from imgsearch.searching.question import Question, answering, cleaned, not_understood
 from imgsearch.searching.words import NOTHING, find_words, written
 from imgsearch.words import parse
 
@@ -66,7 +66,8 @@ def search(
     Raises QueryError for an empty text, one too long for the encoder, one without a word in text
     mode, a picture or photo id where words are asked for, an unknown photo id and a library without
     photos; PictureError for a file that is no picture; NoEncoderError where no encoder answers;
-    UsageError for k below 1, an unknown mode, and a least score in text mode.
+    UsageError for k below 1, an unknown mode, and in text mode for a least score, an encoder or a
+    prompt, which would change nothing there.
     """
     if k < 1:
         raise UsageError(f"k must be at least 1, got {k}")
@@ -75,7 +76,8 @@ def search(
         language = language or prompts.language_of(query)
     mode = _settled(mode, library, query, language)
     if mode == "text":
-        _check_words(library, query, filters)
+        _check_unused(filters, prompt, encoder)
+        _check_words(library, query, language)
     allowed = Allowed(library.catalog, filters)
     found = NOTHING
     if isinstance(query, str) and mode != "vector":
@@ -125,16 +127,33 @@ def _settled(mode: Mode, library: Library, query: Query, language: str | None) -
     return "vector"
 
 
-def _check_words(library: Library, query: Query, filters: Filters) -> None:
-    """Raise where words alone cannot answer."""
+def _check_unused(filters: Filters, prompt: str, encoder: str | Encoder | None) -> None:
+    """Raise where something was asked for that would change nothing in text mode."""
     if filters.min_score is not None:
         raise UsageError(
             f"a least score of {filters.min_score:g} is one of cosines, and the mode text has none "
             "(what ranks words, BM25, has no fixed scale); leave it out, or take the mode hybrid"
         )
+    if encoder is not None:
+        name = encoder if isinstance(encoder, str) else encoder.name
+        raise UsageError(
+            f"the encoder {name!r} was named, and the mode text asks none; "
+            "leave it out, or take the mode hybrid"
+        )
+    if prompt != "auto":
+        raise UsageError(
+            f"the prompt {prompt!r} was named, and the mode text makes none; "
+            "leave it out, or take the mode hybrid"
+        )
+
+
+def _check_words(library: Library, query: Query, language: str | None) -> None:
+    """Raise where words alone cannot answer."""
     if isinstance(query, str) and not parse(query):
         raise QueryError(
             f"the query {query!r} has no word that a caption or a file name could have; give one, "
             "or look for what is in the photos with the mode vector"
         )
-    answering(library)
+    known = {*answering(library), *prompts.LANGUAGES}
+    if language and language not in known and not library.catalog.has_captions(language):
+        raise not_understood(library, language)

@@ -80,12 +80,7 @@ class Question:
             found = [rows.get(language) for language in prompts.LANGUAGES]
             return next((row for row in found if row is not None), next(iter(rows.values())))
         if self._language not in rows:
-            name = DEFAULT.get(self._language, "NAME")
-            raise NoEncoderError(
-                f"no encoder of the library {self._library.path} understands "
-                f"{_language_name(self._language)} (it has {_names(rows.values())}); this adds "
-                f"one: {self._library.command('index', '--encoder', name)}"
-            )
+            raise not_understood(self._library, self._language)
         return rows[self._language]
 
     def _load(self) -> Encoder:
@@ -146,6 +141,16 @@ def answering(library: Library) -> dict[str, EncoderRow]:
             f"{library.command('index', 'FOLDER')}"
         )
     return rows
+
+
+def not_understood(library: Library, language: str) -> NoEncoderError:
+    """The error for a language that no encoder of the library answers."""
+    name = DEFAULT.get(language, "NAME")
+    return NoEncoderError(
+        f"no encoder of the library {library.path} understands {_language_name(language)} "
+        f"(it has {_names(answering(library).values())}); this adds one: "
+        f"{library.command('index', '--encoder', name)}"
+    )
 
 
 def _upright(picture: Image.Image) -> Image.Image:
