@@ -46,6 +46,16 @@ def test_a_photo_of_the_library_says_what_its_file_says(
     assert by_path["captioner"] == loaded.name
 
 
+def test_a_picture_is_read_by_the_librarys_encoder_whatever_its_name(
+    indexed: Run, photos: Path, encoder: Path, tmp_path: Path
+) -> None:
+    reads = encoders.load(str(encoder))
+    trained_on = TrainedOn(("elsewhere/tiny",), reads.identity, reads.dim)
+    save_captioner(bilingual(tmp_path, trained_on=trained_on), tmp_path / "moved")
+    result = indexed("explain-prefix", photos / "red.png", "--captioner", tmp_path / "moved")
+    assert result.exit_code == 0, result.stderr
+
+
 @pytest.mark.parametrize(
     ("photo", "said"),
     [

@@ -87,14 +87,19 @@ class Captioner:
         """The languages it speaks."""
         return tuple(self.speech.openings)
 
-    def check(self, encoder: str, identity: str, dim: int) -> None:
-        """Raises NoEncoderError unless it was trained on embeddings of this encoder.
+    def reads(self, encoder: str, identity: str, dim: int) -> bool:
+        """Whether it was trained on embeddings of this encoder.
 
         Published weights do not tell their encoder's identity; it is known by its name.
         """
         trained = self.trained_on
         is_named = trained.identity is None and encoder in trained.encoders
-        if not (dim == trained.dim and (is_named or trained.identity == identity)):
+        return dim == trained.dim and (is_named or trained.identity == identity)
+
+    def check(self, encoder: str, identity: str, dim: int) -> None:
+        """Raises NoEncoderError unless it reads embeddings of this encoder."""
+        trained = self.trained_on
+        if not self.reads(encoder, identity, dim):
             raise NoEncoderError(
                 f"the captioner {self.name} reads embeddings of {' or '.join(trained.encoders)} "
                 f"({trained.dim} numbers), not of {encoder} ({dim}); use that encoder "

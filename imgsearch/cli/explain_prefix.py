@@ -19,6 +19,8 @@ from imgsearch.errors import NoLibraryError, QueryError
 
 if TYPE_CHECKING:
     from imgsearch.captioning import Caption, Captioner, NearWord
+    from imgsearch.catalog import EncoderRow
+    from imgsearch.encoders import Encoder
     from imgsearch.library import Library
     from imgsearch.vectors import Vectors
 
@@ -92,14 +94,29 @@ def _embedding(photo: str, captioner: Captioner, library: Library | None, device
         return _stored(asked, captioner, library)
     if isinstance(asked, str):
         raise QueryError(f"{photo!r} is no picture; give the path of one, or id:123 for a photo")
-    from imgsearch import encoders
     from imgsearch.images import decode
 
-    name = captioner.trained_on.encoders[0]
-    models = None if library is None else library.models_folder
-    encoder = encoders.load(name, device=device, models=models)
-    captioner.check(encoder.name, encoder.identity, encoder.dim)
+    encoder = _encoder(captioner, library, device)
     return encoder.embed_images([decode(asked, short_side=2 * encoder.image_size)])
+
+
+def _encoder(captioner: Captioner, library: Library | None, device: str) -> Encoder:
+    """The encoder a captioner reads: the library's own, whatever its name there; else by name."""
+    from imgsearch import encoders
+
+    if library is not None:
+        for row in _read_by(captioner, library):
+            if row.source is not None:
+                return library.load_encoder(row, device)
+    models = None if library is None else library.models_folder
+    encoder = encoders.load(captioner.trained_on.encoders[0], device=device, models=models)
+    captioner.check(encoder.name, encoder.identity, encoder.dim)
+    return encoder
+
+
+def _read_by(captioner: Captioner, library: Library) -> list[EncoderRow]:
+    rows = library.catalog.encoders()
+    return [row for row in rows if captioner.reads(row.name, row.identity, row.dim)]
 
 
 def _stored(photo_id: int, captioner: Captioner, library: Library | None) -> Vectors:
@@ -108,15 +125,12 @@ def _stored(photo_id: int, captioner: Captioner, library: Library | None) -> Vec
             f"there is no library to look photo {photo_id} up in; name one with --library, or give "
             "the path of a picture"
         )
-    trained_on = captioner.trained_on
-    for row in library.catalog.encoders():
-        if row.identity == trained_on.identity or row.name in trained_on.encoders:
-            captioner.check(row.name, row.identity, row.dim)
-            known = [photo_id] if photo_id < 2**63 else []  # SQLite's integers have 64 bits
-            ids, vectors = library.catalog.embeddings(row.id, photo_ids=known)
-            if len(ids):
-                return vectors
-    name = trained_on.encoders[0]
+    for row in _read_by(captioner, library):
+        known = [photo_id] if photo_id < 2**63 else []  # SQLite's integers have 64 bits
+        ids, vectors = library.catalog.embeddings(row.id, photo_ids=known)
+        if len(ids):
+            return vectors
+    name = captioner.trained_on.encoders[0]
     raise QueryError(
         f"the library {library.path} has no photo {photo_id} embedded by {name}, whose embeddings "
         f"{captioner.name} reads; this adds them: {library.command('index', '--encoder', name)}"
