@@ -1,6 +1,6 @@
 """Caption a whole library, and again while it is killed: captions a minute, memory, what is lost.
 
-    python benchmarks/bulk_captions.py --data DATA
+    python benchmarks/bulk_captions.py DATA
 
 Indexes the 7,000 photos of DATA/flickr8k with the bundled encoder, then runs `imgsearch caption` on
 copies of that library as whole commands, starting up included: every way of decoding in English,
@@ -34,7 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("data", type=Path)
     parser.add_argument("--captioner", default="builtin")
     parser.add_argument("--photos", type=int, default=7000)
     arguments = parser.parse_args()
