@@ -117,6 +117,18 @@ def test_where_words_alone_were_asked_the_score_is_bm25() -> None:
     assert json.loads(forms.json_lines(found))["score"] is None
 
 
+def test_a_word_that_most_photos_have_still_shows_what_it_scores() -> None:
+    for score, expected in (
+        (1e-6, "1.0e-06"),
+        (0.00049, "4.9e-04"),
+        (0.0123, "0.012"),
+        (0.0, "0.000"),
+    ):
+        found = Hit(1, None, 7, Path("/a.jpg"), None, ("dog",), None, 1, score)
+        assert forms.score(found) == expected
+    assert forms.score(Hit(1, 0.0001, 7, Path("/a.jpg"))) == "0.000"  # a cosine is what it is
+
+
 def test_a_hostile_caption_is_shown_escaped() -> None:
     hit = Hit(1, 0.5, 1, Path("/a.jpg"), "a \x1b]0;owned\x07 dog", ("dog", "\x1b"), 1, 1, 1.0)
     assert "\x1b" not in forms.lines([hit])

@@ -14,6 +14,8 @@ from imgsearch.words import spans
 if TYPE_CHECKING:
     from imgsearch.searching import Hit
 
+LEAST_BM25 = 0.001  # that three decimals show
+
 
 def table(hits: Sequence[Hit]) -> Table:
     """Rank, score and path for a terminal; a click on the path opens the photo where that works.
@@ -82,7 +84,9 @@ def paths(hits: Sequence[Hit], end: bytes = b"\n") -> bytes:
 
 
 def score(hit: Hit) -> str:
-    """The cosine; where only words were asked, BM25."""
+    """The cosine; where only words were asked, BM25, which of a word of most photos is 1e-6."""
+    if hit.score is None and hit.text_score is not None and 0 < hit.text_score < LEAST_BM25:
+        return f"{hit.text_score:.1e}"
     return f"{hit.text_score if hit.score is None else hit.score:.3f}"
 
 
