@@ -34,9 +34,11 @@ def fuse(
 ) -> list[Hit]:
     """Hits of both, best first; equal ones by cosine, then by lower photo id.
 
-    A photo that `cosines` lacks is no hit. `written` are
-    the photos whose words were found in a person's caption.
+    A photo that `cosines` lacks is no hit. `written` are the photos whose words were found in a
+    person's caption. A rank by vector that earns nothing is not told: how many there are hangs on
+    how many hits were asked for.
     """
+    near = [replace(hit, vector_rank=_counted(hit.vector_rank)) for hit in near]
     hits = {hit.photo_id: hit for hit in near if hit.photo_id in cosines}
     kept = [hit for hit in worded if hit.photo_id in cosines]
     for rank, hit in enumerate(kept, 1):
@@ -51,5 +53,9 @@ def fuse(
     return [replace(hits[photo_id], rank=rank) for rank, photo_id in enumerate(order, 1)]
 
 
+def _counted(rank: int | None) -> int | None:
+    return rank if rank is not None and rank <= DEPTH else None
+
+
 def _points(rank: int | None, weight: float) -> float:
-    return weight / (OFFSET + rank) if rank is not None and rank <= DEPTH else 0.0
+    return 0.0 if rank is None else weight / (OFFSET + rank)

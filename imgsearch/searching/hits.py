@@ -19,7 +19,8 @@ class Hit:
     """One photo found: rank from 1, cosine score in [-1, 1], its id and the path of its file.
 
     `vector_rank` and `text_rank` are its places from 1 in what the vectors and the words found,
-    None where the one did not find it or was not asked; `text_score` is BM25, higher is better.
+    None where the one did not find it or was not asked; of both together, only the first 100 count
+    (`fusion.DEPTH`), and later ones have None. `text_score` is BM25, higher is better.
     `score` is None where only words were asked. `caption` is the one to show, `matched` are the
     words that were found, as they stand in the photo's captions and its file's name.
     """
