@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from imgsearch import captioning
-from imgsearch.captioning import TrainedOn, explained
+from imgsearch.captioning import TrainedOn, explained, loading
 from imgsearch.captioning.folder import save_captioner
 from imgsearch.errors import NoEncoderError, UsageError
 from small_captioners import ENGLISH, bilingual, published, rows
@@ -149,6 +149,14 @@ def test_rows_of_the_table_that_are_never_said_need_no_word(tmp_path: Path) -> N
     assert len(padded.caption(rows(4), "en")) == 4
     near = explained(padded, rows(1), k=17)[0][0]
     assert {"[id 15]", "[id 16]"} < {each.word for each in near}
+
+
+def test_where_there_is_no_captioner_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "BUNDLED", tmp_path / "builtin")  # an installation without any
+    with pytest.raises(UsageError, match="there are none yet, and a path"):
+        captioning.load("nobody", device="cpu", captioners=tmp_path)
 
 
 def test_names_that_no_file_can_have_are_unknown_captioners(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def load(
     if not name or not os.path.exists(path):
         there = [*(f"builtin/{version}" for version in bundled()), *_names_in(captioners)]
         raise UsageError(
-            f"no captioner and no file is called {name!r}; there are {', '.join(there)}, "
+            f"no captioner and no file is called {name!r}; there are {', '.join(there) or 'none yet'}, "
             "and a path to one is good as well"
         )
     return published.read_published(path.resolve(), tokenizer=tokenizer, device=device)
