@@ -263,8 +263,13 @@ def test_a_file_edited_in_place_inherits_a_persons_own_captions(photos: Photos) 
     photos.say(after, "a collar")
     with photos.catalog.write() as writer:
         put(writer, "1.png", before)  # the edit is taken back
-    assert photos.texts(before) == ["my dog", "mine", "beside", "a cat"]
-    assert photos.found("dog") == [before] and photos.found("collar") == []
+    assert photos.texts(before) == ["my dog", "mine", "a collar", "beside", "a cat"]
+    assert photos.found("dog") == photos.found("collar") == [before]
+    photos.say(before, "a leash")
+    with photos.catalog.write() as writer:
+        put(writer, "copy.png", after)
+        put(writer, "1.png", after)  # it has a file of its own: no way back
+    assert photos.texts(after) == ["my dog", "mine", "a collar"]
 
 
 def test_a_run_over_an_edited_file_keeps_a_persons_own_captions(tmp_path: Path) -> None:
@@ -289,6 +294,13 @@ def test_a_known_photo_at_another_photos_path_inherits_nothing(photos: Photos) -
         put(writer, "1.png", two)
         put(writer, "2.png", one)
     assert photos.texts(one) == ["the first"] and photos.texts(two) == ["the second"]
+    (three,) = photos.add("3.png")
+    with photos.catalog.write() as writer:  # all move on by one
+        put(writer, "1.png", one)
+        put(writer, "2.png", three)
+        put(writer, "3.png", two)
+    assert photos.texts(one) == ["the first"] and photos.texts(two) == ["the second"]
+    assert photos.texts(three) == []
     with photos.catalog.write() as writer:
         writer.set_state([file_id(photos, "1.png")], "missing")
         late = writer.add_photo(facts(77))

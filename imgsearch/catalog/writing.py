@@ -61,10 +61,14 @@ class Writer:
     def put_file(self, place: FilePlace, photo_id: int) -> None:
         """The file at this path is live and holds this photo, whatever the path held before.
 
-        A new photo in place of another is that one edited: it inherits a person's own captions.
+        A new photo in place of another is that one edited, and a known one in place of another is
+        an edit taken back if it had no file and the other has none now: either inherits what a
+        person said of the other.
         """
         edited_id = self._put(place, photo_id=photo_id, state="live", reason=None)
-        if edited_id is not None and photo_id in self._new_photo_ids:
+        if edited_id is None:
+            return
+        if photo_id in self._new_photo_ids or self._live_files(edited_id, photo_id) == [photo_id]:
             captions.inherit(self.connection, edited_id, photo_id)
 
     def skip_file(self, place: FilePlace, reason: str) -> None:
@@ -102,6 +106,11 @@ class Writer:
         """Drop files that never held a photo."""
         for piece in pieces(file_ids):
             self.connection.execute(delete(File).where(File.id.in_(piece)))
+
+    def _live_files(self, *photo_ids: int) -> list[int]:
+        """The photo of each live file of these photos."""
+        of_these = select(File.photo_id).where(File.photo_id.in_(photo_ids), File.state == "live")
+        return [photo_id or 0 for photo_id in self.connection.execute(of_these).scalars()]
 
     def _put(self, place: FilePlace, **values: object) -> int | None:
         """The photo that is no longer in the file at this path, if it was live and held another."""
