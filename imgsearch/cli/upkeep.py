@@ -47,7 +47,9 @@ def doctor(
 ) -> None:
     """Check that catalog, indexes and files agree; repair what can be built again.
 
-    Ends with exit code 4 when a fault is left that a person must see to.
+    Ends with exit code 4 when a fault is left that a person must see to. The library must be
+    writable, with --no-repair too, so that nobody changes it meanwhile; of one on a read-only disk,
+    check a copy.
 
     \b
     imgsearch doctor

@@ -37,7 +37,8 @@ def doctor(library: Library, *, repair: bool = True) -> Iterator[Finding]:
     embeddings that no search can use are dropped (the next `index` makes them), leftovers of killed
     runs are deleted. Photos are never touched.
 
-    Raises LibraryLockedError when another process is writing.
+    The library must be writable, even where nothing is repaired: its lock keeps others from
+    changing it meanwhile. Raises LibraryLockedError when another process is writing.
     """
     with library.lock():
         try:
