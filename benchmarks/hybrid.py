@@ -178,7 +178,7 @@ def _table(rows: Sequence[dict[str, Any]]) -> list[str]:
     for row in rows:
         constants = {name: row[name] for name in PUBLISHED if name in row}
         is_written = row["captions"] == "people's"
-        weight = fusion.WRITTEN_WEIGHT if is_written else fusion.OTHER_WEIGHT
+        weight = fusion.WRITTEN_WEIGHT if is_written else fusion.GENERATED_WEIGHT
         ours = {"offset": fusion.OFFSET, "weight": weight, "depth": fusion.DEPTH}
         name = row["ranking"]
         if name == "hybrid" and constants == ours:

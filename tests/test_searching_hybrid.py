@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from imgsearch.catalog import FilePlace
 from imgsearch.searching import Filters, Hit, Mode, search
-from imgsearch.searching.fusion import DEPTH, OFFSET, OTHER_WEIGHT, WRITTEN_WEIGHT, fuse
+from imgsearch.searching.fusion import DEPTH, GENERATED_WEIGHT, OFFSET, WRITTEN_WEIGHT, fuse
 from stars import Stars, direction, open_stars, random_vectors
 from test_searching_words import generate, write
 
@@ -42,7 +43,7 @@ def by_hand(stars: Stars) -> list[int]:
         points[photo_id] += 1 / (OFFSET + rank)
     worded = search(stars.library, QUERY, DEPTH, mode="text")
     for rank, hit in enumerate(worded, 1):
-        weight = OTHER_WEIGHT if hit.caption == "snow and dogs" else WRITTEN_WEIGHT
+        weight = GENERATED_WEIGHT if hit.caption == "snow and dogs" else WRITTEN_WEIGHT
         points[hit.photo_id] += weight / (OFFSET + rank)
     return sorted(points, key=lambda i: (-points[i], -(stars.vectors[i] @ query), i))
 
@@ -111,11 +112,24 @@ def test_a_photo_the_encoder_has_not_embedded_is_found_by_words_alone(stars: Sta
     assert ask(stars, 1, "text")[0].photo_id == 5
 
 
+def test_the_name_of_a_file_is_worth_a_place_beside_the_nearest_photo(stars: Stars) -> None:
+    (named,) = stars.add(-direction(b"pier47")[None])  # as far away as a photo can be
+    path = stars.library.catalog.live_paths([named])[named]
+    with stars.library.catalog.write() as writer:
+        file_id = next(iter(stars.library.catalog.files_of_photos([named])[named].values())).id
+        root_id = writer.add_root(path.parent)
+        writer.move_file(file_id, FilePlace(path.parent / "pier47.png", root_id, 9, 1))
+    hits = search(stars.library, "pier47", 3, mode="hybrid", prompt="raw", encoder=stars.encoder)
+    assert [hit.vector_rank for hit in hits] == [1, None, 2]
+    assert (hits[1].photo_id, hits[1].text_rank, hits[1].matched) == (named, 1, ("pier47",))
+
+
 def test_equal_points_stand_by_cosine_and_then_by_id() -> None:
     near = [Hit(1, 0.9, 4, Path("/4"), vector_rank=DEPTH + 1), Hit(2, 0.8, 7, Path("/7"))]
     worded = [Hit(1, None, i, Path(f"/{i}"), text_rank=1, text_score=2.0) for i in (9, 3, 8)]
     cosines = {4: 0.9, 7: 0.8, 9: 0.1, 3: 0.9, 8: 0.1}
-    assert [hit.photo_id for hit in fuse(near, worded, cosines, ())] == [9, 3, 8, 4, 7]
+    alike = dict.fromkeys(cosines, GENERATED_WEIGHT)
+    assert [hit.photo_id for hit in fuse(near, worded, cosines, alike)] == [9, 3, 8, 4, 7]
     cosines[2] = cosines[6] = 0.8
     tied = [Hit(0, 0.8, i, Path(f"/{i}")) for i in (6, 2)]
-    assert [hit.photo_id for hit in fuse([*near, *tied], [], cosines, ())] == [4, 2, 6, 7]
+    assert [hit.photo_id for hit in fuse([*near, *tied], [], cosines, {})] == [4, 2, 6, 7]

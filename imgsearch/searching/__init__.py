@@ -29,7 +29,7 @@ from imgsearch.searching.fusion import DEPTH, fuse
 from imgsearch.searching.gallery import Gallery
 from imgsearch.searching.hits import Hit, captioned
 from imgsearch.searching.question import Question, answering, cleaned, not_understood
-from imgsearch.searching.words import NOTHING, find_words, written
+from imgsearch.searching.words import NOTHING, find_words, weights
 from imgsearch.words import parse
 
 __all__ = ["MODES", "NO_FILTERS", "Filters", "Hit", "Mode", "search"]
@@ -92,7 +92,7 @@ def search(
             return gallery.hits(vector, k)
         near = gallery.hits(vector, max(k, DEPTH))
         cosines = gallery.scores(vector, [hit.photo_id for hit in (*near, *found.hits)])
-        return fuse(near, found.hits, cosines, written(library, found))[:k]
+        return fuse(near, found.hits, cosines, weights(library, found))[:k]
 
     hits = _answered(lambda: Question(library, query, language, encoder), answer)
     return captioned(library.catalog, hits, found.matches, language)

@@ -15,14 +15,15 @@ vector's ranking within a fifth of a point. A stronger encoder, whose vectors wo
 was not measured, nor photos of which some have people's captions and others generated ones.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from imgsearch.searching.hits import Hit
 
 OFFSET = 5
 WRITTEN_WEIGHT = 3.0  # words in a caption that a person wrote
-OTHER_WEIGHT = 0.1  # in a generated one; and in names of files, which nobody has measured
+NAMED_WEIGHT = 1.0  # in the name of its file or folder: not measured, a person asks for few names
+GENERATED_WEIGHT = 0.1  # in a generated caption alone
 DEPTH = 100
 
 
@@ -30,13 +31,13 @@ def fuse(
     near: Sequence[Hit],
     worded: Sequence[Hit],
     cosines: Mapping[int, float],
-    written: Collection[int],
+    weights: Mapping[int, float],
 ) -> list[Hit]:
     """Hits of both, best first; equal ones by cosine, then by lower photo id.
 
-    A photo that `cosines` lacks is no hit. `written` are the photos whose words were found in a
-    person's caption. A rank by vector that earns nothing is not told: how many there are hangs on
-    how many hits were asked for.
+    A photo that `cosines` lacks is no hit. `weights` says of each photo that words found what its
+    place among them is worth. A rank by vector that earns nothing is not told: how many there are
+    hangs on how many hits were asked for.
     """
     near = [replace(hit, vector_rank=_counted(hit.vector_rank)) for hit in near]
     hits = {hit.photo_id: hit for hit in near if hit.photo_id in cosines}
@@ -45,8 +46,7 @@ def fuse(
         either = hits.get(hit.photo_id, replace(hit, score=cosines[hit.photo_id]))
         hits[hit.photo_id] = replace(either, text_rank=rank, text_score=hit.text_score)
     points = {
-        photo_id: _points(hit.vector_rank, 1.0)
-        + _points(hit.text_rank, WRITTEN_WEIGHT if photo_id in written else OTHER_WEIGHT)
+        photo_id: _points(hit.vector_rank, 1.0) + _points(hit.text_rank, weights.get(photo_id, 0.0))
         for photo_id, hit in hits.items()
     }
     order = sorted(hits, key=lambda photo_id: (-points[photo_id], -cosines[photo_id], photo_id))

@@ -4,6 +4,7 @@ A text in, hits without a cosine out, ranked by BM25. No encoder is asked and no
 this answers in any language, at once.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from imgsearch.catalog import WordMatch
 from imgsearch.library import Library
 from imgsearch.searching.filters import Allowed
+from imgsearch.searching.fusion import GENERATED_WEIGHT, NAMED_WEIGHT, WRITTEN_WEIGHT
 from imgsearch.searching.hits import Hit
 from imgsearch.words import parse
 
@@ -38,12 +40,21 @@ def find_words(library: Library, text: str, allowed: Allowed, limit: int) -> Fou
     return Found(tuple(hits), live)
 
 
-def written(library: Library, found: Found) -> set[int]:
-    """The photos of which most words were found in a caption that a person wrote."""
-    caption_ids = {i: match.caption_id for i, match in found.matches.items() if match.caption_id}
-    return {
-        photo_id
-        for photo_id, rows in library.catalog.captions(list(caption_ids)).items()
-        for row in rows
-        if row.id == caption_ids[photo_id] and row.source != "generated"
+def weights(library: Library, found: Found) -> dict[int, float]:
+    """What a photo's place among these is worth in a fused ranking, by where its words were found.
+
+    Most of them in a caption that a person wrote, else some in a name, else in a generated caption.
+    """
+    matches = found.matches
+    told = [photo_id for photo_id, match in matches.items() if match.caption_id is not None]
+    sources = {
+        row.id: row.source for rows in library.catalog.captions(told).values() for row in rows
     }
+    return {photo_id: _weight(match, sources) for photo_id, match in matches.items()}
+
+
+def _weight(match: WordMatch, sources: Mapping[int, str]) -> float:
+    source = None if match.caption_id is None else sources.get(match.caption_id)
+    if source in ("user", "sidecar"):
+        return WRITTEN_WEIGHT
+    return GENERATED_WEIGHT if match.file_id is None else NAMED_WEIGHT
