@@ -9,8 +9,9 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)
 	$(BIN)/python benchmarks/demo.py
 
+# Each process computes in one thread: two that take turns at the same cores are slower than either.
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -m ""
