@@ -48,8 +48,9 @@ def load(
     path = Path(os.path.expanduser(name))
     if not name or not os.path.exists(path):
         there = [*(f"builtin/{version}" for version in bundled()), *_names_in(captioners)]
+        names = ", ".join(there) or "none yet"
         raise UsageError(
-            f"no captioner and no file is called {name!r}; there are {', '.join(there) or 'none yet'}, "
+            f"no captioner and no file is called {name!r}; there are {names}, "
             "and a path to one is good as well"
         )
     return published.read_published(path.resolve(), tokenizer=tokenizer, device=device)
