@@ -16,8 +16,11 @@ LAYERS = {
     "describing": 4,
     "upkeep": 4,
     "training": 4,
+    "organising": 4,
+    "exchanging": 4,
     "evaluating": 3,
     "library": 3,
+    "relevance": 3,
     "catalog": 2,
     "vector_index": 2,
     "encoders": 2,
@@ -29,6 +32,8 @@ LAYERS = {
     "metrics": 1,
     "weights": 1,
     "words": 1,
+    "queries": 1,
+    "places": 1,
     "errors": 0,
 }
 MODULES = sorted(

@@ -92,7 +92,12 @@ class Photo(Base):
     """One content: two equal files are one photo."""
 
     __tablename__ = "photos"
-    __table_args__ = (UniqueConstraint("content_hash"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        UniqueConstraint("content_hash"),
+        Index("ix_photos_taken_at", "taken_at"),
+        Index("ix_photos_place_id", "place_id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     content_hash: Mapped[str] = mapped_column(String(64))  # SHA-256 over all bytes, hex
@@ -105,6 +110,24 @@ class Photo(Base):
     latitude: Mapped[float | None] = mapped_column(Float)
     longitude: Mapped[float | None] = mapped_column(Float)
     added_at: Mapped[datetime]
+    lens: Mapped[str | None]
+    iso: Mapped[int | None]
+    f_number: Mapped[float | None] = mapped_column(Float)
+    focal_length_mm: Mapped[float | None] = mapped_column(Float)  # of the lens, as it stands on it
+    place_id: Mapped[int | None] = mapped_column(Key)  # the nearest of `places`
+    perceptual_hash: Mapped[bytes | None]
+    facts_revision: Mapped[int] = mapped_column(server_default="0")  # of what read these facts
+
+
+class Place(Base):
+    """A city near which some photo was taken; its id is the one that GeoNames gives it."""
+
+    __tablename__ = "places"
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
+    country: Mapped[str] = mapped_column(String(2))  # ISO 3166
+    name: Mapped[str]
+    names: Mapped[list[str]] = mapped_column(JSON)  # in other languages and spellings
 
 
 class File(Base):
@@ -190,6 +213,56 @@ class CaptionEntry(Base):
     log_probability: Mapped[float | None] = mapped_column(Float)  # mean over the tokens
     made_at: Mapped[datetime]
     words: Mapped[str]
+
+
+class Label(Base):
+    """A word or two that photos are sorted by."""
+
+    __tablename__ = "labels"
+    __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    name: Mapped[str]
+
+
+class PhotoLabel(Base):
+    """A label of a photo, given by a person or by an encoder."""
+
+    __tablename__ = "photo_labels"
+    __table_args__ = (
+        CheckConstraint("source IN ('zero-shot', 'user')", name="source"),
+        Index("ix_photo_labels_label_id_photo_id", "label_id", "photo_id"),
+    )
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id"), primary_key=True)
+    label_id: Mapped[int] = mapped_column(ForeignKey("labels.id"), primary_key=True)
+    source: Mapped[str] = mapped_column(String(9), primary_key=True)
+    encoder: Mapped[str | None]  # the name of the one that gave it
+    confidence: Mapped[float | None] = mapped_column(Float)
+    made_at: Mapped[datetime]
+
+
+class Album(Base):
+    """Photos that a person put together, or a search whose hits are the album."""
+
+    __tablename__ = "albums"
+    __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    name: Mapped[str]
+    query: Mapped[str | None]
+    made_at: Mapped[datetime]
+
+
+class AlbumPhoto(Base):
+    """A photo in an album."""
+
+    __tablename__ = "album_photos"
+    __table_args__ = (Index("ix_album_photos_photo_id", "photo_id"),)
+
+    album_id: Mapped[int] = mapped_column(ForeignKey("albums.id"), primary_key=True)
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id"), primary_key=True)
+    added_at: Mapped[datetime]
 
 
 class ActiveEncoder(Base):
