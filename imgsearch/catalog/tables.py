@@ -216,13 +216,19 @@ class CaptionEntry(Base):
 
 
 class Label(Base):
-    """A word or two that photos are sorted by."""
+    """A word or two that photos are sorted by.
+
+    `recipe` is a hash of all that decides to which photos an encoder gives it; it has been offered
+    to those with an embedding up to `last_embedding_id`.
+    """
 
     __tablename__ = "labels"
     __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
 
     id: Mapped[int] = mapped_column(Key, primary_key=True)
     name: Mapped[str]
+    recipe: Mapped[str | None]  # null: a person alone gives it
+    last_embedding_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
 
 class PhotoLabel(Base):

@@ -39,6 +39,8 @@ def upgrade() -> None:
         "labels",
         sa.Column("id", KEY, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
+        sa.Column("recipe", sa.Text),
+        sa.Column("last_embedding_id", sa.BigInteger, nullable=False, server_default="0"),
         sa.PrimaryKeyConstraint("id", name="pk_labels"),
         sa.UniqueConstraint("name", name="uq_labels_name"),
         sqlite_autoincrement=True,
