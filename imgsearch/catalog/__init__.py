@@ -14,6 +14,7 @@ transaction, which is what makes a killed run harmless.
     encoders.py    encoders, which of them answer, and generations
     embeddings.py  stored embeddings as arrays
     captions.py    captions of photos
+    labels.py      labels of photos
     full_text.py   words of captions and file names, in FTS5
     comparing.py   known files by name, known photos by content
     writing.py     Writer
@@ -36,6 +37,10 @@ from imgsearch.catalog.rows import (
     FilePlace,
     FileRow,
     GenerationRow,
+    GivenLabel,
+    LabelRow,
+    LabelSource,
+    LabelTally,
     PhotoFacts,
     PhotoRow,
     RunRow,
@@ -54,7 +59,11 @@ __all__ = [
     "FilePlace",
     "FileRow",
     "GenerationRow",
+    "GivenLabel",
     "Ids",
+    "LabelRow",
+    "LabelSource",
+    "LabelTally",
     "PhotoFacts",
     "PhotoRow",
     "RunRow",

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Engine, func, select
 
-from imgsearch.catalog import captions, comparing, embeddings, encoders, full_text
+from imgsearch.catalog import captions, comparing, embeddings, encoders, full_text, labels
 from imgsearch.catalog.comparing import at_or_under
 from imgsearch.catalog.connection import IMMEDIATE, open_engine, pieces
 from imgsearch.catalog.embeddings import Ids
@@ -24,6 +24,8 @@ from imgsearch.catalog.rows import (
     EncoderRow,
     FileRow,
     GenerationRow,
+    LabelRow,
+    LabelTally,
     PhotoRow,
     RunRow,
     Source,
@@ -221,6 +223,30 @@ class Catalog:
         `columns` says whether captions, names (of files and their folders) or both are looked at.
         """
         return full_text.match(self.engine, terms, columns=columns, only=only, limit=limit)
+
+    # Labels
+
+    def labels(self, photo_ids: Sequence[int] | Ids) -> dict[int, tuple[LabelRow, ...]]:
+        """Photo id -> its labels: a person's own, then an encoder's, the surest first.
+
+        A photo without any is absent.
+        """
+        return labels.labels(self.engine, photo_ids)
+
+    def label_tallies(self) -> list[LabelTally]:
+        """Every label by name, with the photos that have it; also one that none has."""
+        return labels.tallies(self.engine)
+
+    def photos_labelled(self, name: str) -> list[LabelRow]:
+        """Who gives that label to which photo with a live file: people, then the surest."""
+        return labels.of_label(self.engine, name)
+
+    def labels_reached(self, names: Sequence[str], recipe: str) -> int:
+        """The last embedding id that labels of this recipe were offered to, as far as all were.
+
+        0 where one of them was not asked for in this way, or is not there.
+        """
+        return labels.reached(self.engine, names, recipe)
 
     # Comparing with the disk
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 Source: TypeAlias = Literal["user", "sidecar", "generated"]
+LabelSource: TypeAlias = Literal["user", "zero-shot"]
 SOURCES: tuple[Source, ...] = ("user", "sidecar", "generated")  # whom to believe first
 
 
@@ -91,6 +92,34 @@ class CaptionRow:
     captioner: str | None
     log_probability: float | None
     made_at: datetime
+
+
+class GivenLabel(NamedTuple):
+    """A label that an encoder gives a photo; `confidence` is a probability."""
+
+    photo_id: int
+    name: str
+    confidence: float
+
+
+class LabelRow(NamedTuple):
+    """A label of a photo, from a person, or from the encoder of that name with a confidence."""
+
+    photo_id: int
+    name: str
+    source: LabelSource
+    encoder: str | None
+    confidence: float | None
+    made_at: datetime
+
+
+class LabelTally(NamedTuple):
+    """How many photos with a live file have a label; from people, and from encoders."""
+
+    name: str
+    photos: int
+    by_people: int
+    by_encoders: int
 
 
 @dataclass(frozen=True)

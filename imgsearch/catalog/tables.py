@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from imgsearch.catalog.rows import Source
+from imgsearch.catalog.rows import LabelSource, Source
 
 Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite autoincrements only INTEGER
 
@@ -242,7 +242,7 @@ class PhotoLabel(Base):
 
     photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id"), primary_key=True)
     label_id: Mapped[int] = mapped_column(ForeignKey("labels.id"), primary_key=True)
-    source: Mapped[str] = mapped_column(String(9), primary_key=True)
+    source: Mapped[LabelSource] = mapped_column(String(9), primary_key=True)
     encoder: Mapped[str | None]  # the name of the one that gave it
     confidence: Mapped[float | None] = mapped_column(Float)
     made_at: Mapped[datetime]

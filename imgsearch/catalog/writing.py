@@ -13,11 +13,17 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
-from imgsearch.catalog import captions, full_text, switching
+from imgsearch.catalog import captions, full_text, labels, switching
 from imgsearch.catalog.connection import pieces
 from imgsearch.catalog.full_text import words_of_path
 from imgsearch.catalog.paths import columns_of
-from imgsearch.catalog.rows import EncoderRow, FilePlace, GenerationRow, PhotoFacts
+from imgsearch.catalog.rows import (
+    EncoderRow,
+    FilePlace,
+    GenerationRow,
+    GivenLabel,
+    PhotoFacts,
+)
 from imgsearch.catalog.stepping import steps_back
 from imgsearch.catalog.tables import (
     ActiveEncoder,
@@ -70,6 +76,7 @@ class Writer:
             return
         if photo_id in self._new_photo_ids or self._live_files(edited_id, photo_id) == [photo_id]:
             captions.inherit(self.connection, edited_id, photo_id)
+            labels.inherit(self.connection, edited_id, photo_id)
 
     def skip_file(self, place: FilePlace, reason: str) -> None:
         """The file at this path cannot be indexed; it holds no photo."""
@@ -164,6 +171,34 @@ class Writer:
     def build_full_text(self) -> None:
         """Make all that `match_words` searches anew, from captions and paths."""
         full_text.build(self.connection)
+
+    # Labels
+
+    def begin_labels(self, names: Sequence[str], recipe: str, after: int) -> None:
+        """Labels are to be given anew to the photos with an embedding later than that id."""
+        labels.begin(self.connection, names, recipe, after)
+
+    def put_zero_shot_labels(
+        self, recipe: str, photo_ids: Sequence[int], given: Sequence[GivenLabel], encoder: str
+    ) -> None:
+        """What an encoder gives photos, in place of the same labels that one gave them before."""
+        labels.put_zero_shot(self.connection, recipe, photo_ids, given, encoder, self._now)
+
+    def note_labels_reached(self, recipe: str, last_embedding_id: int) -> None:
+        """The labels of a recipe were offered to every photo up to that embedding."""
+        labels.note_reached(self.connection, recipe, last_embedding_id)
+
+    def add_label(self, name: str, photo_ids: Sequence[int]) -> int:
+        """A person gives photos a label; how many had not got it from a person."""
+        return labels.add_own(self.connection, name, photo_ids, self._now)
+
+    def remove_label(self, name: str, photo_ids: Sequence[int]) -> int:
+        """Take a label from photos, whoever gave it; how many had it."""
+        return labels.remove(self.connection, name, photo_ids)
+
+    def drop_label(self, name: str) -> bool:
+        """Take a label from every photo, and forget it; False where there is none."""
+        return labels.drop(self.connection, name)
 
     # Encoders and embeddings
 
