@@ -27,14 +27,15 @@ def table(hits: Sequence[Hit]) -> Table:
     has_words = any(hit.text_rank is not None for hit in hits)
     grid = Table(box=None, pad_edge=False, header_style="dim")
     grid.add_column("#", justify="right", style="dim")
-    grid.add_column("score" if has_cosines else "BM25", justify="right", style="cyan")
+    heading = "score" if has_cosines else "BM25" if has_words else ""
+    grid.add_column(heading, justify="right", style="cyan")
     grid.add_column("photo", overflow="fold")
     if has_words:
         grid.add_column("why", overflow="fold", style="dim")
     for hit in hits:
         photo = Text(shown(hit.path), style=f"link {hit.path.as_uri()}")
         if hit.caption is not None:
-            photo = Text("\n").join([photo, _highlighted(hit.caption, hit.matched)])
+            photo = Text("\n").join([photo, highlighted(hit.caption, hit.matched)])
         why = [Text("\n".join(_reasons(hit)))] if has_words else []
         grid.add_row(str(hit.rank), score(hit), photo, *why)
     return grid
@@ -84,10 +85,15 @@ def paths(hits: Sequence[Hit], end: bytes = b"\n") -> bytes:
 
 
 def score(hit: Hit) -> str:
-    """The cosine; where only words were asked, BM25, which of a word of most photos is 1e-6."""
-    if hit.score is None and hit.text_score is not None and 0 < hit.text_score < LEAST_BM25:
-        return f"{hit.text_score:.1e}"
-    return f"{hit.text_score if hit.score is None else hit.score:.3f}"
+    """The cosine; where only words were asked, BM25, which of a word of most photos is 1e-6.
+
+    Nothing of a photo that nothing was asked about, as one drawn at random.
+    """
+    if hit.score is not None:
+        return f"{hit.score:.3f}"
+    if hit.text_score is None:
+        return ""
+    return f"{hit.text_score:{'.1e' if 0 < hit.text_score < LEAST_BM25 else '.3f'}}"
 
 
 def _reasons(hit: Hit) -> list[str]:
@@ -98,7 +104,8 @@ def _reasons(hit: Hit) -> list[str]:
     return reasons
 
 
-def _highlighted(caption: str, matched: tuple[str, ...]) -> Text:
+def highlighted(caption: str, matched: tuple[str, ...]) -> Text:
+    """A caption as a terminal may show it, what was found in it highlighted."""
     text = Text(style="dim")
     end = 0
     for start, stop in spans(caption, matched):

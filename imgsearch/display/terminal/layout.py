@@ -16,13 +16,12 @@ from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
-from imgsearch.display.hits import score
+from imgsearch.display.hits import highlighted, score
 from imgsearch.display.terminal import half_blocks, iterm2, kitty, sixel
 from imgsearch.display.terminal.screen import Screen, through_tmux
 from imgsearch.display.text import shown
 from imgsearch.errors import PictureError
 from imgsearch.images import read
-from imgsearch.words import spans
 
 if TYPE_CHECKING:
     from imgsearch.searching import Hit
@@ -107,7 +106,7 @@ def _told(hit: Hit, screen: Screen, box: tuple[int, int], failed: str | None = N
     parts = [Text.assemble((str(hit.rank), "bold"), "  ", (score(hit), "cyan"))]
     parts.append(Text(shown(hit.path), overflow="fold"))
     if hit.caption is not None:
-        parts.append(_marked(hit.caption, hit.matched))
+        parts.append(highlighted(hit.caption, hit.matched))
     if failed is not None:
         parts.append(Text(f"no picture: {shown(failed)}", style="yellow"))
     console = Console(
@@ -122,13 +121,6 @@ def _told(hit: Hit, screen: Screen, box: tuple[int, int], failed: str | None = N
         for part in parts:
             console.print(part)
     return captured.get().splitlines()[: max(1, screen.rows - 2)]  # none may leave the screen
-
-
-def _marked(caption: str, matched: tuple[str, ...]) -> Text:
-    text = Text(shown(caption), style="dim")
-    for start, stop in spans(text.plain, matched):
-        text.stylize("not dim bold yellow", start, stop)
-    return text
 
 
 def _box(screen: Screen) -> tuple[int, int]:
