@@ -10,10 +10,11 @@ from PIL import Image
 from torch import nn
 
 from conftest import ColourEncoder
+from imgsearch.display.heat import warmed
 from imgsearch.encoders import cn_clip as chinese
 from imgsearch.encoders import load
 from imgsearch.encoders import open_clip as adapter
-from imgsearch.encoders.heat import heat_of
+from imgsearch.encoders.heat import Heat, heat_of
 from imgsearch.errors import NoEncoderError
 from small_encoders import CHINESE_MODEL, MODEL, pictures
 from small_towers import SHORT_TEXT, TIMM
@@ -113,3 +114,15 @@ def test_the_bundled_encoder_looks_where_the_red_is(tmp_path: Path) -> None:
 def test_an_encoder_without_a_tower_is_named() -> None:
     with pytest.raises(NoEncoderError, match="toy/colour has no image tower"):
         heat_of(ColourEncoder(), Image.new("RGB", (8, 8)), direction(3))
+
+
+def test_a_photo_keeps_its_colours_where_it_is_warm_and_loses_them_where_it_is_cold() -> None:
+    photo = Image.new("RGB", (80, 40), (200, 100, 0))
+    values = np.zeros((2, 2), np.float32)
+    values[0, 1] = 1
+    drawn = np.asarray(warmed(photo, Heat(values, (0.5, 0.0, 1.0, 1.0))), int)
+    assert drawn.shape == (40, 80, 3)
+    assert (drawn[:, :40] == round(0.35 * 100)).all()  # outside the box: grey, and dark
+    warmest = drawn[0, 79]
+    assert warmest.tolist() == [round(200 + 0.45 * 55), round(100 - 0.45 * 4), 0]
+    assert drawn[:, :, 0].max() == warmest[0]

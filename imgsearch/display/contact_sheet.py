@@ -8,20 +8,23 @@ nobody anything.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
+from imgsearch.display.heat import warmed
 from imgsearch.display.hits import score
 from imgsearch.display.text import shown
 from imgsearch.errors import PictureError
 from imgsearch.images import read
 
 if TYPE_CHECKING:
+    from imgsearch.encoders.heat import Heat
     from imgsearch.searching import Hit
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -47,21 +50,30 @@ SYSTEM_FONTS = (  # by file name, as Pillow looks them up in the font folders of
 class Cell:
     """A photo on a sheet, and the lines below it: each with its ink, and how many rows it may take.
 
-    What does not fit is cut in the middle.
+    What does not fit is cut in the middle. A heat map is laid over the photo.
     """
 
     path: Path
     lines: Sequence[tuple[str, tuple[int, int, int], int]]
+    heat: Heat | None = None
 
 
-def contact_sheet(hits: Sequence[Hit], title: str, columns: int = 5) -> Image.Image:
-    """RGB picture of the hits with rank, score, file name, and the captions there are."""
+def contact_sheet(
+    hits: Sequence[Hit],
+    title: str,
+    columns: int = 5,
+    heats: Mapping[int, Heat] = MappingProxyType({}),
+) -> Image.Image:
+    """RGB picture of the hits with rank, score, file name, and the captions there are.
+
+    `heats` are maps to lay over photos, by their ids.
+    """
     cells = []
     for hit in hits:
         lines = [(f"{hit.rank}   {score(hit)}", INK, 1), (shown(hit.path.name), FAINT, 1)]
         if hit.caption is not None:
             lines.append((shown(hit.caption), INK, 2))
-        cells.append(Cell(hit.path, lines))
+        cells.append(Cell(hit.path, lines, heats.get(hit.photo_id)))
     return sheet(cells, title, columns)
 
 
@@ -81,7 +93,7 @@ def sheet(cells: Sequence[Cell], title: str, columns: int = 5) -> Image.Image:
     for place, cell in enumerate(cells):
         left = GAP + place % columns * (CELL + GAP)
         upper = top + place // columns * (CELL + below + GAP)
-        _draw(drawn, cell.path, left, upper)
+        _draw(drawn, cell, left, upper)
         row = upper + CELL + 4
         for text, ink, most in cell.lines:
             for line in _folded(text, CELL, most):
@@ -104,9 +116,11 @@ def drawable(text: str, size: int, system_fonts: Sequence[str] = SYSTEM_FONTS) -
     return "".join(_escaped(c) if c in lacking else c for c in text), own
 
 
-def _draw(sheet: Image.Image, path: Path, left: int, upper: int) -> None:
+def _draw(sheet: Image.Image, cell: Cell, left: int, upper: int) -> None:
     try:
-        photo, _ = read(path, short_side=CELL)
+        photo, _ = read(cell.path, short_side=CELL)
+        if cell.heat is not None:
+            photo = warmed(photo, cell.heat)
         thumbnail = ImageOps.contain(photo, (CELL, CELL))
     except PictureError as error:
         thumbnail = Image.new("RGB", (CELL, CELL), MISSING)
