@@ -4,7 +4,7 @@ Photo ids or a place in the order of arrival go in, (n,) ids and (n, d) unit row
 whole of an encoder is read into arrays made once, because a million rows leave no room for copies.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -61,29 +61,51 @@ def in_order(engine: Engine, encoder_id: int, after: int) -> tuple[Ids, Vectors,
     return ids, vectors, last
 
 
-def of_text(engine: Engine, encoder_id: int, templates_key: str, text: str) -> Vectors | None:
-    """The vector (d,) that `keep_text` kept."""
+def sample(engine: Engine, encoder_id: int, most: int) -> tuple[Vectors, int]:
+    """About `most` vectors spread evenly over an encoder's, the same at each call; the last's id.
+
+    All of them where there are no more.
+    """
+    of_it = Embedding.encoder_id == encoder_id
     with engine.connect() as connection:
-        vector = connection.execute(
-            select(TextEmbedding.vector).where(
-                TextEmbedding.encoder_id == encoder_id,
-                TextEmbedding.templates_key == templates_key,
-                TextEmbedding.text == text,
+        dim = _dim(connection, encoder_id)
+        count, last = connection.execute(
+            select(func.count(), func.max(Embedding.id)).where(of_it)
+        ).one()
+        scattered = (Embedding.id * 2654435761) % 2**32  # Knuth's hash: ids may have any pattern
+        chosen = and_(of_it, scattered * count < most * 2**32) if count > most else of_it
+        rows = connection.execute(select(Embedding.vector).where(chosen).order_by(Embedding.id))
+        return from_bytes(rows.scalars().all(), dim), last or 0
+
+
+def of_texts(
+    engine: Engine, encoder_id: int, templates_key: str, texts: Sequence[str]
+) -> dict[str, Vectors]:
+    """The vectors (d,) that `keep_texts` kept, by text; the others are absent."""
+    blobs: dict[str, bytes] = {}
+    with engine.connect() as connection:
+        dim = _dim(connection, encoder_id)
+        for piece in pieces(texts):
+            rows = connection.execute(
+                select(TextEmbedding.text, TextEmbedding.vector).where(
+                    TextEmbedding.encoder_id == encoder_id,
+                    TextEmbedding.templates_key == templates_key,
+                    TextEmbedding.text.in_(piece),
+                )
             )
-        ).scalar()
-        dim = 0 if vector is None else _dim(connection, encoder_id)
-    return None if vector is None else from_bytes([vector], dim)[0]
+            blobs.update((text, vector) for text, vector in rows)
+    return dict(zip(blobs, from_bytes(list(blobs.values()), dim), strict=True))
 
 
-def keep_text(
-    connection: Connection, encoder_id: int, templates_key: str, text: str, vector: Vectors
+def keep_texts(
+    connection: Connection, encoder_id: int, templates_key: str, vectors: Mapping[str, Vectors]
 ) -> None:
-    """Keep a text's vector (d,), unless one is kept or the encoder was just dropped."""
+    """Keep texts' vectors (d,), but those that are kept; none if the encoder was just dropped."""
     is_known = select(EncoderEntry.id).where(EncoderEntry.id == encoder_id)
-    if connection.execute(is_known).scalar() is not None:
-        values = {"encoder_id": encoder_id, "templates_key": templates_key, "text": text}
-        statement = insert(TextEmbedding).on_conflict_do_nothing()
-        connection.execute(statement, {**values, "vector": to_bytes(vector)})
+    if vectors and connection.execute(is_known).scalar() is not None:
+        key = {"encoder_id": encoder_id, "templates_key": templates_key}
+        rows = [{**key, "text": text, "vector": to_bytes(row)} for text, row in vectors.items()]
+        connection.execute(insert(TextEmbedding).on_conflict_do_nothing(), rows)
 
 
 def _dim(connection: Connection, encoder_id: int) -> int:

@@ -6,7 +6,7 @@ reach SQL, because SQLite bounds the number of constants in a statement.
 """
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -129,6 +129,13 @@ class Catalog:
     def embeddings_and_last(self, encoder_id: int, *, after: int = 0) -> tuple[Ids, Vectors, int]:
         """As `embeddings`, with the last embedding's id (`after` if there is none)."""
         return embeddings.in_order(self.engine, encoder_id, after)
+
+    def sample_embeddings(self, encoder_id: int, most: int) -> tuple[Vectors, int]:
+        """About `most` vectors (n, d) spread evenly over an encoder's; the last embedding's id.
+
+        All of them where there are no more; the same ones at each call.
+        """
+        return embeddings.sample(self.engine, encoder_id, most)
 
     def embedded_photo_ids(self, encoder_id: int) -> set[int]:
         """The photos this encoder has embedded."""
@@ -274,13 +281,25 @@ class Catalog:
 
     def cached_text(self, encoder_id: int, templates_key: str, text: str) -> Vectors | None:
         """The vector (d,) that `cache_text` kept."""
-        return embeddings.of_text(self.engine, encoder_id, templates_key, text)
+        return self.cached_texts(encoder_id, templates_key, [text]).get(text)
+
+    def cached_texts(
+        self, encoder_id: int, templates_key: str, texts: Sequence[str]
+    ) -> dict[str, Vectors]:
+        """Text -> the vector (d,) that was kept; a text without one is absent."""
+        return embeddings.of_texts(self.engine, encoder_id, templates_key, texts)
 
     def cache_text(self, encoder_id: int, templates_key: str, text: str, vector: Vectors) -> None:
         """Keep a text's vector (d,). A library that cannot be written keeps none, silently."""
+        self.cache_texts(encoder_id, templates_key, {text: vector})
+
+    def cache_texts(
+        self, encoder_id: int, templates_key: str, vectors: Mapping[str, Vectors]
+    ) -> None:
+        """Keep texts' vectors (d,), as `cache_text` keeps one."""
         # A search must work in a library on a read-only disk, and while another process writes.
         with contextlib.suppress(LibraryError), self.write() as writer:
-            embeddings.keep_text(writer.connection, encoder_id, templates_key, text, vector)
+            embeddings.keep_texts(writer.connection, encoder_id, templates_key, vectors)
 
     def last_run(self) -> RunRow | None:
         """The newest run of any verb."""
