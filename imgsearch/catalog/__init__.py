@@ -16,6 +16,7 @@ transaction, which is what makes a killed run harmless.
     captions.py    captions of photos
     labels.py      labels of photos
     full_text.py   words of captions and file names, in FTS5
+    containers.py  files that hold photos
     comparing.py   known files by name, known photos by content
     writing.py     Writer
     switching.py   which encoders answer, and taking that back

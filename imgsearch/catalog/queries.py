@@ -12,7 +12,15 @@ from pathlib import Path
 import numpy as np
 from sqlalchemy import Engine, func, select
 
-from imgsearch.catalog import captions, comparing, embeddings, encoders, full_text, labels
+from imgsearch.catalog import (
+    captions,
+    comparing,
+    containers,
+    embeddings,
+    encoders,
+    full_text,
+    labels,
+)
 from imgsearch.catalog.comparing import at_or_under
 from imgsearch.catalog.connection import IMMEDIATE, open_engine, pieces
 from imgsearch.catalog.embeddings import Ids
@@ -260,6 +268,10 @@ class Catalog:
     def roots(self) -> list[Path]:
         """Every path that was given to `index`, in the order of the first time."""
         return comparing.roots(self.engine)
+
+    def containers(self) -> dict[Path, tuple[int, int]]:
+        """The files whose photos were all taken in, with their size and mtime (ns) at that time."""
+        return containers.noted(self.engine)
 
     def files_under(self, paths: Sequence[Path]) -> dict[str, FileRow]:
         """Every known file at or below the paths, by its name as `os.fspath` gives it."""

@@ -157,6 +157,22 @@ class File(Base):
     words: Mapped[str] = mapped_column(server_default="")  # of its name and its folder's
 
 
+class Container(Base):
+    """A file that holds photos, all of which were taken in when it had this size and time."""
+
+    __tablename__ = "containers"
+    __table_args__ = (
+        Index("uq_containers_text", "path", unique=True, sqlite_where=text("path_bytes IS NULL")),
+        Index("uq_containers_bytes", "path_bytes", unique=True),
+    )
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    path: Mapped[str]  # absolute
+    path_bytes: Mapped[bytes | None]
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    mtime_ns: Mapped[int] = mapped_column(BigInteger)
+
+
 class EncoderEntry(Base):
     """An encoder a run was told to use. Vectors of two identities never mix."""
 

@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
-from imgsearch.catalog import captions, full_text, labels, switching
+from imgsearch.catalog import captions, containers, full_text, labels, switching
 from imgsearch.catalog.connection import pieces
 from imgsearch.catalog.full_text import words_of_path
 from imgsearch.catalog.paths import columns_of
@@ -113,6 +113,10 @@ class Writer:
         """Drop files that never held a photo."""
         for piece in pieces(file_ids):
             self.connection.execute(delete(File).where(File.id.in_(piece)))
+
+    def note_containers(self, versions: Mapping[Path, tuple[int, int]]) -> None:
+        """All photos in these files were taken in as of that size and mtime (ns)."""
+        containers.note(self.connection, versions)
 
     def _live_files(self, *photo_ids: int) -> list[int]:
         """The photo of each live file of these photos."""

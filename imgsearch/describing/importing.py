@@ -12,16 +12,10 @@ from pathlib import Path
 
 from imgsearch.catalog import audit
 from imgsearch.describing.exports import ReadExport, read_export
-from imgsearch.describing.sidecars import (
-    Sentence,
-    SidecarChanges,
-    by_language,
-    compare,
-    sentences_of,
-    take_in,
-)
+from imgsearch.describing.sidecars import SidecarChanges, compare, take_in
 from imgsearch.errors import UsageError
 from imgsearch.library import Library, photos_of, recorded
+from imgsearch.library.sentences import Sentence, by_language, sentences_of
 from imgsearch.pairs import CaptionedPhotos, Picture, read_pairs
 
 PHOTOS_AT_ONCE = 1000

@@ -8,19 +8,17 @@ text that does not read: it is a person's, whatever it says.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsearch.catalog import CaptionRow, FileRow
 from imgsearch.errors import PictureError
-from imgsearch.images import descriptions, language_code
+from imgsearch.images import descriptions, stat
 from imgsearch.library import Beside, Library, beside
-from imgsearch.prompts import language_of
+from imgsearch.library.sentences import Sentence, by_language, sentences_of
 
 PHOTOS_AT_ONCE = 1000
-
-Sentence = tuple[str, str]  # language and text
 
 
 @dataclass
@@ -98,27 +96,6 @@ def take_in(library: Library, changes: Changes) -> None:
                 writer.add_captions(photo_id, texts, language, "sidecar")
 
 
-def one_line(text: str) -> str:
-    """A sentence as captions are kept: on one line, without space around it."""
-    return " ".join(text.splitlines()).strip()
-
-
-def set_language(name: str, text: str) -> str:
-    """The language of a sentence in a named set: the code in the name, else told from the text."""
-    return language_code(name) or language_of(text)
-
-
-def sentences_of(captions: Mapping[str, Sequence[str]]) -> list[Sentence]:
-    """Named sets of sentences as captions are kept, each once, without empty ones."""
-    every = (
-        (set_language(name, said), said)
-        for name, texts in captions.items()
-        for text in texts
-        if (said := one_line(text))
-    )
-    return list(dict.fromkeys(every))
-
-
 def _compare(
     each: Beside, rows: Sequence[CaptionRow], changes: Changes, looks_inside: bool
 ) -> None:
@@ -160,15 +137,7 @@ def _has_changed(file: tuple[Path, FileRow]) -> bool:
     """Whether a file may be another photo by now: what it says is not about this one."""
     path, row = file
     try:
-        status = path.stat()
-        return (status.st_size, status.st_mtime_ns) != (row.size_bytes, row.mtime_ns)
+        status = stat(path)
+        return (status.size_bytes, status.mtime_ns) != (row.size_bytes, row.mtime_ns)
     except OSError:
         return True
-
-
-def by_language(sentences: Sequence[Sentence]) -> dict[str, list[str]]:
-    """Language -> texts, in their order."""
-    found: dict[str, list[str]] = {}
-    for language, text in sentences:
-        found.setdefault(language, []).append(text)
-    return found

@@ -7,21 +7,40 @@ formats listed in `decoding`, and nothing else is ever tried, so no photo folder
 PostScript interpreter.
 """
 
+from imgsearch.images.containers import let_go
 from imgsearch.images.decoding import DEFAULT_MAX_PIXELS, content_hash, decode, read
 from imgsearch.images.descriptions import descriptions, language_code
+from imgsearch.images.exclusion import Exclusion
 from imgsearch.images.facts import Facts
-from imgsearch.images.finding import ENDINGS, PhotoFile, Unreadable, find
+from imgsearch.images.files import Place, Status, is_gone, opened, place_of, stat, texts_beside
+from imgsearch.images.finding import ContainerFile, Finding, PhotoFile, Unreadable, find, members
+from imgsearch.images.names import ANIMATED, ARCHIVES, ENDINGS, FILMS
 
 __all__ = [
+    "ANIMATED",
+    "ARCHIVES",
     "DEFAULT_MAX_PIXELS",
     "ENDINGS",
+    "FILMS",
+    "ContainerFile",
+    "Exclusion",
     "Facts",
+    "Finding",
     "PhotoFile",
+    "Place",
+    "Status",
     "Unreadable",
     "content_hash",
     "decode",
     "descriptions",
     "find",
+    "is_gone",
     "language_code",
+    "let_go",
+    "members",
+    "opened",
+    "place_of",
     "read",
+    "stat",
+    "texts_beside",
 ]

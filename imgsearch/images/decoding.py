@@ -12,8 +12,6 @@ does not fill the memory.
 
 import hashlib
 import io
-import os
-import stat
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -24,7 +22,7 @@ from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from imgsearch.errors import PictureError
-from imgsearch.images import facts
+from imgsearch.images import facts, files
 from imgsearch.images.facts import Facts
 from imgsearch.images.upright import upright_rgb
 
@@ -51,8 +49,8 @@ def read(
     alone, to be shown beside the path.
     """
     try:
-        with _opened(path) as stream:
-            status = os.fstat(stream.fileno())
+        status = files.stat(path)
+        with files.opened(path) as stream:
             image, form, size, exif = _read(stream, max_pixels, short_side)
     except OSError as error:
         raise PictureError(f"the file cannot be read: {error.strerror or error}") from error
@@ -60,9 +58,9 @@ def read(
     return image, Facts(
         width=size[0],
         height=size[1],
-        size_bytes=status.st_size,
+        size_bytes=status.size_bytes,
         format=form,
-        taken_at=facts.taken_at(exif, status.st_mtime),
+        taken_at=facts.taken_at(exif, status.mtime_ns / 1e9),
         camera=facts.camera(exif),
         latitude=latitude,
         longitude=longitude,
@@ -85,8 +83,8 @@ def decode(
 def content_hash(path: Path) -> str:
     """SHA-256 of all bytes of a file, in 64 hexadecimal digits. Raises PictureError."""
     try:
-        with _opened(path) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        with files.opened(path) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
     except OSError as error:
         raise PictureError(f"the file cannot be read: {error.strerror or error}") from error
 
@@ -96,18 +94,12 @@ def opened_header(path: Path) -> Iterator[ImageFile.ImageFile]:
     """A picture of which only the header has been read. Raises PictureError."""
     with ExitStack() as stack:
         try:
-            image = stack.enter_context(_open(stack.enter_context(_opened(path))))
+            image = stack.enter_context(_open(stack.enter_context(files.opened(path))))
         except UnidentifiedImageError as error:
             raise PictureError("it is not a picture of a kind imgsearch reads") from error
         except OSError as error:
             raise PictureError(f"the file cannot be read: {error.strerror or error}") from error
         yield image
-
-
-def _opened(path: Path) -> io.BufferedReader:
-    if not stat.S_ISREG(os.stat(path).st_mode):  # to open a pipe is to wait for its writer
-        raise PictureError("it is no file but a folder, a pipe or a device")
-    return open(path, "rb")
 
 
 def _read(

@@ -10,6 +10,7 @@ or by closing, stops them all; nothing runs behind its back but a few threads th
     rebuilding.py rebuild
     reindexing.py reindex
     roots.py      the paths of a run
+    containers.py files that hold photos: opened, or as known
     choosing.py   which encoders a run uses
     answering.py  which encoder answers a language; switch, rollback
     pruning.py    prune
@@ -37,6 +38,7 @@ from imgsearch.indexing.outcomes import (
     Scanned,
     Skipped,
     Unchanged,
+    UnreadTexts,
     Weighing,
     Withheld,
 )
@@ -65,6 +67,7 @@ __all__ = [
     "Skipped",
     "Switched",
     "Unchanged",
+    "UnreadTexts",
     "Unused",
     "Weighing",
     "Withheld",

@@ -15,6 +15,7 @@ from imgsearch.indexing.comparing import Comparison, Task
 from imgsearch.indexing.embedding import Pictures, embed
 from imgsearch.indexing.outcomes import Added, Moved, Outcome, Skipped, Unchanged
 from imgsearch.library import Library
+from imgsearch.library.sentences import by_language
 
 TASKS_AT_ONCE = 1000  # in a transaction, when they need no encoder
 
@@ -65,6 +66,7 @@ def _commit(
     with library.catalog.write() as writer:
         for task in tasks:
             outcomes.append(_write_file(writer, task, root_ids))
+            _write_sentences(writer, task)
         for each, owners, vectors in embedded:
             photo_ids = [task.photo_id for task in owners if task.photo_id is not None]
             writer.add_embeddings(each.row.id, photo_ids, vectors)
@@ -95,6 +97,12 @@ def _write_file(writer: Writer, task: Task, root_ids: dict[Path, int]) -> Outcom
     else:
         writer.put_file(place, task.photo_id)
     return _outcome(task, task.photo_id)
+
+
+def _write_sentences(writer: Writer, task: Task) -> None:
+    if task.photo_id is not None:
+        for language, texts in by_language(task.sentences).items():
+            writer.add_captions(task.photo_id, texts, language, "sidecar")
 
 
 def _outcome(task: Task, photo_id: int) -> Outcome:

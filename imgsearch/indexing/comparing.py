@@ -8,16 +8,17 @@ whose bytes turn up elsewhere has moved.
 
 import itertools
 import os
-import stat
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from imgsearch import images
 from imgsearch.catalog import Catalog, FileRow
-from imgsearch.images import Facts, PhotoFile, Unreadable
+from imgsearch.images import Facts, PhotoFile, Unreadable, is_gone
 from imgsearch.indexing.choosing import ChosenEncoder
 from imgsearch.indexing.outcomes import Outcome, Skipped, Unchanged
+from imgsearch.library.sentences import Sentence
 
 
 @dataclass(eq=False, slots=True)
@@ -38,6 +39,7 @@ class Task:
     is_new: bool = False  # bytes that nobody knows yet
     needs_pixels: bool = False
     facts: Facts | None = None
+    sentences: list[Sentence] = field(default_factory=list)  # of text beside it in an archive
     reason: str | None = None
 
     @property
@@ -102,14 +104,14 @@ class Comparison:
             if known.state != "live":
                 continue
             try:
-                status = os.stat(name)
+                status = images.stat(name)
             except (OSError, ValueError):
                 continue
-            seen = (status.st_size, storable(status.st_mtime_ns))
-            if stat.S_ISREG(status.st_mode) and seen != (known.size_bytes, known.mtime_ns):
+            seen = (status.size_bytes, storable(status.mtime_ns))
+            if status.is_file and seen != (known.size_bytes, known.mtime_ns):
                 path = Path(name)
                 root = next((each for each in path.parents if each in self._paths), path)
-                yield PhotoFile(path, root, status.st_size, status.st_mtime_ns)
+                yield PhotoFile(path, root, status.size_bytes, status.mtime_ns)
 
     def drain(self) -> Iterator[Task]:
         """The tasks, each let go of as it is handed out."""
@@ -172,17 +174,6 @@ class Comparison:
             self.unseen.pop(os.fspath(previous), None)
             task.moved_from = (file_id, previous)
             return
-
-
-def is_gone(path: str | Path) -> bool:
-    """Whether nothing is at a path. One that cannot be looked at is not gone."""
-    try:
-        os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
 
 
 def storable(mtime_ns: int) -> int:

@@ -6,11 +6,12 @@ cannot be read, stays as it is.
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from imgsearch.catalog import FileRow
-from imgsearch.indexing.comparing import Comparison, is_gone
+from imgsearch.images import is_gone, place_of
+from imgsearch.indexing.comparing import Comparison
 from imgsearch.indexing.outcomes import Missing, Notice, Withheld
 from imgsearch.indexing.roots import root_of
 from imgsearch.library import Library
@@ -36,14 +37,19 @@ def mark_missing(
     gone = _by_root({n: file for n, file in comparison.unseen.items() if is_gone(n)}, known)
     for root, files in gone.items():
         live = {name: file for name, file in files.items() if file.state == "live"}
-        if len(live) >= FEW_FILES and not accept_missing:
-            count = sum(root_of(name, known) == root for name in comparison.live)
-            if len(live) > LARGE_SHARE * count:
-                notify(Withheld(Path(root), len(live), count))
+        if _file_count(live) >= FEW_FILES and not accept_missing:
+            count = _file_count(name for name in comparison.live if root_of(name, known) == root)
+            if _file_count(live) > LARGE_SHARE * count:
+                notify(Withheld(Path(root), _file_count(live), count))
                 continue
         yield from _mark(library, live)
         with library.catalog.write() as writer:
             writer.forget_files([file.id for file in files.values() if file.state == "skipped"])
+
+
+def _file_count(names: Iterable[str]) -> int:
+    """How many files on the disk hold these photos: an archive that is gone is one."""
+    return len({place_of(Path(name)).container for name in names})
 
 
 def _by_root(files: dict[str, FileRow], roots: set[str]) -> dict[str, dict[str, FileRow]]:

@@ -21,7 +21,7 @@ from imgsearch.catalog import FileRow, PhotoRow
 from imgsearch.errors import PictureError
 from imgsearch.indexing.ahead import ahead
 from imgsearch.indexing.choosing import ChosenEncoder
-from imgsearch.indexing.comparing import is_gone, storable
+from imgsearch.indexing.comparing import storable
 from imgsearch.indexing.embedding import Pictures, embed, short_side
 from imgsearch.indexing.outcomes import Embedded, Embedding, Notice, Skipped
 from imgsearch.library import Library
@@ -113,7 +113,7 @@ def _waiting(library: Library, photos: Sequence[PhotoRow], seen: Seen) -> Iterat
 def _decode(waiting: Waiting, side: int) -> Pictures:
     """The picture from the first file that has it; none, and a reason unless all are gone."""
     for name, file in waiting.files.items():
-        if is_gone(name):
+        if images.is_gone(name):
             continue
         try:
             pictures = {side: _read(Path(name), file, waiting.photo, side)}
@@ -129,8 +129,9 @@ def _read(path: Path, file: FileRow, photo: PhotoRow, side: int) -> Image.Image:
     # It was taken in under whatever bound a person chose then; its bytes are the same.
     bound = max(images.DEFAULT_MAX_PIXELS, photo.pixels)
     picture, _ = images.read(path, max_pixels=bound, short_side=side)
-    status = path.stat()
-    is_as_known = (status.st_size, storable(status.st_mtime_ns)) == (file.size_bytes, file.mtime_ns)
+    status = images.stat(path)
+    seen = (status.size_bytes, storable(status.mtime_ns))
+    is_as_known = seen == (file.size_bytes, file.mtime_ns)
     if not is_as_known and images.content_hash(path) != photo.content_hash:
         raise PictureError("it holds another picture by now; `imgsearch index` takes that in")
     return picture

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from imgsearch import images
 from imgsearch.images import DEFAULT_MAX_PIXELS
+
+DEFAULT_EVERY_SECONDS = 10.0  # between the frames of a film
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,21 @@ class Withheld:
 
 
 @dataclass(frozen=True)
+class UnreadTexts:
+    """Text beside `count` photos in archives does not read as a caption; `path` is the first."""
+
+    count: int
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"text beside {self.count:,} photos in archives is no caption that reads; the first, "
+            f"beside {self.path}: {self.reason}"
+        )
+
+
+@dataclass(frozen=True)
 class BuildingGeneration:
     """An index of `count` embeddings is being built."""
 
@@ -137,7 +155,14 @@ class FellBack:
 
 
 Notice: TypeAlias = (
-    Scanned | Embedding | Embedded | Weighing | Withheld | BuildingGeneration | FellBack
+    Scanned
+    | Embedding
+    | Embedded
+    | Weighing
+    | Withheld
+    | UnreadTexts
+    | BuildingGeneration
+    | FellBack
 )
 
 
@@ -150,9 +175,22 @@ class Intake:
     """Which files a run takes in.
 
     `exclude` are globs as in `images.find`; a picture above `max_pixels` is skipped;
-    `accept_missing` believes that files are gone however many they are.
+    `accept_missing` believes that files are gone however many they are. `archives` in folders are
+    opened too. `every_seconds` says how far apart the frames of films are, and opens animated
+    pictures as well. `listed` paths are taken in like those given, but one that is not there is
+    skipped and ends nothing.
     """
 
     exclude: tuple[str, ...] = ()
     max_pixels: int = DEFAULT_MAX_PIXELS
     accept_missing: bool = False
+    archives: bool = False
+    every_seconds: float | None = None
+    listed: tuple[Path, ...] = ()
+
+    @property
+    def containers(self) -> frozenset[str]:
+        """The endings of files in folders that are opened for the photos inside."""
+        archives = images.ARCHIVES if self.archives else frozenset()
+        animated = images.ANIMATED if self.every_seconds is not None else frozenset()
+        return images.FILMS | archives | animated

@@ -1,8 +1,8 @@
 """The paths of a run: those that are there, to be walked, and those that are gone with their files.
 
-What a caller gave goes in, or nothing for all that was ever given; paths free of links come out. A
-path that is not on disk is no error while the library knows files of it: its disappearance is news
-about those files.
+What a caller gave or listed goes in, or nothing for all that was ever given; paths free of links
+come out. A path that is not on disk is no error while the library knows files of it: its
+disappearance is news about those files.
 """
 
 import os
@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsearch.errors import UsageError
-from imgsearch.images import Unreadable
-from imgsearch.indexing.comparing import is_gone
+from imgsearch.images import Unreadable, is_gone, stat
 from imgsearch.library import Library
 
 
@@ -30,13 +29,18 @@ class Roots:
         return self.there + self.gone
 
 
-def find_roots(library: Library, paths: Sequence[Path | str] | Path | str) -> Roots:
+def find_roots(
+    library: Library,
+    paths: Sequence[Path | str] | Path | str,
+    listed: Sequence[Path] = (),
+) -> Roots:
     """The absolute paths of a run. One that is neither known nor there is left in `there`, for the
-    walk to refuse.
+    walk to refuse, or is `closed` if it is only listed.
 
-    Raises UsageError when none is given and none was before.
+    Raises UsageError when none is given or listed and none was before.
     """
-    given = [paths] if isinstance(paths, Path | str) else list(paths)
+    named = [paths] if isinstance(paths, Path | str) else list(paths)
+    given = [*named, *listed]
     known = library.catalog.roots()
     if not (given or known):
         raise UsageError(
@@ -46,10 +50,16 @@ def find_roots(library: Library, paths: Sequence[Path | str] | Path | str) -> Ro
     roots, is_root = Roots(), set(known)
     # Not Path.expanduser and Path.resolve: those raise for "~nobody" and for a link to itself.
     wanted = [Path(os.path.realpath(os.path.expanduser(path))) for path in given]
+    refused = set(wanted[: len(named)])
     for path in dict.fromkeys(wanted or known):
         if is_gone(path):
             is_known = path in is_root or library.catalog.files_under([path])
-            (roots.gone if is_known else roots.there).append(path)
+            if is_known:
+                roots.gone.append(path)
+            elif path in refused:
+                roots.there.append(path)
+            else:
+                roots.closed.append(Unreadable(path, "it is listed and does not exist"))
         elif given:
             roots.there.append(path)
         else:
@@ -60,7 +70,7 @@ def find_roots(library: Library, paths: Sequence[Path | str] | Path | str) -> Ro
 def _look(path: Path, roots: Roots) -> None:
     """A path of an earlier run must not end this one, whatever has become of it."""
     try:
-        path.stat()
+        stat(path)
         roots.there.append(path)
     except OSError as error:
         roots.closed.append(Unreadable(path, f"it cannot be looked at: {error.strerror}"))

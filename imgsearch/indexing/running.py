@@ -5,20 +5,23 @@ due. Everything hangs on the generator: when its caller stops, threads end, the 
 and the run is noted as interrupted. A process that is killed leaves the same, but for the note.
 """
 
+import contextlib
 import itertools
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 from imgsearch import images
-from imgsearch.errors import PictureError
+from imgsearch.errors import PictureError, UsageError
 from imgsearch.indexing.ahead import ahead
 from imgsearch.indexing.answering import take_over
 from imgsearch.indexing.batches import batch_size, commit_in_batches
 from imgsearch.indexing.choosing import ChosenEncoder, Wanted, choose
 from imgsearch.indexing.comparing import Comparison, Task, storable
+from imgsearch.indexing.containers import Containers
 from imgsearch.indexing.embedding import Pictures, short_side
 from imgsearch.indexing.gone import mark_missing
 from imgsearch.indexing.outcomes import (
@@ -29,15 +32,20 @@ from imgsearch.indexing.outcomes import (
     Notice,
     Outcome,
     Scanned,
+    UnreadTexts,
     Withheld,
 )
 from imgsearch.indexing.roots import find_roots
 from imgsearch.library import Library, generations, recorded
+from imgsearch.library.sentences import Sentence, sentences_of
+from imgsearch.pairs.sidecars import described_by
 
 HASHES_AHEAD = 256
 MATCHED_TOGETHER = 64
 BATCHES_AHEAD = 2
 MAX_THREADS = 16
+
+UnreadPaths: TypeAlias = list[tuple[Path, str]]  # photos whose text does not read, and why
 
 
 def index(
@@ -66,18 +74,24 @@ def index(
     notify = notify or _warn
     with library.lock():
         generations.sweep(library)
-        roots = find_roots(library, paths)
-        findings = itertools.chain(roots.closed, images.find(roots.there, intake.exclude))
+        roots = find_roots(library, paths, intake.listed)
+        walked = images.find(roots.there, intake.exclude, intake.containers)
         chosen = choose(library, encoder, device, notify, roots.there)
         comparison = Comparison(library.catalog, roots.compared, chosen)
-        with recorded(library, "index") as counts:
+        containers = Containers(library, intake, comparison)
+        findings = containers.opened(itertools.chain(roots.closed, walked))
+        with recorded(library, "index") as counts, _released():
+            unread: UnreadPaths = []
             for outcome in itertools.chain(
                 comparison.walk(findings),
-                _take_in(library, comparison, chosen, intake, notify),
+                _take_in(library, comparison, chosen, intake, notify, unread),
                 mark_missing(library, comparison, roots.compared, intake.accept_missing, notify),
             ):
                 counts[type(outcome).__name__.lower()] += 1
                 yield outcome
+            containers.note()
+            if unread:
+                notify(UnreadTexts(len(unread), *unread[0]))
             _finish(library, chosen, notify)
             if encoder is not None:
                 take_over(library, chosen)
@@ -89,6 +103,7 @@ def _take_in(
     chosen: Sequence[ChosenEncoder],
     intake: Intake,
     notify: Callable[[Notice], None],
+    unread: UnreadPaths,
 ) -> Iterator[Outcome]:
     """Hash, match, decode, embed and commit what the walk left over."""
     notify(Scanned(comparison.total))
@@ -98,7 +113,7 @@ def _take_in(
     sides: list[int] = []  # known, and needed, once a photo needs an encoder
 
     def matched() -> Iterator[Task]:
-        hashed = ahead(pool, _hash, comparison.drain(), lambda: HASHES_AHEAD)
+        hashed = ahead(pool, look, comparison.drain(), lambda: HASHES_AHEAD)
         while tasks := [task for task, _ in itertools.islice(hashed, MATCHED_TOGETHER)]:
             comparison.match(tasks)
             if not sides and any(task.needs_pixels for task in tasks):
@@ -106,6 +121,9 @@ def _take_in(
                     notify(Embedding(each.row.name, total))
                 sides.extend({short_side(each.encoder) for each in chosen})
             yield from tasks
+
+    def look(task: Task) -> None:
+        _look(task, unread)
 
     def decode(task: Task) -> Pictures:
         return _decode(task, intake.max_pixels, sides) if task.needs_pixels else {}
@@ -121,12 +139,27 @@ def _take_in(
         pool.shutdown(cancel_futures=True)
 
 
-def _hash(task: Task) -> None:
-    if task.photo_id is None:
-        try:
-            task.content_hash = images.content_hash(task.file.path)
-        except PictureError as error:
-            task.reason = str(error)
+def _look(task: Task, unread: UnreadPaths) -> None:
+    """Hash a photo that is not as known, and read what lies beside it in an archive."""
+    if task.photo_id is not None:
+        return
+    try:
+        task.content_hash = images.content_hash(task.file.path)
+    except PictureError as error:
+        task.reason = str(error)
+    else:
+        task.sentences = _sentences_beside(task.file.path, unread)
+
+
+def _sentences_beside(path: Path, unread: UnreadPaths) -> list[Sentence]:
+    """What text in an archive says of a photo in it; text that does not read is noted."""
+    try:
+        texts = images.texts_beside(path)
+        captions, _ = described_by({ending: (ending, text) for ending, text in texts.items()})
+    except (UsageError, OSError) as error:
+        unread.append((path, str(error)))
+        return []
+    return sentences_of(captions)
 
 
 def _decode(task: Task, max_pixels: int, sides: Sequence[int]) -> Pictures:
@@ -135,8 +168,8 @@ def _decode(task: Task, max_pixels: int, sides: Sequence[int]) -> Pictures:
     try:
         for side in sides:
             pictures[side], task.facts = images.read(path, max_pixels=max_pixels, short_side=side)
-        status = path.stat()
-        seen = (status.st_size, storable(status.st_mtime_ns))
+        status = images.stat(path)
+        seen = (status.size_bytes, storable(status.mtime_ns))
         if seen != (task.file.size_bytes, task.file.mtime_ns):
             raise PictureError("the file changed while it was read; the next run takes it")
     except PictureError as error:
@@ -149,6 +182,15 @@ def _decode(task: Task, max_pixels: int, sides: Sequence[int]) -> Pictures:
     return {}
 
 
+@contextlib.contextmanager
+def _released() -> Iterator[None]:
+    """Files that hold photos are kept open for the run, and not beyond."""
+    try:
+        yield
+    finally:
+        images.let_go()
+
+
 def _finish(
     library: Library, chosen: Iterable[ChosenEncoder], notify: Callable[[Notice], None]
 ) -> None:
@@ -159,5 +201,5 @@ def _finish(
 
 
 def _warn(notice: Notice) -> None:
-    if isinstance(notice, Withheld | FellBack):
+    if isinstance(notice, Withheld | FellBack | UnreadTexts):
         warnings.warn(str(notice), stacklevel=3)

@@ -6,6 +6,7 @@ argument; what is here is only what two of them share.
     place.py        Library, open_library, default_path
     lock.py         one writer at a time, across processes
     captions.py     the text that lies beside its photos, or tells of them
+    sentences.py    sentences as captions are kept
     generations.py  a new index from stored embeddings, and the switch to it
     recording.py    a run in the library's book
 """

@@ -6,7 +6,6 @@ what to do.
 """
 
 import filecmp
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from imgsearch.catalog import EncoderRow, GenerationRow, audit
 from imgsearch.errors import ImgsearchError, LibraryDamagedError, LibraryError, NoEncoderError
+from imgsearch.images import is_gone
 from imgsearch.library import Library, generations
 
 
@@ -177,7 +177,7 @@ def _has_identity(row: EncoderRow, models: Path | None) -> bool:
 def _check_files(library: Library) -> Iterator[Finding]:
     gone: dict[Path, int] = {}
     for root, name in audit.live_files(library.catalog):
-        if not os.path.lexists(name):
+        if is_gone(name):
             gone[root] = gone.get(root, 0) + 1
     for root, count in gone.items():
         command = library.command("index", root, "--accept-missing")

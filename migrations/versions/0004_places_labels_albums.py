@@ -36,6 +36,23 @@ def upgrade() -> None:
     op.create_index("ix_photos_taken_at", "photos", ["taken_at"])
     op.create_index("ix_photos_place_id", "photos", ["place_id"])
     op.create_table(
+        "containers",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("path", sa.Text, nullable=False),
+        sa.Column("path_bytes", sa.LargeBinary),
+        sa.Column("size_bytes", sa.BigInteger, nullable=False),
+        sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_containers"),
+    )
+    op.create_index(
+        "uq_containers_text",
+        "containers",
+        ["path"],
+        unique=True,
+        sqlite_where=sa.text("path_bytes IS NULL"),
+    )
+    op.create_index("uq_containers_bytes", "containers", ["path_bytes"], unique=True)
+    op.create_table(
         "labels",
         sa.Column("id", KEY, nullable=False),
         sa.Column("name", sa.Text, nullable=False),

@@ -2,11 +2,16 @@
 
 A photo inside has a path like any other, the container's with the member's name below it:
 `holiday.zip/beach/1.jpg`, `film.mp4/00-01-30.500`. So folders, roots, prefixes and moves mean for
-them what they mean for files, and nobody above this folder needs to know that they are none.
+them what they mean for files, and nobody above `images` needs to know that they are none.
 
     container.py   what a container is
+    keeping.py     containers kept open between photos
+    contents.py    what of an archive's list counts
+    zips.py        zip
+    tars.py        tar
 """
 
 from imgsearch.images.containers.container import Container, Member
+from imgsearch.images.containers.keeping import let_go, opened
 
-__all__ = ["Container", "Member"]
+__all__ = ["Container", "Member", "let_go", "opened"]

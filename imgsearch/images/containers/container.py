@@ -1,26 +1,42 @@
 """Container: a file that holds photos, listed by name and read one at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
-    """A photo inside: its name, with `/` between folders, and how many bytes it has there."""
+    """A photo inside: its name, with `/` between folders, and its size; `reason` says why it
+    cannot be taken.
+    """
 
     name: str
     size_bytes: int
+    reason: str | None = None
 
 
 class Container(Protocol):
-    """An open container. Both raise PictureError, whose message is the reason alone."""
+    """An open container. It may be read by several threads at once.
 
-    def members(self) -> Iterator[Member]:
-        """The photos inside, in a stable order."""
+    Where a name is asked for, FileNotFoundError is raised for one that is not in it. `read` and
+    `texts` raise PictureError too, whose message is the reason alone.
+    """
+
+    def members(self, every_seconds: float) -> Iterator[Member]:
+        """The photos inside, in a stable order; of a film a frame every so many seconds.
+
+        Raises PictureError where the list breaks off, after what comes before.
+        """
+
+    def size_bytes(self, name: str) -> int:
+        """The size of a member, as listed."""
 
     def read(self, name: str) -> bytes:
         """The bytes of a picture file: those of the member, or a frame as one."""
+
+    def texts(self, name: str) -> Mapping[str, bytes]:
+        """The text files beside a member by their endings, ".txt" and ".json"."""
 
     def close(self) -> None:
         """Let go of the file."""
