@@ -26,9 +26,13 @@ from imgsearch.cli import (
     explain_prefix,
     finetune,
     index,
+    open_hit,
+    random_photos,
     rebuilding,
     search,
     show,
+    similar,
+    take_out,
     train_captioner,
     upkeep,
 )
@@ -40,6 +44,11 @@ BUG = 70
 
 app.command("index")(index.index)
 app.command("search")(search.search)
+app.command("similar")(similar.similar)
+app.command("random")(random_photos.random_photos)
+app.command("open")(open_hit.open_hit)
+app.command("copy")(take_out.copy)
+app.command("link")(take_out.link)
 app.command("show")(show.show)
 app.command("caption")(caption.caption)
 app.command("status")(upkeep.status)

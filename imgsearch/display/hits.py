@@ -54,7 +54,7 @@ def lines(hits: Sequence[Hit]) -> str:
             parts.append(shown(hit.caption))
         if hit.text_rank is not None:
             parts.append(f"[{'; '.join(_reasons(hit))}]")
-        rows.append("  ".join(parts) + "\n")
+        rows.append("  ".join(filter(None, parts)) + "\n")
     return "".join(rows)
 
 

@@ -1,0 +1,117 @@
+"""How commands show hits, and the options for it: table, lines, JSON, pictures, a page."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from imgsearch.cli import frame
+
+if TYPE_CHECKING:
+    from imgsearch.library import Library
+    from imgsearch.searching import Hit
+
+KOption = Annotated[
+    int, typer.Option("-k", "--k", "-t", "--top", metavar="N", min=1, help="How many hits.")
+]
+PathOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--path", metavar="PATH", parser=frame.expanded, help="Only photos at or under PATH."
+    ),
+]
+HtmlOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--html",
+        metavar="PAGE.html",
+        parser=frame.expanded,
+        help="Write the hits as one page for a browser, pictures included.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a person asked to see the hits as."""
+
+    json: bool = False
+    preview: bool = False
+    preview_as: str | None = None
+    html: Path | None = None
+
+
+def show_hits(library: Library, hits: Sequence[Hit], asked: str, shown: Shown) -> None:
+    """Show hits in the form that was asked for, and remember them for `open` and `copy`."""
+    from imgsearch.cli.previews import show_previews
+    from imgsearch.display import hits as forms
+    from imgsearch.library.last_search import remember_search
+
+    remember_search(library, asked, [hit.path for hit in hits])
+    if not hits:
+        return
+    if shown.html is not None:
+        save_page(library, shown.html, hits, asked)
+    if shown.json:
+        frame.write(forms.json_lines(hits))
+    elif (shown.preview or shown.preview_as) and show_previews(hits, shown.preview_as):
+        pass
+    elif sys.stdout.isatty():
+        frame.show(forms.table(hits))
+    else:
+        frame.write(forms.lines(hits))
+
+
+def save_page(library: Library, target: Path, hits: Sequence[Hit], asked: str) -> None:
+    """Write the gallery page of hits. Raises UsageError where it cannot be written."""
+    from rich.progress import track
+
+    from imgsearch.catalog import facts
+    from imgsearch.display.gallery_page import gallery_page
+    from imgsearch.errors import UsageError
+
+    known = facts.of_photos(library.catalog, [hit.photo_id for hit in hits])
+    seen = track(
+        hits,
+        "drawing the page",
+        console=frame.stderr(),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    try:
+        with open(target, "w", encoding="utf-8", newline="\n") as file:
+            file.writelines(gallery_page(seen, asked, known))
+    except OSError as error:
+        raise UsageError(
+            f"the page cannot be written to {str(target)!r} ({error.strerror}); give a file in a "
+            "folder that exists"
+        ) from error
+    frame.complain(f"page: {target}", style="dim")
+
+
+@contextlib.contextmanager
+def status(doing: str) -> Iterator[None]:
+    """A spinner on stderr while something takes long; nothing where nobody looks."""
+    from rich.text import Text
+
+    from imgsearch.display.text import shown
+
+    if not sys.stderr.isatty():
+        yield
+        return
+    with frame.stderr().status(Text(shown(doing), style="dim")):
+        yield
+
+
+def photo_asked_for(photo: str) -> Path | int:
+    """A photo as a person names it: by path, or by id as in id:7."""
+    found = re.fullmatch(r"id:([0-9]+)", photo.strip())
+    # of thousands of digits Python reads none; no photo has them
+    return int(found[1][:100]) if found else frame.expanded(photo)

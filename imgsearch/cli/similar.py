@@ -1,0 +1,60 @@
+"""`imgsearch similar`: the photos most like one photo."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from imgsearch.cli import frame, showing
+from imgsearch.cli.previews import PreviewAsOption, PreviewOption
+
+NOTHING_FOUND = 1
+
+
+def similar(
+    context: typer.Context,
+    photo: Annotated[
+        str, typer.Argument(metavar="PHOTO", help="A picture, or a photo by id as in id:7.")
+    ],
+    k: showing.KOption = 10,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", metavar="S", help="Leave out lower scores.")
+    ] = None,
+    path: showing.PathOption = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option("--encoder", metavar="NAME", help="Compare with this encoder of the library."),
+    ] = None,
+    preview: PreviewOption = False,
+    preview_as: PreviewAsOption = None,
+    html: showing.HtmlOption = None,
+    json: frame.JsonOption = False,
+    library: frame.LibraryOption = None,
+) -> None:
+    """Find the photos most like one photo, which is left out itself.
+
+    A photo of the library is compared by what is stored of it; any other picture is embedded.
+
+    \b
+    imgsearch similar holiday/0001.jpg
+    imgsearch similar id:123 -k 30 --preview
+    imgsearch similar ~/Downloads/sofa.png --path ~/Pictures
+    """
+    from imgsearch.searching import Filters
+    from imgsearch.searching.similar import similar as find_similar
+
+    with frame.existing_library(context, library) as opened:
+        with showing.status(f"comparing with {photo}"):
+            hits = find_similar(
+                opened,
+                showing.photo_asked_for(photo),
+                k,
+                encoder=encoder,
+                filters=Filters(path=path, min_score=min_score),
+            )
+        shown = showing.Shown(json=json, preview=preview, preview_as=preview_as, html=html)
+        showing.show_hits(opened, hits, f"similar to {photo}", shown)
+    if not hits:
+        frame.complain("nothing found: no other photo is in the library", style="yellow")
+        raise typer.Exit(NOTHING_FOUND)

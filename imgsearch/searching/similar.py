@@ -1,0 +1,56 @@
+"""similar(): a photo in, the photos most like it out, itself left out."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+from imgsearch.encoders import Encoder
+from imgsearch.errors import UsageError
+from imgsearch.images import content_hash, is_gone
+from imgsearch.library import Library
+from imgsearch.searching.filters import NO_FILTERS, Allowed, Filters
+from imgsearch.searching.gallery import Gallery
+from imgsearch.searching.hits import Hit, captioned
+from imgsearch.searching.question import Question
+
+
+def similar(
+    library: Library,
+    photo: Path | int,
+    k: int = 10,
+    *,
+    encoder: str | Encoder | None = None,
+    filters: Filters = NO_FILTERS,
+) -> list[Hit]:
+    """The k photos nearest to a picture, or to a photo of the library by its id, best first.
+
+    A picture whose bytes the library knows, and one that is gone from a path it knows, is answered
+    from its stored embedding; any other is embedded. It is never among its own hits, nor are other
+    files with the same bytes.
+
+    Raises QueryError for an unknown id and a library without photos, PictureError for a file that
+    is no picture, NoEncoderError where no encoder answers, UsageError for k below 1.
+    """
+    if k < 1:
+        raise UsageError(f"k must be at least 1, got {k}")
+    itself = photo if isinstance(photo, int) else _known(library, photo)
+    question = Question(library, photo, None, encoder)
+    stored = [] if itself is None else [itself]
+    if len(library.catalog.embeddings(question.row.id, photo_ids=stored)[0]):
+        question = Question(library, stored[0], None, encoder)
+    gallery = Gallery(library, question.row, Allowed(library.catalog, filters), filters.min_score)
+    near = gallery.hits(question.vector("auto"), k + 1)
+    others = [hit for hit in near if hit.photo_id != itself][:k]
+    ranked = [replace(hit, rank=rank, vector_rank=rank) for rank, hit in enumerate(others, 1)]
+    return captioned(library.catalog, ranked, {}, None)
+
+
+def _known(library: Library, path: Path) -> int | None:
+    """The photo with the bytes of that file; of a file that is gone, the one it held."""
+    if not is_gone(path):
+        return next(iter(library.catalog.photos_with_hashes([content_hash(path)]).values()), None)
+    for name in dict.fromkeys((os.path.realpath(path), os.path.abspath(path))):
+        file = library.catalog.files_under([Path(name)]).get(name)
+        if file is not None:
+            return file.photo_id
+    return None
