@@ -13,6 +13,7 @@ transaction, which is what makes a killed run harmless.
     queries.py     Catalog
     encoders.py    encoders, which of them answer, and generations
     embeddings.py  stored embeddings as arrays
+    photos.py      rows of photos, and filling them up
     captions.py    captions of photos
     labels.py      labels of photos
     full_text.py   words of captions and file names, in FTS5
@@ -42,6 +43,8 @@ from imgsearch.catalog.rows import (
     LabelRow,
     LabelSource,
     LabelTally,
+    NewFacts,
+    OldFacts,
     PhotoFacts,
     PhotoRow,
     RunRow,
@@ -65,6 +68,8 @@ __all__ = [
     "LabelRow",
     "LabelSource",
     "LabelTally",
+    "NewFacts",
+    "OldFacts",
     "PhotoFacts",
     "PhotoRow",
     "RunRow",

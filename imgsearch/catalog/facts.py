@@ -13,6 +13,8 @@ from imgsearch.catalog.paths import columns_of, name_of
 from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.rows import PhotoFacts
 from imgsearch.catalog.tables import Embedding, EncoderEntry, File, Photo
+from imgsearch.catalog.tables import Place as PlaceEntry
+from imgsearch.places import Place
 
 
 def of_photos(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, PhotoFacts]:
@@ -26,6 +28,18 @@ def of_photos(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, PhotoFact
             ):
                 found[photo_id] = PhotoFacts(*values)
     return found
+
+
+def place_of(catalog: Catalog, photo_id: int) -> Place | None:
+    """Where a photo was taken; None where its position is unknown or far from everywhere."""
+    statement = (
+        select(PlaceEntry.id, PlaceEntry.country, PlaceEntry.name, PlaceEntry.names)
+        .join(Photo, Photo.place_id == PlaceEntry.id)
+        .where(Photo.id == photo_id)
+    )
+    with catalog.engine.connect() as connection:
+        row = connection.execute(statement).first()
+    return None if row is None else Place(row.id, row.country, row.name, tuple(row.names))
 
 
 def content_hashes(catalog: Catalog, photo_ids: Sequence[int]) -> dict[int, str]:

@@ -20,6 +20,7 @@ from imgsearch.catalog import (
     encoders,
     full_text,
     labels,
+    photos,
 )
 from imgsearch.catalog.comparing import at_or_under
 from imgsearch.catalog.connection import IMMEDIATE, open_engine, pieces
@@ -34,6 +35,7 @@ from imgsearch.catalog.rows import (
     GenerationRow,
     LabelRow,
     LabelTally,
+    OldFacts,
     PhotoRow,
     RunRow,
     Source,
@@ -192,6 +194,10 @@ class Catalog:
 
     def captions(self, photo_ids: Sequence[int] | Ids) -> dict[int, tuple[CaptionRow, ...]]:
         """Photo id -> its captions: a person's own, then sidecars', then generated ones.
+
+    def photos_with_old_facts(self) -> list[OldFacts]:
+        """The photos with a live file that an earlier version read, ascending."""
+        return photos.with_old_facts(self.engine)
 
         A photo without any is absent.
         """

@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
+from imgsearch.places import Place
+
 Source: TypeAlias = Literal["user", "sidecar", "generated"]
 LabelSource: TypeAlias = Literal["user", "zero-shot"]
 SOURCES: tuple[Source, ...] = ("user", "sidecar", "generated")  # whom to believe first
@@ -68,6 +70,29 @@ class PhotoFacts:
     camera: str | None
     latitude: float | None
     longitude: float | None
+    lens: str | None = None
+    iso: int | None = None
+    f_number: float | None = None
+    focal_length_mm: float | None = None
+
+
+class OldFacts(NamedTuple):
+    """A photo of which an earlier version of our reading said less than ours would."""
+
+    photo_id: int
+    latitude: float | None
+    longitude: float | None
+
+
+class NewFacts(NamedTuple):
+    """What a photo with `OldFacts` says besides."""
+
+    photo_id: int
+    lens: str | None
+    iso: int | None
+    f_number: float | None
+    focal_length_mm: float | None
+    place: Place | None
 
 
 class CaptionerRow(NamedTuple):

@@ -96,6 +96,7 @@ class Photo(Base):
         UniqueConstraint("content_hash"),
         Index("ix_photos_taken_at", "taken_at"),
         Index("ix_photos_place_id", "place_id"),
+        Index("ix_photos_facts_revision", "facts_revision"),
         {"sqlite_autoincrement": True},
     )
 
@@ -120,7 +121,10 @@ class Photo(Base):
 
 
 class Place(Base):
-    """A city near which some photo was taken; its id is the one that GeoNames gives it."""
+    """A city near which some photo was taken, or, without a name, a country far from any city.
+
+    The id is the one that GeoNames gives it.
+    """
 
     __tablename__ = "places"
 

@@ -13,7 +13,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
-from imgsearch.catalog import captions, containers, full_text, labels, switching
+from imgsearch.catalog import captions, containers, full_text, labels, photos, switching
 from imgsearch.catalog.connection import pieces
 from imgsearch.catalog.full_text import words_of_path
 from imgsearch.catalog.paths import columns_of
@@ -22,6 +22,7 @@ from imgsearch.catalog.rows import (
     FilePlace,
     GenerationRow,
     GivenLabel,
+    NewFacts,
     PhotoFacts,
 )
 from imgsearch.catalog.stepping import steps_back
@@ -34,11 +35,11 @@ from imgsearch.catalog.tables import (
     EncoderEntry,
     File,
     Generation,
-    Photo,
     Root,
     Run,
     TextEmbedding,
 )
+from imgsearch.places import Place
 from imgsearch.vectors import Vectors, to_bytes
 
 
@@ -58,11 +59,15 @@ class Writer:
         found = self.connection.execute(select(Root.id).where(_is_at(Root, text, raw))).scalar()
         return found if found is not None else self._insert(Root, path=text, path_bytes=raw)
 
-    def add_photo(self, facts: PhotoFacts) -> int:
-        """A new photo's id."""
-        photo_id = self._insert(Photo, **vars(facts), added_at=self._now)
+    def add_photo(self, facts: PhotoFacts, place: Place | None = None) -> int:
+        """A new photo's id; `place` is where it was taken."""
+        photo_id = photos.add(self.connection, facts, place, self._now)
         self._new_photo_ids.add(photo_id)
         return photo_id
+
+    def renew_facts(self, rows: Sequence[NewFacts]) -> None:
+        """Fill up what an earlier version did not read."""
+        photos.renew(self.connection, rows)
 
     def put_file(self, place: FilePlace, photo_id: int) -> None:
         """The file at this path is live and holds this photo, whatever the path held before.

@@ -23,6 +23,7 @@ from imgsearch.indexing import (
     Missing,
     Notice,
     Outcome,
+    Renewing,
     Scanned,
     Skipped,
     Weighing,
@@ -79,6 +80,9 @@ class Progress:
                     self._restart(total)
                 self._done, self._skipped = done, skipped
                 self._draw()
+            case Renewing(done=done, total=total):
+                self._bar.update(self._task, description="reading photos anew")
+                self._bar.reset(self._task, total=total, completed=done)
             case Weighing(photos=photos):
                 what = f"comparing encoders on {photos:,} photos"
                 self._bar.update(self._task, description=what)

@@ -12,6 +12,7 @@ from imgsearch.catalog import CaptionRow, FileRow, PhotoFacts, facts
 from imgsearch.errors import PictureError, QueryError
 from imgsearch.images import content_hash
 from imgsearch.library import Library
+from imgsearch.places import Place
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,14 @@ class KnownFile:
 
 @dataclass(frozen=True)
 class KnownPhoto:
-    """A photo: its files, what its bytes say, its captions (a person's first), and the names of
-    the encoders that have embedded it."""
+    """A photo: its files, what its bytes say, where it was taken, its captions (a person's first),
+    and the names of the encoders that have embedded it.
+    """
 
     photo_id: int
     files: tuple[KnownFile, ...]
     facts: PhotoFacts
+    place: Place | None
     captions: tuple[CaptionRow, ...]
     encoders: tuple[str, ...]
 
@@ -50,6 +53,7 @@ def look_up(library: Library, photo: Path | str | int) -> KnownPhoto:
         photo_id,
         tuple(KnownFile(Path(name), file.state) for name, file in files.items()),
         known,
+        facts.place_of(library.catalog, photo_id),
         library.catalog.captions([photo_id]).get(photo_id, ()),
         facts.encoders_of(library.catalog, photo_id),
     )

@@ -14,10 +14,12 @@ from rich.table import Table
 from rich.text import Text
 
 from imgsearch.display.text import as_json, readable_size, shown
+from imgsearch.places import country_names
 
 if TYPE_CHECKING:
-    from imgsearch.catalog import CaptionRow
+    from imgsearch.catalog import CaptionRow, PhotoFacts
     from imgsearch.describing import KnownPhoto
+    from imgsearch.places import Place
 
 
 def known_page(photos: Sequence[KnownPhoto]) -> RenderableType:
@@ -47,14 +49,34 @@ def _page(photo: KnownPhoto) -> RenderableType:
     grid.add_row("taken", _when(facts.taken_at))
     if facts.camera:
         grid.add_row("camera", Text(shown(facts.camera)))
+    if facts.lens:
+        grid.add_row("lens", Text(shown(facts.lens)))
+    if exposure := _exposure(facts):
+        grid.add_row("exposure", exposure)
+    if photo.place is not None:
+        grid.add_row("place", Text(shown(_place_name(photo.place))))
     if facts.latitude is not None and facts.longitude is not None:
-        grid.add_row("place", f"{facts.latitude:.5f}, {facts.longitude:.5f}")
+        grid.add_row("position", f"{facts.latitude:.5f}, {facts.longitude:.5f}")
     grid.add_row("SHA-256", facts.content_hash)
     grid.add_row("embedded by", Text(", ".join(map(shown, photo.encoders)) or "no encoder"))
     if not photo.captions:
         grid.add_row("captions", "none")
         return grid
     return Group(grid, Text(), _captions(photo.captions))
+
+
+def _exposure(facts: PhotoFacts) -> str:
+    told = (
+        (facts.focal_length_mm, "{:g} mm"),
+        (facts.f_number, "f/{:g}"),
+        (facts.iso, "ISO {}"),
+    )
+    return ", ".join(form.format(value) for value, form in told if value is not None)
+
+
+def _place_name(place: Place) -> str:
+    country = country_names(place.country)[0]
+    return f"{place.name}, {country}" if place.name else country
 
 
 def _captions(captions: Sequence[CaptionRow]) -> Table:
@@ -88,11 +110,14 @@ def _as_dict(photo: KnownPhoto) -> dict[str, object]:
         }
         for row in photo.captions
     ]
+    place = photo.place
     files = [{"path": str(file.path), "state": file.state} for file in photo.files]
     return {
         "photo_id": photo.photo_id,
         "files": files,
         **facts,
+        "city": place.name or None if place else None,
+        "country": place.country if place else None,
         "encoders": photo.encoders,
         "captions": captions,
     }

@@ -8,10 +8,10 @@ PostScript interpreter.
 """
 
 from imgsearch.images.containers import let_go
-from imgsearch.images.decoding import DEFAULT_MAX_PIXELS, content_hash, decode, read
+from imgsearch.images.decoding import DEFAULT_MAX_PIXELS, content_hash, decode, read, read_exposure
 from imgsearch.images.descriptions import descriptions, language_code
 from imgsearch.images.exclusion import Exclusion
-from imgsearch.images.facts import Facts
+from imgsearch.images.facts import Exposure, Facts
 from imgsearch.images.files import Place, Status, is_gone, opened, place_of, stat, texts_beside
 from imgsearch.images.finding import ContainerFile, Finding, PhotoFile, Unreadable, find, members
 from imgsearch.images.names import ANIMATED, ARCHIVES, ENDINGS, FILMS
@@ -24,6 +24,7 @@ __all__ = [
     "FILMS",
     "ContainerFile",
     "Exclusion",
+    "Exposure",
     "Facts",
     "Finding",
     "PhotoFile",
@@ -41,6 +42,7 @@ __all__ = [
     "opened",
     "place_of",
     "read",
+    "read_exposure",
     "stat",
     "texts_beside",
 ]

@@ -23,7 +23,7 @@ from PIL.ExifTags import Base
 
 from imgsearch.errors import PictureError
 from imgsearch.images import facts, files
-from imgsearch.images.facts import Facts
+from imgsearch.images.facts import Exposure, Facts
 from imgsearch.images.upright import upright_rgb
 
 DEFAULT_MAX_PIXELS = 250_000_000  # 750 MB of RGB; the largest medium-format backs make 150 million
@@ -62,9 +62,16 @@ def read(
         format=form,
         taken_at=facts.taken_at(exif, status.mtime_ns / 1e9),
         camera=facts.camera(exif),
+        exposure=facts.exposure(exif),
         latitude=latitude,
         longitude=longitude,
     )
+
+
+def read_exposure(path: Path) -> Exposure:
+    """What a photo's camera was set to, by the header of its file. Raises PictureError."""
+    with opened_header(path) as image:
+        return facts.exposure(exif_of(image))
 
 
 def decode(

@@ -19,6 +19,13 @@ from PIL import Image
 from PIL.ExifTags import IFD, Base
 
 LONGEST_CAMERA = 100
+LONGEST_LENS = 100
+LENS_TAG = 0xA434  # Pillow's name for it came late
+ISO_TAGS = (0x8827, 0x8831, 0x8832, 0x8833)  # the first holds 16 bits, the others what is above
+ISO_ABOVE = 65_535  # in the first tag: look in the others
+HIGHEST_ISO = 10_000_000
+HIGHEST_F_NUMBER = 1000.0  # a pinhole's is some hundreds
+LONGEST_FOCAL_LENGTH_MM = 20_000.0  # of telescopes
 EARLIEST_YEAR = 1826  # the oldest photograph there is
 MAKER_SUFFIXES = frozenset(
     (
@@ -26,6 +33,16 @@ MAKER_SUFFIXES = frozenset(
         *("imaging", "optical", "digital", "electronics", "camera", "computer"),
     )
 )
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """What the camera was set to; the focal length as it stands on the lens."""
+
+    lens: str | None = None
+    iso: int | None = None
+    f_number: float | None = None
+    focal_length_mm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +55,7 @@ class Facts:
     format: str
     taken_at: datetime
     camera: str | None
+    exposure: Exposure
     latitude: float | None
     longitude: float | None
 
@@ -68,6 +86,20 @@ def camera(exif: Image.Exif) -> str | None:
         words = []
     name = " ".join([*words, *model.split()]) or make
     return name[:LONGEST_CAMERA] or None
+
+
+def exposure(exif: Image.Exif) -> Exposure:
+    """What the camera was set to, as far as it says so."""
+    detail = _section(exif, IFD.Exif)
+    highest = dict.fromkeys(ISO_TAGS, HIGHEST_ISO) | {ISO_TAGS[0]: ISO_ABOVE - 1}
+    told = (_number(detail.get(tag), 1, bound) for tag, bound in highest.items())
+    iso = next((number for number in told if number is not None), None)
+    return Exposure(
+        lens=_lens(as_text(detail.get(LENS_TAG))),
+        iso=None if iso is None else round(iso),
+        f_number=_number(detail.get(Base.FNumber), 0.1, HIGHEST_F_NUMBER),
+        focal_length_mm=_number(detail.get(Base.FocalLength), 0.1, LONGEST_FOCAL_LENGTH_MM),
+    )
 
 
 def position(exif: Image.Exif) -> tuple[float, float] | tuple[None, None]:
@@ -131,6 +163,23 @@ def _zone(offset: str) -> timezone | None:
     if span > timedelta(hours=14):
         return None
     return timezone(-span if parts[1] == "-" else span)
+
+
+def _lens(written: str) -> str | None:
+    """The lens, unless the camera only says that it knows none: "----", "0.0 mm f/0.0"."""
+    says_something = any(c.isalpha() for c in written) and written.lower() != "unknown"
+    if not says_something or re.match(r"0+(\.0+)? ?mm", written):
+        return None
+    return written[:LONGEST_LENS]
+
+
+def _number(value: object, lowest: float, highest: float) -> float | None:
+    first = value[0] if isinstance(value, tuple | list) and value else value
+    try:
+        number = round(float(first), 4)  # type: ignore[arg-type]  # a Rational of Pillow's, or junk
+    except (TypeError, ValueError, ZeroDivisionError, OverflowError):
+        return None
+    return number if lowest <= number <= highest else None
 
 
 def _degrees(value: object, reference: str, letters: str, limit: int) -> float | None:

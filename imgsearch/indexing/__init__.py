@@ -19,6 +19,7 @@ or by closing, stops them all; nothing runs behind its back but a few threads th
     embedding.py  a batch of pictures through one encoder
     batches.py    commit a batch
     gone.py       what is no longer on disk
+    renewing.py   photos that an earlier version read
     lacking.py    photos that an encoder has not seen
     weighing.py   the encoder that answers against the one that is to follow
 """
@@ -35,6 +36,7 @@ from imgsearch.indexing.outcomes import (
     Moved,
     Notice,
     Outcome,
+    Renewing,
     Scanned,
     Skipped,
     Unchanged,
@@ -63,6 +65,7 @@ __all__ = [
     "Pruned",
     "Rebuilt",
     "Reindexed",
+    "Renewing",
     "Scanned",
     "Skipped",
     "Switched",

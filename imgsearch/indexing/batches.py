@@ -16,6 +16,7 @@ from imgsearch.indexing.embedding import Pictures, embed
 from imgsearch.indexing.outcomes import Added, Moved, Outcome, Skipped, Unchanged
 from imgsearch.library import Library
 from imgsearch.library.sentences import by_language
+from imgsearch.places import Place, place_of
 
 TASKS_AT_ONCE = 1000  # in a transaction, when they need no encoder
 
@@ -62,10 +63,11 @@ def _commit(
         if task not in some_vector:
             task.facts = None  # bytes that no encoder could be shown are no photo
     pictures.clear()  # the caller holds them no longer than they are needed
+    places = {task: _place_of(task.facts) for task in tasks if task.facts is not None}
     outcomes = []
     with library.catalog.write() as writer:
         for task in tasks:
-            outcomes.append(_write_file(writer, task, root_ids))
+            outcomes.append(_write_file(writer, task, root_ids, places.get(task)))
             _write_sentences(writer, task)
         for each, owners, vectors in embedded:
             photo_ids = [task.photo_id for task in owners if task.photo_id is not None]
@@ -77,7 +79,9 @@ def _commit(
     return outcomes
 
 
-def _write_file(writer: Writer, task: Task, root_ids: dict[Path, int]) -> Outcome:
+def _write_file(
+    writer: Writer, task: Task, root_ids: dict[Path, int], taken_near: Place | None
+) -> Outcome:
     file = task.file
     if task.leader is not None:
         task.photo_id, task.reason = task.leader.photo_id, task.leader.reason
@@ -91,7 +95,7 @@ def _write_file(writer: Writer, task: Task, root_ids: dict[Path, int]) -> Outcom
             reason = task.reason or "it cannot be read"
             writer.skip_file(place, reason)
             return Skipped(file.path, reason)
-        task.photo_id = writer.add_photo(_photo_facts(task.content_hash, task.facts))
+        task.photo_id = writer.add_photo(_photo_facts(task.content_hash, task.facts), taken_near)
     if task.moved_from is not None:
         writer.move_file(task.moved_from[0], place)
     else:
@@ -127,4 +131,11 @@ def _photo_facts(content_hash: str, facts: Facts) -> PhotoFacts:
         camera=facts.camera,
         latitude=facts.latitude,
         longitude=facts.longitude,
+        **vars(facts.exposure),
     )
+
+
+def _place_of(facts: Facts) -> Place | None:
+    if facts.latitude is None or facts.longitude is None:
+        return None
+    return place_of(facts.latitude, facts.longitude)

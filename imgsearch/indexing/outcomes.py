@@ -128,6 +128,14 @@ class UnreadTexts:
 
 
 @dataclass(frozen=True)
+class Renewing:
+    """Of the `total` photos that an earlier version read, `done` have been read anew."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class BuildingGeneration:
     """An index of `count` embeddings is being built."""
 
@@ -161,6 +169,7 @@ Notice: TypeAlias = (
     | Weighing
     | Withheld
     | UnreadTexts
+    | Renewing
     | BuildingGeneration
     | FellBack
 )

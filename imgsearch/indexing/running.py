@@ -35,6 +35,7 @@ from imgsearch.indexing.outcomes import (
     UnreadTexts,
     Withheld,
 )
+from imgsearch.indexing.renewing import renew_facts
 from imgsearch.indexing.roots import find_roots
 from imgsearch.library import Library, generations, recorded
 from imgsearch.library.sentences import Sentence, sentences_of
@@ -92,6 +93,7 @@ def index(
             containers.note()
             if unread:
                 notify(UnreadTexts(len(unread), *unread[0]))
+            renew_facts(library, notify)
             _finish(library, chosen, notify)
             if encoder is not None:
                 take_over(library, chosen)

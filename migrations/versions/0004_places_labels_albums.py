@@ -35,6 +35,7 @@ def upgrade() -> None:
         op.add_column("photos", column)
     op.create_index("ix_photos_taken_at", "photos", ["taken_at"])
     op.create_index("ix_photos_place_id", "photos", ["place_id"])
+    op.create_index("ix_photos_facts_revision", "photos", ["facts_revision"])
     op.create_table(
         "containers",
         sa.Column("id", KEY, nullable=False),

@@ -1,0 +1,65 @@
+"""Rows of photos: how they come, and how those of earlier libraries are filled up.
+
+Facts and a place go in. `FACTS_REVISION` counts what we read from a photo: it rises when we learn
+to read more, and photos with a lower number are read anew by the next `index`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, exists, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or
+
+from imgsearch.catalog.rows import NewFacts, OldFacts, PhotoFacts
+from imgsearch.catalog.tables import File, Photo
+from imgsearch.catalog.tables import Place as PlaceEntry
+from imgsearch.places import Place
+
+FACTS_REVISION = 1  # lens, ISO, f-number, focal length, place
+
+
+def add(connection: Connection, facts: PhotoFacts, place: Place | None, now: datetime) -> int:
+    """See `Writer.add_photo`."""
+    place_id = None if place is None else _put_place(connection, place)
+    statement = insert(Photo).values(
+        **vars(facts), place_id=place_id, facts_revision=FACTS_REVISION, added_at=now
+    )
+    key = connection.execute(statement).inserted_primary_key
+    assert key is not None
+    return int(key[0])
+
+
+def with_old_facts(engine: Engine) -> list[OldFacts]:
+    """See `Catalog.photos_with_old_facts`."""
+    is_live = exists().where(File.photo_id == Photo.id, File.state == "live")
+    statement = (
+        select(Photo.id, Photo.latitude, Photo.longitude)
+        .where(Photo.facts_revision < FACTS_REVISION, is_live)
+        .order_by(Photo.id)
+    )
+    with engine.connect() as connection:
+        return [OldFacts(*row) for row in connection.execute(statement)]
+
+
+def renew(connection: Connection, rows: Sequence[NewFacts]) -> None:
+    """See `Writer.renew_facts`."""
+    for row in rows:
+        place_id = None if row.place is None else _put_place(connection, row.place)
+        connection.execute(
+            update(Photo)
+            .where(Photo.id == row.photo_id)
+            .values(
+                lens=row.lens,
+                iso=row.iso,
+                f_number=row.f_number,
+                focal_length_mm=row.focal_length_mm,
+                place_id=place_id,
+                facts_revision=FACTS_REVISION,
+            )
+        )
+
+
+def _put_place(connection: Connection, place: Place) -> int:
+    statement = insert_or(PlaceEntry).on_conflict_do_nothing()
+    connection.execute(statement, {**vars(place), "names": list(place.names)})
+    return place.id
