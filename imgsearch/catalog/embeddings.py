@@ -39,12 +39,15 @@ def of_photos(
     return np.array(found, np.int64), from_bytes([blobs[i] for i in found], dim)
 
 
-def in_order(engine: Engine, encoder_id: int, after: int) -> tuple[Ids, Vectors, int]:
-    """All later than the embedding id `after` as they arrived, and the last one's id."""
+def in_order(
+    engine: Engine, encoder_id: int, after: int, limit: int | None = None
+) -> tuple[Ids, Vectors, int]:
+    """Those later than the embedding id `after` as they arrived, and the last one's id."""
     where = and_(Embedding.encoder_id == encoder_id, Embedding.id > after)
     with engine.connect() as connection:
         dim = _dim(connection, encoder_id)
-        n = connection.execute(select(func.count()).where(where)).scalar_one()
+        there = connection.execute(select(func.count()).where(where)).scalar_one()
+        n = there if limit is None else min(there, limit)
         ids = np.empty(n, np.int64)
         vectors = np.empty((n, dim), np.float32)
         last, start = after, 0
@@ -52,6 +55,7 @@ def in_order(engine: Engine, encoder_id: int, after: int) -> tuple[Ids, Vectors,
             select(Embedding.id, Embedding.photo_id, Embedding.vector)
             .where(where)
             .order_by(Embedding.id)
+            .limit(n)
         )
         for part in rows.partitions():
             end = start + len(part)

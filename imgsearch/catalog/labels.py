@@ -60,13 +60,14 @@ def tallies(engine: Engine) -> list[LabelTally]:
         return [LabelTally(*row) for row in connection.execute(statement)]
 
 
-def of_label(engine: Engine, name: str) -> list[LabelRow]:
+def of_label(engine: Engine, name: str, limit: int | None) -> list[LabelRow]:
     """See `Catalog.photos_labelled`."""
     is_live = exists().where(File.photo_id == PhotoLabel.photo_id, File.state == "live")
     statement = (
         _ROWS.where(Label.name == name, is_live)
         .order_by(None)  # the order of one photo's
         .order_by(PhotoLabel.source, PhotoLabel.confidence.desc(), PhotoLabel.photo_id)
+        .limit(limit)
     )
     with engine.connect() as connection:
         return [LabelRow(*row) for row in connection.execute(statement)]

@@ -136,9 +136,14 @@ class Catalog:
         ids, vectors, _ = self.embeddings_and_last(encoder_id, after=after)
         return ids, vectors
 
-    def embeddings_and_last(self, encoder_id: int, *, after: int = 0) -> tuple[Ids, Vectors, int]:
-        """As `embeddings`, with the last embedding's id (`after` if there is none)."""
-        return embeddings.in_order(self.engine, encoder_id, after)
+    def embeddings_and_last(
+        self, encoder_id: int, *, after: int = 0, limit: int | None = None
+    ) -> tuple[Ids, Vectors, int]:
+        """As `embeddings`, with the last embedding's id (`after` if there is none).
+
+        With `limit`, the first so many.
+        """
+        return embeddings.in_order(self.engine, encoder_id, after, limit)
 
     def sample_embeddings(self, encoder_id: int, most: int) -> tuple[Vectors, int]:
         """About `most` vectors (n, d) spread evenly over an encoder's; the last embedding's id.
@@ -190,14 +195,14 @@ class Catalog:
                 select(func.count()).where(Embedding.encoder_id == encoder_id, is_live.exists())
             ).scalar_one()
 
+    def photos_with_old_facts(self) -> list[OldFacts]:
+        """The photos with a live file that an earlier version read, ascending."""
+        return photos.with_old_facts(self.engine)
+
     # Captions
 
     def captions(self, photo_ids: Sequence[int] | Ids) -> dict[int, tuple[CaptionRow, ...]]:
         """Photo id -> its captions: a person's own, then sidecars', then generated ones.
-
-    def photos_with_old_facts(self) -> list[OldFacts]:
-        """The photos with a live file that an earlier version read, ascending."""
-        return photos.with_old_facts(self.engine)
 
         A photo without any is absent.
         """
@@ -258,9 +263,9 @@ class Catalog:
         """Every label by name, with the photos that have it; also one that none has."""
         return labels.tallies(self.engine)
 
-    def photos_labelled(self, name: str) -> list[LabelRow]:
+    def photos_labelled(self, name: str, limit: int | None = None) -> list[LabelRow]:
         """Who gives that label to which photo with a live file: people, then the surest."""
-        return labels.of_label(self.engine, name)
+        return labels.of_label(self.engine, name, limit)
 
     def labels_reached(self, names: Sequence[str], recipe: str) -> int:
         """The last embedding id that labels of this recipe were offered to, as far as all were.

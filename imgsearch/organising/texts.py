@@ -1,0 +1,118 @@
+"""Texts as an encoder of a library sees them, and the ground that its scores stand on.
+
+Texts and an encoder's row go in, (n, d) unit rows come out. Each is filled into the templates that
+a search would use and kept in the catalog, so that the next run loads no encoder.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from imgsearch import prompts
+from imgsearch.catalog import EncoderRow, Ids
+from imgsearch.encoders import DEFAULT, Encoder
+from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.library import Library
+from imgsearch.organising.confidences import Ground
+from imgsearch.relevance import background_of, ordinary_labels
+from imgsearch.vectors import Vectors, ensemble
+
+
+def encoder_of(library: Library, language: str) -> EncoderRow:
+    """The encoder that answers a language; it has embedded something.
+
+    Raises UsageError for a library without photos, NoEncoderError where none knows the language.
+    """
+    answering = library.catalog.active_encoders()
+    if not answering:
+        raise UsageError(
+            f"the library {library.path} holds no photos yet; this adds some: "
+            f"{library.command('index', 'FOLDER')}"
+        )
+    if language not in answering:
+        name = DEFAULT.get(language, "NAME")
+        raise NoEncoderError(
+            f"no encoder of the library {library.path} understands the language {language!r}; "
+            f"this adds one: {library.command('index', '--encoder', name)}"
+        )
+    return answering[language]
+
+
+def embed_texts(
+    library: Library,
+    encoder: EncoderRow,
+    texts: Sequence[str],
+    language: str,
+    policy: prompts.Policy = "auto",
+) -> Vectors:
+    """(n, d) unit rows, a row a text, each the mean of its prompts."""
+    by_templates: dict[tuple[str, ...], list[str]] = {}
+    for text in dict.fromkeys(texts):
+        by_templates.setdefault(prompts.templates(policy, text, language), []).append(text)
+    rows: dict[str, Vectors] = {}
+    for templates, alike in by_templates.items():
+        key = prompts.templates_key(templates)
+        kept = library.catalog.cached_texts(encoder.id, key, alike)
+        lacking = [text for text in alike if text not in kept]
+        if lacking:
+            made = _embedded(library.load_encoder(encoder), lacking, templates)
+            library.catalog.cache_texts(encoder.id, key, made)
+            kept |= made
+        rows |= kept
+    return np.stack([rows[text] for text in texts])
+
+
+def embed_words(library: Library, encoder: EncoderRow, language: str) -> tuple[list[str], Vectors]:
+    """Ordinary words of a language, and their (w, d) unit rows."""
+    words = list(ordinary_labels(language))
+    return words, embed_texts(library, encoder, words, language, "photo")
+
+
+def any_encoder(library: Library) -> EncoderRow:
+    """The encoder that answers where no language is asked for: the English one, if there is one."""
+    answering = library.catalog.active_encoders()
+    return encoder_of(library, "en" if "en" in answering else next(iter(answering), "en"))
+
+
+def live_embeddings(library: Library, encoder: EncoderRow, only: Ids | None) -> tuple[Ids, Vectors]:
+    """Photos with a live file, by ascending id, and their (n, d) unit rows; `only` bounds them."""
+    ids = np.array(sorted(library.catalog.embedded_photo_ids(encoder.id)), np.int64)
+    if only is not None:
+        ids = np.intersect1d(ids, only)
+    live = library.catalog.live_paths(ids)
+    ids, vectors = library.catalog.embeddings(
+        encoder.id, photo_ids=ids[[int(i) in live for i in ids]]
+    )
+    return ids, vectors
+
+
+def ground_of(library: Library, encoder: EncoderRow, language: str) -> Ground:
+    """What scores of this encoder stand on: some of the library's photos, and ordinary texts."""
+    background = background_of(
+        library.catalog,
+        encoder,
+        language,
+        lambda texts: library.load_encoder(encoder).embed_texts(texts),
+    )
+    if background is None:
+        raise NoEncoderError(
+            f"no photo of the library {library.path} is embedded by {encoder.name} yet; this does "
+            f"that: {library.command('index', '--encoder', encoder.name)}"
+        )
+    return Ground.of(background.photos, background.texts)
+
+
+def spread_out(ids: Ids, count: int) -> Ids:
+    """At most so many of the ids, evenly from the first to the last: always the same ones."""
+    if len(ids) <= count:
+        return ids
+    return ids[np.linspace(0, len(ids) - 1, count).astype(np.int64)]
+
+
+def _embedded(
+    encoder: Encoder, texts: Sequence[str], templates: Sequence[str]
+) -> dict[str, Vectors]:
+    filled = [prompt for text in texts for prompt in prompts.expand(text, templates)]
+    flat = encoder.embed_texts([encoder.shorten(prompt) for prompt in filled])
+    parts = flat.reshape(len(texts), len(templates), -1)
+    return {text: ensemble(part) for text, part in zip(texts, parts, strict=True)}
