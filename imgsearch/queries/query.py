@@ -1,10 +1,15 @@
 """Query: the sum that is searched for, and the conditions that hits must satisfy."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from imgsearch.queries.conditions import Condition
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class Address:
     url: str
 
 
-Subject: TypeAlias = Words | Picture | PhotoId | Address
+Subject: TypeAlias = "Words | Picture | PhotoId | Address | Image.Image"
 
 
 @dataclass(frozen=True)
