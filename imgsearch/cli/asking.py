@@ -19,7 +19,9 @@ from imgsearch.display.terminal.replies import (
     DEVICE,
     GRAPHICS,
     NAME,
-    are_complete,
+    STATUS,
+    ends_with_device,
+    ends_with_status,
 )
 from imgsearch.display.terminal.screen import through_tmux
 
@@ -40,17 +42,17 @@ class Terminal:
         None: there is no tmux, or it hands nothing on.
         """
         with _silenced(self._keyboard):
-            own = self._answers(NAME + DEVICE, WAITS_SECONDS, are_complete)
-            if not are_complete(own):
+            own = self._answers(NAME + DEVICE, WAITS_SECONDS, ends_with_device)
+            if not ends_with_device(own):
                 return Replies(), None
             if not Replies.read(own).is_tmux:
-                own += self._answers(GRAPHICS + CELL_SIZE + DEVICE, WAITS_SECONDS, are_complete)
+                asked = GRAPHICS + CELL_SIZE + DEVICE
+                own += self._answers(asked, WAITS_SECONDS, ends_with_device)
                 self.write(ERASE)
                 return Replies.read(own), None
-            questions = (NAME, GRAPHICS, CELL_SIZE, DEVICE)
-            asked = b"".join(map(through_tmux, questions))
-            behind = self._answers(asked, TMUX_WAITS_SECONDS, are_complete)
-            return Replies.read(own), Replies.read(behind) if are_complete(behind) else None
+            asked = b"".join(map(through_tmux, (NAME, GRAPHICS, CELL_SIZE, DEVICE, STATUS)))
+            behind = self._answers(asked, TMUX_WAITS_SECONDS, ends_with_status)
+            return Replies.read(own), Replies.read(behind) if ends_with_status(behind) else None
 
     def cell(self) -> tuple[int, int] | None:
         """The (width, height) of a cell in pixels as the system knows it, if it does."""
@@ -65,7 +67,7 @@ class Terminal:
     def settle(self) -> None:
         """Come back when the terminal, or tmux, has drawn all that was written."""
         with _silenced(self._keyboard):
-            self._answers(DEVICE, WAITS_SECONDS, are_complete)
+            self._answers(DEVICE, WAITS_SECONDS, ends_with_device)
 
     def write(self, content: bytes) -> None:
         """All of it, however slowly it is taken."""

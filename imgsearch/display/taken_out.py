@@ -25,18 +25,11 @@ def taken_out_line(outcome: TakenOut | LeftOut) -> str:
 
 def taken_out_json(outcome: TakenOut | LeftOut) -> str:
     """One line of JSON: path, target (null where it was left out), was_there, reason."""
-    is_taken = isinstance(outcome, TakenOut)
-    return (
-        as_json(
-            {
-                "path": str(outcome.path),
-                "target": str(outcome.target) if is_taken else None,
-                "was_there": is_taken and outcome.was_there,
-                "reason": None if is_taken else outcome.reason,
-            }
-        )
-        + "\n"
-    )
+    row: dict[str, object] = {"path": str(outcome.path), "target": None, "was_there": False}
+    if isinstance(outcome, TakenOut):
+        row |= {"target": str(outcome.target), "was_there": outcome.was_there}
+    reason = outcome.reason if isinstance(outcome, LeftOut) else None
+    return as_json({**row, "reason": reason}) + "\n"
 
 
 def taken_out_summary(

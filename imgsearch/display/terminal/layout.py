@@ -98,7 +98,7 @@ def _laid_out(told: list[str], picture: list[str], box: tuple[int, int], width: 
     for row in range(max(len(told), len(picture))):
         left = picture[row] + beside if row < len(picture) else empty
         lines.append((left + (told[row] if row < len(told) else "")).rstrip(" "))
-    return Preview("".join(f"{line}\r\n" for line in [*lines, ""]).encode("utf-8", "replace"))
+    return Preview("".join(f"{line}\n" for line in [*lines, ""]).encode("utf-8", "replace"))
 
 
 def _told(hit: Hit, screen: Screen, box: tuple[int, int], failed: str | None = None) -> list[str]:

@@ -1,8 +1,9 @@
 """What to ask a terminal, and what its replies mean.
 
-Every terminal answers `DEVICE`, and answers in order: so it is asked last, and what it sends before
-that answer is all it has to say. It is asked who it is first, alone: tmux, which answers for
-itself, would take the question about graphics for the title of its window.
+Every terminal answers `DEVICE` and `STATUS`, and answers in order: so one of them is asked last,
+and what comes before its answer is all there is. tmux may keep the answer to `DEVICE` of the
+terminal behind it to itself; there it is `STATUS`. A terminal is asked who it is first: tmux, which
+answers for itself, would take the question about graphics for the title of its window.
 """
 
 import re
@@ -12,9 +13,11 @@ from imgsearch.display.terminal.screen import Protocol
 
 NAME = b"\x1b[>q"  # XTVERSION
 DEVICE = b"\x1b[c"  # DA1; a 4 among the attributes: sixels
+STATUS = b"\x1b[5n"  # DSR: is all well?
 CELL_SIZE = b"\x1b[16t"
 GRAPHICS = b"\x1b_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\x1b\\"  # Kitty's: could you show this pixel?
 _DEVICE_REPLY = re.compile(rb"\x1b\[\?([0-9;]*)c")
+_STATUS_REPLY = b"\x1b[0n"
 _SIXEL = "4"
 _DRAWS_LIKE_ITERM2 = ("iterm2", "wezterm", "mintty")
 _KNOWS_PLACEHOLDERS = ("kitty", "ghostty")
@@ -48,9 +51,14 @@ class Replies:
         return self.name.lower().startswith("tmux")
 
 
-def are_complete(received: bytes) -> bool:
-    """Whether the last answer, the one of `DEVICE`, has come."""
+def ends_with_device(received: bytes) -> bool:
+    """Whether the answer to `DEVICE` has come."""
     return _DEVICE_REPLY.search(received) is not None
+
+
+def ends_with_status(received: bytes) -> bool:
+    """Whether the answer to `STATUS` has come."""
+    return _STATUS_REPLY in received
 
 
 def choose(own: Replies, behind_tmux: Replies | None = None) -> tuple[Protocol, bool]:
