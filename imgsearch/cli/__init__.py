@@ -21,11 +21,14 @@ import warnings
 
 from imgsearch.cli import (
     caption,
+    duplicates,
     encoders,
     evaluating,
     explain_prefix,
     finetune,
     index,
+    label,
+    map,
     open_hit,
     random_photos,
     rebuilding,
@@ -51,6 +54,10 @@ app.command("copy")(take_out.copy)
 app.command("link")(take_out.link)
 app.command("show")(show.show)
 app.command("caption")(caption.caption)
+app.command("label")(label.label)
+app.command("cluster")(map.cluster)
+app.command("map")(map.draw_map)
+app.command("duplicates")(duplicates.duplicates)
 app.command("status")(upkeep.status)
 app.command("doctor")(upkeep.doctor)
 app.command("encoders")(encoders.encoders)

@@ -8,7 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgsearch.catalog import CaptionRow, FileRow, PhotoFacts, facts
+from imgsearch.catalog import CaptionRow, FileRow, LabelRow, PhotoFacts, facts
 from imgsearch.errors import PictureError, QueryError
 from imgsearch.images import content_hash
 from imgsearch.library import Library
@@ -25,8 +25,8 @@ class KnownFile:
 
 @dataclass(frozen=True)
 class KnownPhoto:
-    """A photo: its files, what its bytes say, where it was taken, its captions (a person's first),
-    and the names of the encoders that have embedded it.
+    """A photo: its files, what its bytes say, where it was taken, its captions and labels (a
+    person's first), and the names of the encoders that have embedded it.
     """
 
     photo_id: int
@@ -34,6 +34,7 @@ class KnownPhoto:
     facts: PhotoFacts
     place: Place | None
     captions: tuple[CaptionRow, ...]
+    labels: tuple[LabelRow, ...]
     encoders: tuple[str, ...]
 
 
@@ -55,6 +56,7 @@ def look_up(library: Library, photo: Path | str | int) -> KnownPhoto:
         known,
         facts.place_of(library.catalog, photo_id),
         library.catalog.captions([photo_id]).get(photo_id, ()),
+        library.catalog.labels([photo_id]).get(photo_id, ()),
         facts.encoders_of(library.catalog, photo_id),
     )
 

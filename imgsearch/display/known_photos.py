@@ -13,6 +13,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from imgsearch.display.labels import labels_line
 from imgsearch.display.text import as_json, readable_size, shown
 from imgsearch.places import country_names
 
@@ -59,6 +60,8 @@ def _page(photo: KnownPhoto) -> RenderableType:
         grid.add_row("position", f"{facts.latitude:.5f}, {facts.longitude:.5f}")
     grid.add_row("SHA-256", facts.content_hash)
     grid.add_row("embedded by", Text(", ".join(map(shown, photo.encoders)) or "no encoder"))
+    if photo.labels:
+        grid.add_row("labels", Text(labels_line(photo.labels)))
     if not photo.captions:
         grid.add_row("captions", "none")
         return grid
@@ -119,6 +122,15 @@ def _as_dict(photo: KnownPhoto) -> dict[str, object]:
         "city": place.name or None if place else None,
         "country": place.country if place else None,
         "encoders": photo.encoders,
+        "labels": [
+            {
+                "label": row.name,
+                "source": row.source,
+                "confidence": row.confidence,
+                "encoder": row.encoder,
+            }
+            for row in photo.labels
+        ],
         "captions": captions,
     }
 
