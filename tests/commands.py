@@ -56,8 +56,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("IMGSEARCH_LIBRARY", str(tmp_path / "library"))
 
-    def run_command(*arguments: object) -> Result:
-        return CliRunner().invoke(app, [str(each) for each in arguments])
+    def run_command(*arguments: object, stdin: str | None = None) -> Result:
+        return CliRunner().invoke(app, [str(each) for each in arguments], input=stdin)
 
     return run_command
 

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from archives import png, zipped
 from commands import Run
 from conftest import draw
 
@@ -125,3 +126,38 @@ def test_an_unknown_encoder_is_exit_code_3(run: Run, photos: Path) -> None:
     result = run("index", photos, "--encoder", "no-such-encoder")
     assert result.exit_code == 3
     assert "imgsearch encoders" in result.stderr
+
+
+def test_archives_are_taken_by_name_and_in_folders_when_asked_for(
+    run: Run, photos: Path, encoder: Path
+) -> None:
+    archive = zipped(photos / "more.zip", {"a/yellow.png": png("yellow")})
+    run("index", photos, "--encoder", encoder)
+    assert json.loads(run("index", archive, "--json").stdout)["added"] == 1
+    counted = json.loads(run("index", photos, "--archives", "--json").stdout)
+    assert (counted["added"], counted["unchanged"]) == (0, 4)
+    assert run("show", archive / "a" / "yellow.png").exit_code == 0
+    assert run("doctor").exit_code == 0
+
+
+def test_a_list_of_paths_is_indexed_from_a_file_or_from_standard_input(
+    run: Run, photos: Path, encoder: Path, tmp_path: Path
+) -> None:
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"{photos / 'red.png'}\r\n\n{photos / 'gone.png'}\n", encoding="utf-8-sig")
+    counted = json.loads(run("index", "--from", listing, "--encoder", encoder, "--json").stdout)
+    assert (counted["added"], counted["skipped"]) == (1, 1)
+    assert "does not exist" in counted["reasons"][0]["reason"]
+    names = f"{photos / 'red.png'}\0{photos / 'blue.png'}\0"
+    counted = json.loads(run("index", "--from", "-", "--json", stdin=names).stdout)
+    assert (counted["added"], counted["unchanged"]) == (1, 1)
+
+
+def test_an_empty_list_and_one_that_is_not_there_are_refused(
+    run: Run, photos: Path, encoder: Path, tmp_path: Path
+) -> None:
+    run("index", photos, "--encoder", encoder)
+    result = run("index", "--from", "-", stdin="\n")
+    assert result.exit_code == 2 and "names no path" in result.stderr
+    result = run("index", "--from", tmp_path / "none.txt")
+    assert result.exit_code == 2 and "cannot be read" in result.stderr

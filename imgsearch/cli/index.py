@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
+from codecs import BOM_UTF8
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from imgsearch.cli import frame
+from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from imgsearch.catalog import Catalog
@@ -23,7 +26,35 @@ def index(
         typer.Argument(
             metavar="PATH",
             parser=frame.expanded,
-            help="Folders of photos, or photos; without any, those given before.",
+            help="Folders of photos, photos, archives or videos; without any, those given before.",
+            show_default=False,
+        ),
+    ] = None,
+    listing: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="LIST",
+            parser=frame.expanded,
+            help="A text file of paths, one a line or NUL between them; - is standard input.",
+            show_default=False,
+        ),
+    ] = None,
+    archives: Annotated[
+        bool,
+        typer.Option(
+            "--archives",
+            help="Take in the photos in zip, tar and parquet files of folders too.",
+        ),
+    ] = False,
+    every: Annotated[
+        float | None,
+        typer.Option(
+            "--every",
+            metavar="SECONDS",
+            min=0.04,
+            help="How far apart the frames of videos are: 10 unless told. Told, animated pictures"
+            " are taken apart too.",
             show_default=False,
         ),
     ] = None,
@@ -63,6 +94,9 @@ def index(
     imgsearch index ~/Pictures
     imgsearch index ~/Pictures /media/camera --exclude '*.png' --exclude drafts
     imgsearch index                       look again at every folder given before
+    imgsearch index holiday.zip shards/*.tar        photos inside, captions beside them
+    imgsearch index ~/Videos --every 5              a frame every five seconds
+    find . -name '*.jpg' | imgsearch index --from -
     imgsearch index --encoder cn_clip/ViT-B-16      add an encoder, here for Chinese
     imgsearch index ~/Pictures --json > run.json
     """
@@ -78,6 +112,9 @@ def index(
         exclude=tuple(exclude or ()),
         max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
         accept_missing=accept_missing,
+        archives=archives,
+        every_seconds=every,
+        listed=() if listing is None else _listed(listing),
     )
     given = paths or []
     folder = frame.library_path(context, library)
@@ -86,7 +123,7 @@ def index(
     started = time.perf_counter()
     summary = Summary()
     with (
-        open_library(folder, create=bool(given)) as opened,
+        open_library(folder, create=bool(given or intake.listed)) as opened,
         opened.lock(wait=wait),
         Progress(is_quiet=is_quiet) as progress,
     ):
@@ -107,6 +144,23 @@ def index(
         frame.write(summary.as_json(seconds))
     elif not is_quiet:
         frame.show(summary.as_table(seconds, max(embedded.values(), default=0)))
+
+
+def _listed(listing: Path) -> tuple[Path, ...]:
+    """The paths of a list, made absolute; a list that is empty is one that says nothing."""
+    name = "standard input" if listing == Path("-") else f"{str(listing)!r}"
+    try:
+        content = sys.stdin.buffer.read() if listing == Path("-") else listing.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"{name} cannot be read: {error.strerror}; give a file of paths"
+        ) from error
+    content = content.removeprefix(BOM_UTF8)
+    names = content.split(b"\0") if b"\0" in content else content.splitlines()
+    listed = tuple(Path.cwd() / os.fsdecode(each) for each in names if each.strip())
+    if not listed:
+        raise UsageError(f"{name} names no path; give one a line")
+    return listed
 
 
 def embedded_photos(catalog: Catalog) -> Counter[int]:

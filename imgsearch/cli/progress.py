@@ -26,6 +26,7 @@ from imgsearch.indexing import (
     Renewing,
     Scanned,
     Skipped,
+    UnreadTexts,
     Weighing,
     Withheld,
 )
@@ -88,7 +89,7 @@ class Progress:
                 self._bar.update(self._task, description=what)
             case BuildingGeneration(count=count):
                 self._bar.update(self._task, description=f"building an index of {count:,}")
-            case Withheld() | FellBack():
+            case Withheld() | FellBack() | UnreadTexts():
                 frame.complain(f"NOTE: {notice}", style="bold yellow", console=self._stderr)
 
     def outcome(self, outcome: Outcome) -> None:

@@ -54,6 +54,8 @@ def read(
             image, form, size, exif = _read(stream, max_pixels, short_side)
     except OSError as error:
         raise PictureError(f"the file cannot be read: {error.strerror or error}") from error
+    if (place := files.place_of(path)).seconds is not None:
+        form = place.container.suffix[1:].upper()  # a frame is a TIFF of our own making
     latitude, longitude = facts.position(exif)
     return image, Facts(
         width=size[0],

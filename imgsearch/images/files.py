@@ -18,9 +18,9 @@ from typing import BinaryIO, NamedTuple
 
 from imgsearch.errors import PictureError
 from imgsearch.images import names
+from imgsearch.images.containers import moment_named
 from imgsearch.images.containers import opened as opened_container
 
-_MOMENT = re.compile(r"(\d+)-(\d\d)-(\d\d\.\d{3})")
 _INSIDE = re.compile(
     "(?:" + "|".join(map(re.escape, sorted(names.ARCHIVES | names.FILMS | names.ANIMATED))) + ")"
     r"[/\\]",
@@ -57,7 +57,7 @@ def place_of(path: Path) -> Place:
         if kind in names.ARCHIVES | names.FILMS | names.ANIMATED and not above.is_dir():
             member = path.relative_to(above).as_posix()
             is_film = kind not in names.ARCHIVES
-            return Place(above, member, _seconds(member) if is_film else None)
+            return Place(above, member, moment_named(member) if is_film else None)
     return Place(path)
 
 
@@ -113,8 +113,3 @@ def texts_beside(path: Path) -> Mapping[str, bytes]:
         return {}
     with opened_container(place.container) as container:
         return container.texts(place.member)
-
-
-def _seconds(member: str) -> float | None:
-    parts = _MOMENT.fullmatch(member)
-    return None if parts is None else int(parts[1]) * 3600 + int(parts[2]) * 60 + float(parts[3])

@@ -9,9 +9,15 @@ them what they mean for files, and nobody above `images` needs to know that they
     contents.py    what of an archive's list counts
     zips.py        zip
     tars.py        tar
+    tables.py      parquet
+    films.py       videos
+    animations.py  GIF, WebP and PNG with more than one frame
+    frames.py      a frame's name, and its picture file
+    shooting.py    what a film says of when and where it was shot
 """
 
 from imgsearch.images.containers.container import Container, Member
+from imgsearch.images.containers.frames import moment_named
 from imgsearch.images.containers.keeping import let_go, opened
 
-__all__ = ["Container", "Member", "let_go", "opened"]
+__all__ = ["Container", "Member", "let_go", "moment_named", "opened"]

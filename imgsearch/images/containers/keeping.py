@@ -83,6 +83,18 @@ def _open(path: Path) -> Container:
         from imgsearch.images.containers.zips import Zip
 
         return Zip(path)
+    if kind == ".parquet":
+        from imgsearch.images.containers.tables import Table
+
+        return Table(path)
+    if kind in names.FILMS:
+        from imgsearch.images.containers.films import Film
+
+        return Film(path)
+    if kind in names.ANIMATED:
+        from imgsearch.images.containers.animations import Animation
+
+        return Animation(path)
     from imgsearch.images.containers.tars import Tar
 
     return Tar(path)
