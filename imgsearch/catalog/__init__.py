@@ -16,6 +16,11 @@ transaction, which is what makes a killed run harmless.
     photos.py      rows of photos, and filling them up
     captions.py    captions of photos
     labels.py      labels of photos
+    albums.py      albums, made by hand or saved searches
+    conditions.py  the photos that satisfy conditions
+    criteria.py    one test of a condition as SQL
+    patterns.py    patterns of names
+    positions.py   how far apart two positions are
     full_text.py   words of captions and file names, in FTS5
     containers.py  files that hold photos
     comparing.py   known files by name, known photos by content
@@ -33,6 +38,7 @@ from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.revisions import HEAD, is_up_to_date, upgrade
 from imgsearch.catalog.rows import (
     SOURCES,
+    AlbumRow,
     CaptionerRow,
     CaptionRow,
     EncoderRow,
@@ -56,6 +62,7 @@ from imgsearch.catalog.writing import Writer
 __all__ = [
     "HEAD",
     "SOURCES",
+    "AlbumRow",
     "CaptionRow",
     "CaptionerRow",
     "Catalog",

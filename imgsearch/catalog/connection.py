@@ -18,6 +18,8 @@ from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
+from imgsearch.catalog.patterns import FITS, fits
+from imgsearch.catalog.positions import KILOMETRES, kilometres
 from imgsearch.errors import LibraryDamagedError, LibraryError, LibraryLockedError
 
 BUSY_SECONDS = 30
@@ -83,6 +85,8 @@ def _opened(name: str) -> sqlite3.Connection:
 
 def _connect(path: Path, foreign_keys: bool) -> sqlite3.Connection:
     connection = connect(path)
+    connection.create_function(FITS, 2, fits, deterministic=True)
+    connection.create_function(KILOMETRES, 4, kilometres, deterministic=True)
     connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
     return connection
 

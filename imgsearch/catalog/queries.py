@@ -9,12 +9,13 @@ import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from sqlalchemy import Engine, func, select
 
 from imgsearch.catalog import (
+    albums,
     captions,
     comparing,
+    conditions,
     containers,
     embeddings,
     encoders,
@@ -22,12 +23,12 @@ from imgsearch.catalog import (
     labels,
     photos,
 )
-from imgsearch.catalog.comparing import at_or_under
 from imgsearch.catalog.connection import IMMEDIATE, open_engine, pieces
 from imgsearch.catalog.embeddings import Ids
 from imgsearch.catalog.paths import name_of
 from imgsearch.catalog.rows import (
     SOURCES,
+    AlbumRow,
     CaptionerRow,
     CaptionRow,
     EncoderRow,
@@ -44,6 +45,7 @@ from imgsearch.catalog.rows import (
 from imgsearch.catalog.tables import Embedding, EncoderEntry, File, Run
 from imgsearch.catalog.writing import Writer
 from imgsearch.errors import LibraryError
+from imgsearch.queries import Condition
 from imgsearch.vectors import Vectors
 from imgsearch.words import Term
 
@@ -162,14 +164,24 @@ class Catalog:
 
     # Files and photos
 
-    def live_paths(self, photo_ids: Sequence[int] | Ids) -> dict[int, Path]:
-        """The first live file of each photo (lowest file id); a photo without one is absent."""
+    def live_paths(
+        self,
+        photo_ids: Sequence[int] | Ids,
+        *,
+        asked: Sequence[Condition] = (),
+        folder: Path | None = None,
+    ) -> dict[int, Path]:
+        """The first live file of each photo (lowest file id); a photo without one is absent.
+
+        Only files at `folder` or below it count, that satisfy those conditions that are about
+        files.
+        """
         paths: dict[int, Path] = {}
         with self.engine.connect() as connection:
             for piece in pieces(photo_ids):
                 rows = connection.execute(
                     select(File.photo_id, File.path, File.path_bytes)
-                    .where(File.photo_id.in_(piece), File.state == "live")
+                    .where(File.photo_id.in_(piece), conditions.about_files(asked, folder))
                     .order_by(File.id)
                 )
                 for photo_id, text, raw in rows:
@@ -178,14 +190,7 @@ class Catalog:
 
     def live_photo_ids(self, path_prefix: Path) -> Ids:
         """Ids of the photos with a live file at that path or below it, ascending."""
-        statement = (
-            select(File.photo_id)
-            .distinct()
-            .where(at_or_under(path_prefix), File.state == "live")
-            .order_by(File.photo_id)
-        )
-        with self.engine.connect() as connection:
-            return np.array(connection.execute(statement).scalars().all(), np.int64)
+        return self.photo_ids(folder=path_prefix)
 
     def live_photo_count(self, encoder_id: int) -> int:
         """How many photos with a live file this encoder has embedded."""
@@ -198,6 +203,26 @@ class Catalog:
     def photos_with_old_facts(self) -> list[OldFacts]:
         """The photos with a live file that an earlier version read, ascending."""
         return photos.with_old_facts(self.engine)
+
+    # Conditions and albums
+
+    def photo_ids(self, asked: Sequence[Condition] = (), *, folder: Path | None = None) -> Ids:
+        """The photos with a live file that satisfy all conditions, ascending.
+
+        With `folder`, the file is at that path or below it. Raises QueryError for a condition that
+        cannot be, and for a label, an album or a country that there is not.
+        """
+        return conditions.photo_ids(self.engine, asked, folder)
+
+    def newest_photo_ids(
+        self, asked: Sequence[Condition] = (), *, folder: Path | None = None, limit: int
+    ) -> Ids:
+        """The `limit` of them that were taken last, the newest first."""
+        return conditions.newest(self.engine, asked, folder, limit)
+
+    def albums(self) -> list[AlbumRow]:
+        """Every album by name."""
+        return albums.albums(self.engine)
 
     # Captions
 

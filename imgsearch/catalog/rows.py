@@ -147,6 +147,14 @@ class LabelTally(NamedTuple):
     by_encoders: int
 
 
+class AlbumRow(NamedTuple):
+    """An album: how many photos with a live file were put into it, or the search that it is."""
+
+    name: str
+    query: str | None
+    photos: int | None
+
+
 @dataclass(frozen=True)
 class WordMatch:
     """A photo that words were found for; `score` is BM25, higher is better.

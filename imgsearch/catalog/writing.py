@@ -13,8 +13,9 @@ from typing import Literal
 from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
-from imgsearch.catalog import captions, containers, full_text, labels, photos, switching
+from imgsearch.catalog import albums, captions, containers, full_text, labels, photos, switching
 from imgsearch.catalog.connection import pieces
+from imgsearch.catalog.embeddings import Ids
 from imgsearch.catalog.full_text import words_of_path
 from imgsearch.catalog.paths import columns_of
 from imgsearch.catalog.rows import (
@@ -82,6 +83,7 @@ class Writer:
         if photo_id in self._new_photo_ids or self._live_files(edited_id, photo_id) == [photo_id]:
             captions.inherit(self.connection, edited_id, photo_id)
             labels.inherit(self.connection, edited_id, photo_id)
+            albums.inherit(self.connection, edited_id, photo_id)
 
     def skip_file(self, place: FilePlace, reason: str) -> None:
         """The file at this path cannot be indexed; it holds no photo."""
@@ -208,6 +210,28 @@ class Writer:
     def drop_label(self, name: str) -> bool:
         """Take a label from every photo, and forget it; False where there is none."""
         return labels.drop(self.connection, name)
+
+    # Albums
+
+    def add_to_album(self, name: str, photo_ids: Sequence[int] | Ids) -> int:
+        """Put photos into an album, known or new; how many were not in it."""
+        return albums.add(self.connection, name, photo_ids, self._now)
+
+    def remove_from_album(self, name: str, photo_ids: Sequence[int] | Ids) -> int:
+        """Take photos out of an album; how many were in it."""
+        return albums.remove(self.connection, name, photo_ids)
+
+    def save_album(self, name: str, query: str) -> None:
+        """Let an album be the photos that satisfy a query, in place of another it was before."""
+        albums.save(self.connection, name, query, self._now)
+
+    def rename_album(self, name: str, new_name: str) -> None:
+        """Give an album another name."""
+        albums.rename(self.connection, name, new_name)
+
+    def drop_album(self, name: str) -> None:
+        """Forget an album; its photos stay."""
+        albums.drop(self.connection, name)
 
     # Encoders and embeddings
 
