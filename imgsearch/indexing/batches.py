@@ -8,7 +8,7 @@ however slow the encoder is.
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from imgsearch.catalog import FilePlace, PhotoFacts, Writer
+from imgsearch.catalog import FilePlace, PhotoFacts, Writer, hashes
 from imgsearch.images import Facts
 from imgsearch.indexing.choosing import ChosenEncoder
 from imgsearch.indexing.comparing import Comparison, Task
@@ -72,6 +72,7 @@ def _commit(
         for each, owners, vectors in embedded:
             photo_ids = [task.photo_id for task in owners if task.photo_id is not None]
             writer.add_embeddings(each.row.id, photo_ids, vectors)
+        hashes.put(writer, _hashes_of(tasks))
     for each, owners, _ in embedded:
         each.photo_ids.update(task.photo_id for task in owners if task.photo_id is not None)
     for task in tasks:
@@ -101,6 +102,14 @@ def _write_file(
     else:
         writer.put_file(place, task.photo_id)
     return _outcome(task, task.photo_id)
+
+
+def _hashes_of(tasks: Iterable[Task]) -> dict[int, bytes]:
+    return {
+        task.photo_id: task.perceptual_hash
+        for task in tasks
+        if task.photo_id is not None and task.perceptual_hash is not None
+    }
 
 
 def _write_sentences(writer: Writer, task: Task) -> None:

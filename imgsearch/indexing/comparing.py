@@ -39,6 +39,7 @@ class Task:
     is_new: bool = False  # bytes that nobody knows yet
     needs_pixels: bool = False
     facts: Facts | None = None
+    perceptual_hash: bytes | None = None
     sentences: list[Sentence] = field(default_factory=list)  # of text beside it in an archive
     reason: str | None = None
 
