@@ -15,11 +15,12 @@ of that name is there, and only where a picture may be named.
 from imgsearch.queries.conditions import Condition, Flag, Like, Near, Period, Span, Test
 from imgsearch.queries.grammar import cleaned, parse, query_of
 from imgsearch.queries.keys import KEYS, Value, condition, conditions
-from imgsearch.queries.query import Address, PhotoId, Picture, Query, Subject, Term, Words
+from imgsearch.queries.query import Address, Asked, PhotoId, Picture, Query, Subject, Term, Words
 
 __all__ = [
     "KEYS",
     "Address",
+    "Asked",
     "Condition",
     "Flag",
     "Like",

@@ -30,15 +30,11 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from imgsearch.errors import QueryError
 from imgsearch.queries.keys import ALIASES, KEYS, Value, together
 from imgsearch.queries.pictures import existing_picture, picture_named
-from imgsearch.queries.query import Address, PhotoId, Picture, Query, Subject, Term, Words
-
-if TYPE_CHECKING:
-    from PIL import Image
+from imgsearch.queries.query import Address, Asked, PhotoId, Picture, Query, Subject, Term, Words
 
 LEAST_WEIGHT, GREATEST_WEIGHT = 0.001, 1000.0
 
@@ -100,7 +96,7 @@ def parse(
     return Query(terms, together(pairs))
 
 
-def query_of(asked: str | Path | int | Image.Image | Query) -> Query:
+def query_of(asked: Asked) -> Query:
     """A Query of whatever one may search with from Python; a text names no files and no addresses.
 
     Raises QueryError.

@@ -57,3 +57,6 @@ class Query:
 
     terms: tuple[Term, ...] = ()
     conditions: tuple[Condition, ...] = ()
+
+
+Asked: TypeAlias = "str | Path | int | Image.Image | Query"  # what one may search with from Python

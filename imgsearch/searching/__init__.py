@@ -24,11 +24,12 @@ from imgsearch import prompts
 from imgsearch.encoders import Encoder
 from imgsearch.errors import QueryError, UsageError
 from imgsearch.library import Library
+from imgsearch.queries import cleaned
 from imgsearch.searching.filters import NO_FILTERS, Allowed, Filters
 from imgsearch.searching.fusion import DEPTH, fuse
 from imgsearch.searching.gallery import Gallery
 from imgsearch.searching.hits import Hit, captioned
-from imgsearch.searching.question import Question, answering, cleaned, not_understood
+from imgsearch.searching.question import Question, answering, not_understood
 from imgsearch.searching.words import NOTHING, find_words, weights
 from imgsearch.words import parse
 

@@ -1,12 +1,21 @@
-"""A query and the encoder that answers it: text, picture or photo id in, one unit vector out.
+"""A query and the encoder that answers it: a sum of texts, pictures and photos in, one unit vector
+out.
+
+Each term is a unit vector of its own, a text by its own templates; the query is their weighted sum,
+scaled to length 1, so that its score stays a cosine. One encoder answers the whole of it, since
+vectors of two do not add up.
 
 The encoder is loaded only when something must be embedded. A text asked before comes from the
 catalog and a photo of the library from its stored embedding, so both are answered without torch.
+All texts that are new, of however many questions, are embedded at once.
 """
 
-from collections.abc import Iterable
-from pathlib import Path
+from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
 from PIL import Image
 
 from imgsearch import prompts
@@ -16,39 +25,50 @@ from imgsearch.errors import NoEncoderError, PictureError, QueryError
 from imgsearch.images import decode
 from imgsearch.images.upright import upright_rgb
 from imgsearch.library import Library
-from imgsearch.vectors import Vectors, ensemble
+from imgsearch.queries import Address, Asked, PhotoId, Picture, Words, query_of
+from imgsearch.searching.addresses import fetch
+from imgsearch.vectors import Vectors, ensemble, normalise
+
+_Text: TypeAlias = tuple[str, tuple[str, ...]]  # and the templates it is put in
 
 _LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
 _ORIENTATION = 0x0112  # the EXIF tag
+_NOTHING_LEFT = 1e-3  # of the lengths of the terms: less is what rounding leaves
 
 
 class Question:
-    """One query to one library; `row` is the encoder that answers it.
+    """One query to one library; `row` is the encoder that answers it, `language` the one it is
+    answered in, None for a query without words.
 
-    A text comes `cleaned`, with its language; a picture and a photo id have none of their own.
+    Without a language given, a sum with a Chinese text is Chinese; its encoder must then know the
+    languages of all its texts. Raises QueryError for a query that has conditions alone.
     """
 
     def __init__(
         self,
         library: Library,
-        query: str | Path | int | Image.Image,
+        asked: Asked,
         language: str | None,
         encoder: str | Encoder | None,
     ) -> None:
-        self._library, self._catalog = library, library.catalog
-        self._query = query
-        self._language = language
+        self.library, self._catalog = library, library.catalog
+        self._terms = query_of(asked).terms
+        if not self._terms:
+            raise QueryError(
+                "the query has conditions alone, and nothing that photos could be like; add words, "
+                "a picture or a photo: imgsearch search a black cat year:2023"
+            )
+        self._given_language = language
+        self._languages = (language,) if language else self._languages_of_texts()
+        self.language = next(iter(self._languages), None)
         self._given = None if isinstance(encoder, str) else encoder
         self._is_chosen = encoder is None
         self.row = self._active() if encoder is None else self._named(encoder)
 
     def vector(self, policy: prompts.Policy) -> Vectors:
-        """The query as a (d,) unit vector of this encoder."""
-        if isinstance(self._query, str):
-            return self._embed_text(self._query, policy)
-        if isinstance(self._query, Path | Image.Image):
-            return self._embed_picture(self._query)
-        return self._stored(int(self._query))
+        """The query as a (d,) unit vector of this encoder. Raises QueryError for a sum that cancels
+        out."""
+        return embed_together([self], policy)[0]
 
     @property
     def is_overtaken(self) -> bool:
@@ -56,52 +76,87 @@ class Question:
         known = self._catalog.encoder_with_identity(self.row.identity)
         return self._is_chosen and known != self.row
 
+    def encoder(self) -> Encoder:
+        """The encoder itself, loaded."""
+        return self._given or self.library.load_encoder(self.row)
+
+    def texts(self, policy: prompts.Policy) -> Iterator[_Text]:
+        """The texts of the sum, each with its templates."""
+        for term in self._terms:
+            if isinstance(term.subject, Words):
+                yield self._text(term.subject, policy)
+
+    def mixture(self, policy: prompts.Policy, texts: Mapping[_Text, Vectors]) -> Vectors:
+        """As `vector`, where the vectors of the texts are there already."""
+        total = np.zeros(self.row.dim, np.float64)
+        for term in self._terms:
+            if isinstance(term.subject, Words):
+                vector = texts[self._text(term.subject, policy)]
+            elif isinstance(term.subject, PhotoId):
+                vector = self._stored(term.subject.id)
+            else:
+                vector = self._embed_picture(term.subject)
+            total += term.weight * vector
+        if np.linalg.norm(total) < _NOTHING_LEFT * sum(abs(term.weight) for term in self._terms):
+            raise QueryError(
+                "the terms of the query cancel each other out, and nothing is left to look for; "
+                "leave one out, or change a weight: horse - 0.5:pony"
+            )
+        return normalise(total)
+
+    def _text(self, words: Words, policy: prompts.Policy) -> _Text:
+        language = self._given_language or prompts.language_of(words.text)
+        return words.text, prompts.templates(policy, words.text, language)
+
+    def _languages_of_texts(self) -> tuple[str, ...]:
+        """The languages that the encoder must know, the one of the query first."""
+        texts = [term.subject.text for term in self._terms if isinstance(term.subject, Words)]
+        found = {prompts.language_of(text) for text in texts}
+        return tuple(language for language in ("zh", "en") if language in found)
+
     def _named(self, encoder: str | Encoder) -> EncoderRow:
-        row = self._library.find_encoder(encoder)
+        row = self.library.find_encoder(encoder)
         if row is None:
             name = encoder if isinstance(encoder, str) else encoder.name
             raise NoEncoderError(
-                f"the library {self._library.path} has no photos embedded by {name}; it has "
-                f"{_names(answering(self._library).values())}, and this adds another: "
-                f"{self._library.command('index', '--encoder', name)}"
+                f"the library {self.library.path} has no photos embedded by {name}; it has "
+                f"{_names(answering(self.library).values())}, and this adds another: "
+                f"{self.library.command('index', '--encoder', name)}"
             )
-        if self._language is not None and self._language not in row.languages:
+        if not set(row.languages).issuperset(self._languages):
             raise NoEncoderError(
-                f"the encoder {row.name} understands "
-                f"{' and '.join(map(_language_name, row.languages))}, the query is "
-                f"{_language_name(self._language)}; leave the encoder out, or give the language "
+                f"the encoder {row.name} understands {_all_of(row.languages)}, the query is "
+                f"{_all_of(self._languages)}; leave the encoder out, or give the language "
                 f"{row.languages[0]} to ask it all the same"
             )
         return row
 
     def _active(self) -> EncoderRow:
-        rows = answering(self._library)
-        if self._language is None:  # pictures: any tower will do, English ones are the usual ones
+        rows = answering(self.library)
+        if not self._languages:  # pictures: any tower will do, English ones are the usual ones
             found = [rows.get(language) for language in prompts.LANGUAGES]
             return next((row for row in found if row is not None), next(iter(rows.values())))
-        if self._language not in rows:
-            raise not_understood(self._library, self._language)
-        return rows[self._language]
+        known = [rows[language] for language in self._languages if language in rows]
+        if len(self._languages) > 1:
+            known = [row for row in known if set(row.languages).issuperset(self._languages)]
+        if not known and len(self._languages) > 1:
+            raise NoEncoderError(
+                f"the terms of the query are {_all_of(self._languages)}, and no encoder of the "
+                f"library {self.library.path} understands both (it has {_names(rows.values())}); "
+                f"write all terms in one language, or give the language {self._languages[0]} to "
+                "have all of them taken for it"
+            )
+        if not known:
+            raise not_understood(self.library, self._languages[0])
+        return known[0]
 
-    def _load(self) -> Encoder:
-        return self._given or self._library.load_encoder(self.row)
-
-    def _embed_text(self, text: str, policy: prompts.Policy) -> Vectors:
-        templates = prompts.templates(policy, text, self._language or "en")
-        key = prompts.templates_key(templates)
-        cached = self._catalog.cached_text(self.row.id, key, text)
-        if cached is not None:
-            return cached
-        vector = ensemble(self._load().embed_texts(prompts.expand(text, templates)))
-        self._catalog.cache_text(self.row.id, key, text, vector)
-        return vector
-
-    def _embed_picture(self, picture: Path | Image.Image) -> Vectors:
-        encoder = self._load()
-        if isinstance(picture, Path):
-            image = decode(picture, short_side=2 * encoder.image_size)  # as it was indexed
-        else:
+    def _embed_picture(self, picture: Picture | Address | Image.Image) -> Vectors:
+        encoder = self.encoder()
+        if isinstance(picture, Image.Image):
             image = _upright(picture)
+        else:  # as it was indexed
+            source = picture.path if isinstance(picture, Picture) else fetch(picture.url)
+            image = decode(source, short_side=2 * encoder.image_size)
         vector: Vectors = encoder.embed_images([image])[0]
         return vector
 
@@ -110,26 +165,44 @@ class Question:
         ids, vectors = self._catalog.embeddings(self.row.id, photo_ids=known)
         if not len(ids):
             raise QueryError(
-                f"the library {self._library.path} has no photo {photo_id} embedded by "
+                f"the library {self.library.path} has no photo {photo_id} embedded by "
                 f"{self.row.name}; `imgsearch search --json` shows the ids of photos"
             )
         vector: Vectors = vectors[0]
         return vector
 
 
-def cleaned(text: str) -> str:
-    """A text with single spaces. Raises QueryError for one that is empty or no text."""
-    text = " ".join(text.split())
-    if not text:
-        raise QueryError("the query is empty; say what to look for: imgsearch search a black cat")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise QueryError(
-            f"the query {text!r} is not valid text; type it anew, or search for a picture by its "
-            "path"
-        ) from error
-    return text
+def embed_together(questions: Sequence[Question], policy: prompts.Policy) -> list[Vectors]:
+    """The (d,) unit vector of each question, all to one library; each encoder embeds the texts of
+    all its questions that are new to the library in one batch.
+
+    Raises QueryError for a sum that cancels out, an unknown photo and a text that is too long.
+    """
+    of_encoders: dict[int, list[Question]] = {}
+    for question in questions:
+        of_encoders.setdefault(question.row.id, []).append(question)
+    texts = {row_id: _embed_texts(each, policy) for row_id, each in of_encoders.items()}
+    return [question.mixture(policy, texts[question.row.id]) for question in questions]
+
+
+def _embed_texts(questions: Sequence[Question], policy: prompts.Policy) -> dict[_Text, Vectors]:
+    """The vectors of all texts of questions to one encoder."""
+    first = questions[0]
+    catalog, row = first.library.catalog, first.row
+    texts = dict.fromkeys(text for question in questions for text in question.texts(policy))
+    keys = {templates: prompts.templates_key(templates) for _, templates in texts}
+    cached = {each: catalog.cached_text(row.id, keys[each[1]], each[0]) for each in texts}
+    found = {each: vector for each, vector in cached.items() if vector is not None}
+    new = [each for each in texts if each not in found]
+    if not new:
+        return found
+    filled = [prompts.expand(*each) for each in new]
+    rows = first.encoder().embed_texts([prompt for each in filled for prompt in each])
+    ends = np.cumsum([len(each) for each in filled])
+    for (text, templates), part in zip(new, np.split(rows, ends[:-1]), strict=True):
+        found[text, templates] = ensemble(part)
+        catalog.cache_text(row.id, keys[templates], text, found[text, templates])
+    return found
 
 
 def answering(library: Library) -> dict[str, EncoderRow]:
@@ -162,6 +235,10 @@ def _upright(picture: Image.Image) -> Image.Image:
 
 def _names(rows: Iterable[EncoderRow]) -> str:
     return ", ".join(dict.fromkeys(row.name for row in rows))
+
+
+def _all_of(languages: Iterable[str]) -> str:
+    return " and ".join(map(_language_name, languages))
 
 
 def _language_name(language: str) -> str:
