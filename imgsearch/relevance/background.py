@@ -6,9 +6,11 @@ out as relevances in [0, 1]. A cosine alone says nothing: one encoder calls 0.25
 free of the encoder's scale. Ordinary texts times photos make a background of hundreds of cosines
 even where a library has three photos.
 
-The weights are a logistic regression over the first hits of class queries, fitted and measured by
-`benchmarks/relevance.py`.
+The weights are a logistic regression, LEAST_RELEVANT the relevance that 5% of the answers to what
+is there fall short of, both by `benchmarks/relevance.py`.
 """
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -18,12 +20,12 @@ from imgsearch.vectors import Vectors
 Relevances = npt.NDArray[np.float64]
 
 LEAST_RELEVANT = 0.15  # the default cut
-WEIGHTS = {"level": 2.71, "lift": 0.70, "photo": 0.33, "mean": 1.33, "spread": 2.65}
-BIAS = -7.56
+WEIGHTS = {"level": 2.02, "lift": 0.31, "mean": 1.43, "reach": 0.63}
+BIAS = -6.71
 
 _SAME_MEANING = 2.5  # texts so many robust deviations nearer to a query than most are no rivals
 _RIVALS = 3
-_PRIOR_PHOTOS = 10  # what ordinary texts score counts as so many photos of the query's own
+_PRIOR_PHOTOS = 10  # in the mean of a query, the mean of ordinary texts counts as so many photos
 _LEAST_DEVIATION = 1e-3  # of cosines: an encoder may take all ordinary texts for one
 _GREATEST = 10.0  # beyond it a feature tells no more
 
@@ -31,55 +33,60 @@ _GREATEST = 10.0  # beyond it a feature tells no more
 class Background:
     """Ordinary texts (m, d) and a sample of a library's photos (n, d), as one encoder sees them.
 
-    Unit rows, m and n at least 1. A query of pictures has photos for ordinary texts.
+    Unit rows, m and n at least 1; `count` is how many photos the sample stands for.
     """
 
-    def __init__(self, texts: Vectors, photos: Vectors) -> None:
-        self.texts, self.photos = texts, photos
+    def __init__(self, texts: Vectors, photos: Vectors, count: int) -> None:
+        self.texts, self.photos, self.count = texts, photos, count
         cosines = texts @ photos.T  # (m, n)
         self._mean = float(cosines.mean())
         self._deviation = max(float(cosines.std()), _LEAST_DEVIATION)
+        best = cosines.max(axis=1)
+        self._best_mean = self._mean + _stretch(len(photos), count) * (best.mean() - self._mean)
+        self._best_deviation = max(float(best.std()), _LEAST_DEVIATION)
 
     def relevance(self, vector: Vectors, photos: Vectors) -> Relevances:
-        """How relevant photos (k, d) are to a query (d,): (k,) in [0, 1], 0.5 is even odds."""
+        """How relevant photos (k, d) are to a query (d,): (k,) in [0, 1], 0.5 is even odds.
+
+        The photos are its best hits, or any with the best among them.
+        """
         features = self.features(vector, photos)
-        total = BIAS + sum(weight * features[name] for name, weight in WEIGHTS.items())
-        relevances: Relevances = 1 / (1 + np.exp(-total))
+        odds = BIAS + sum(weight * features[name] for name, weight in WEIGHTS.items())
+        relevances: Relevances = 1 / (1 + np.exp(-odds))
         return relevances
 
     def features(self, vector: Vectors, photos: Vectors) -> dict[str, Relevances]:
         """What is weighed: name -> (k,) for a query (d,) and photos (k, d).
 
-        `level` is the cosine, `lift` how far it is above the best ordinary texts on the photo,
-        `photo` what ordinary texts score on it, `mean` what the query scores on the library's
-        photos, all in deviations of the background; `spread` is the logarithm of how much the
-        query's own cosines deviate.
+        `level` is the cosine, `lift` how far it is above the best ordinary texts on that photo,
+        `mean` what the query scores on the library's photos, each in deviations of the background;
+        `reach` is the best cosine of the query among the best ones of ordinary texts.
         """
-        cosines = photos @ vector  # (k,)
+        cosines = (photos @ vector).astype(np.float64)  # (k,)
         ordinary = photos @ self._rivals(vector).T  # (k, r)
         count = min(_RIVALS, ordinary.shape[1])
-        best = np.partition(ordinary, -count, axis=1)[:, -count:].mean(axis=1)
-        own = self.photos @ vector  # (n,)
-        weight = len(own) / (len(own) + _PRIOR_PHOTOS)
-        mean = weight * (float(own.mean()) - self._mean) + self._mean
-        variance = weight * np.square(own - mean).mean() + (1 - weight) * self._deviation**2
+        rivals = np.partition(ordinary, -count, axis=1)[:, -count:].mean(axis=1)
+        own = (self.photos @ vector).astype(np.float64)  # (n,)
+        mean = (own.sum() + _PRIOR_PHOTOS * self._mean) / (len(own) + _PRIOR_PHOTOS)
+        best = max(own.max(), cosines.max(initial=-1))
         ones = np.ones(len(photos))
         features = {
-            "level": self._scaled(cosines - self._mean),
-            "lift": self._scaled(cosines - best),
-            "photo": self._scaled(ordinary.mean(axis=1) - self._mean),
-            "mean": self._scaled((mean - self._mean) * ones),
-            "spread": 0.5 * np.log(variance / self._deviation**2) * ones,
+            "level": (cosines - self._mean) / self._deviation,
+            "lift": (cosines - rivals) / self._deviation,
+            "mean": (mean - self._mean) / self._deviation * ones,
+            "reach": (best - self._best_mean) / self._best_deviation * ones,
         }
         return {name: np.clip(each, -_GREATEST, _GREATEST) for name, each in features.items()}
 
-    def _scaled(self, differences: npt.NDArray[np.floating]) -> Relevances:
-        return differences.astype(np.float64) / self._deviation
-
     def _rivals(self, vector: Vectors) -> Vectors:
-        """The ordinary texts that do not mean what the query means."""
+        """The ordinary texts that do not mean what the query means: half of them at least."""
         near = self.texts @ vector
         middle = np.median(near)
         deviation = 1.4826 * np.median(np.abs(near - middle))  # of a normal distribution
         rivals: Vectors = self.texts[near <= middle + _SAME_MEANING * deviation]
         return rivals
+
+
+def _stretch(sample: int, count: int) -> float:
+    """How much further than a sample's the best of all photos is: as of normal deviates."""
+    return math.sqrt(math.log(max(count, 2)) / math.log(min(max(sample, 2), max(count, 2))))

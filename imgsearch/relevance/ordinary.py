@@ -39,12 +39,13 @@ def background_of(
     last, background = kept.get((encoder.id, language), (0, None))
     if background is not None:
         new = catalog.embeddings_after(encoder.id, last)
-        if new <= len(background.photos) // 10:
+        if new <= background.count // 10:
             return background
     photos, last = catalog.sample_embeddings(encoder.id, SAMPLE)
     if not len(photos):
         return None
-    background = Background(_embedded(catalog, encoder, ordinary_texts(language), embed), photos)
+    texts = _embedded(catalog, encoder, ordinary_texts(language), embed)
+    background = Background(texts, photos, catalog.photo_count(encoder.id))
     kept[encoder.id, language] = last, background
     return background
 
