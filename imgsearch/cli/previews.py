@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgsearch.cli import frame
+from imgsearch.cli import completion, frame
 
 if TYPE_CHECKING:
     from imgsearch.cli.asking import Terminal
@@ -33,6 +33,7 @@ PreviewAsOption = Annotated[
         metavar="PROTOCOL",
         help="Show them as kitty, iterm2, sixel or half-blocks; else $IMGSEARCH_PREVIEW, or the "
         "best the terminal says it draws.",
+        autocompletion=completion.choices(completion.PREVIEWS),
         show_default=False,
     ),
 ]

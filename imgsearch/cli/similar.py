@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from imgsearch.cli import frame, showing
+from imgsearch.cli import completion, frame, showing
 from imgsearch.cli.previews import PreviewAsOption, PreviewOption
 
 NOTHING_FOUND = 1
@@ -24,7 +24,12 @@ def similar(
     path: showing.PathOption = None,
     encoder: Annotated[
         str | None,
-        typer.Option("--encoder", metavar="NAME", help="Compare with this encoder of the library."),
+        typer.Option(
+            "--encoder",
+            metavar="NAME",
+            help="Compare with this encoder of the library.",
+            autocompletion=completion.encoders,
+        ),
     ] = None,
     preview: PreviewOption = False,
     preview_as: PreviewAsOption = None,

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from imgsearch.catalog import PhotoFacts
     from imgsearch.searching import Hit
 
-LARGE, SMALL = 480, 240  # pixels on a picture's longer side
-LARGE_ONES = 100  # some 30 kB each; the pages of a thousand hits stay near 12 MB
-QUALITY = 75
+LARGE, SMALL = 400, 200  # pixels on a picture's longer side
+LARGE_ONES = 100  # the page of a thousand hits has some 10 MB
+QUALITY = 72
 
 
 def gallery_page(hits: Iterable[Hit], asked: str, known: Mapping[int, PhotoFacts]) -> Iterator[str]:
