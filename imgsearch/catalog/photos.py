@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, exists, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
+from imgsearch.catalog.connection import pieces
 from imgsearch.catalog.rows import NewFacts, OldFacts, PhotoFacts
 from imgsearch.catalog.tables import File, Photo
 from imgsearch.catalog.tables import Place as PlaceEntry
@@ -39,6 +40,16 @@ def with_old_facts(engine: Engine) -> list[OldFacts]:
     )
     with engine.connect() as connection:
         return [OldFacts(*row) for row in connection.execute(statement)]
+
+
+def moments_taken(engine: Engine, photo_ids: Sequence[int]) -> dict[int, datetime]:
+    """See `Catalog.moments_taken`."""
+    moments: dict[int, datetime] = {}
+    with engine.connect() as connection:
+        for piece in pieces(photo_ids):
+            rows = connection.execute(select(Photo.id, Photo.taken_at).where(Photo.id.in_(piece)))
+            moments.update((photo_id, moment) for photo_id, moment in rows)
+    return moments
 
 
 def renew(connection: Connection, rows: Sequence[NewFacts]) -> None:

@@ -7,6 +7,7 @@ reach SQL, because SQLite bounds the number of constants in a statement.
 
 import contextlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Engine, func, select
@@ -203,6 +204,10 @@ class Catalog:
     def photos_with_old_facts(self) -> list[OldFacts]:
         """The photos with a live file that an earlier version read, ascending."""
         return photos.with_old_facts(self.engine)
+
+    def moments_taken(self, photo_ids: Sequence[int]) -> dict[int, datetime]:
+        """Photo id -> when it was taken, in UTC; a photo that is not there is absent."""
+        return photos.moments_taken(self.engine, photo_ids)
 
     # Conditions and albums
 

@@ -191,8 +191,11 @@ def _embed_texts(questions: Sequence[Question], policy: prompts.Policy) -> dict[
     catalog, row = first.library.catalog, first.row
     texts = dict.fromkeys(text for question in questions for text in question.texts(policy))
     keys = {templates: prompts.templates_key(templates) for _, templates in texts}
-    cached = {each: catalog.cached_text(row.id, keys[each[1]], each[0]) for each in texts}
-    found = {each: vector for each, vector in cached.items() if vector is not None}
+    found: dict[_Text, Vectors] = {}
+    for templates, key in keys.items():
+        alike = [text for text, its_own in texts if its_own == templates]
+        cached = catalog.cached_texts(row.id, key, alike)
+        found.update(((text, templates), vector) for text, vector in cached.items())
     new = [each for each in texts if each not in found]
     if not new:
         return found

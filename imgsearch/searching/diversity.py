@@ -1,0 +1,78 @@
+"""Hits that are not all alike: maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998).
+
+Hits and their vectors go in, the first k of another order come out. The best hit is the first; each
+further one is the hit with the most of
+
+    share * relevance - (1 - share) * (likeness to the most alike of those chosen)
+
+Both are stretched to 0 .. 1 over the hits there are, because cosines of texts with photos lie
+within a tenth or two of one another, those of photos with photos ten times as far apart, and every
+encoder has ranges of its own.
+
+Half and half is the default for the sake of ten shots of one burst, nearly the best and nearly
+equal: beside the first of them each other has a relevance of almost 1 and a likeness of almost 1,
+so it comes to 0. Whatever else is more relevant than it is like a photo chosen comes before them;
+what is not, the least relevant photos with something in common, comes behind. A share of 0.9
+leaves them all on the page, one of 0.1 fills it with photos that nobody asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from imgsearch.errors import UsageError
+from imgsearch.searching.hits import Hit
+from imgsearch.vectors import Vectors
+
+SHARE = 0.5
+DEPTH = 100  # of how many hits those that are shown are chosen, at least
+
+Scores = npt.NDArray[np.floating]
+
+
+def spread(hits: Sequence[Hit], vectors: Vectors, k: int) -> list[Hit]:
+    """The first k of hits, best first, with unlike ones before alike ones; ranks from 1.
+
+    `vectors` are those of the hits, (n, d) unit rows. A hit counts as relevant as every hit behind
+    it, since one that its words brought forward may have a low cosine. Raises UsageError for hits
+    without scores, which words alone have found.
+    """
+    scores = [hit.score for hit in hits if hit.score is not None]
+    if len(scores) < len(hits):
+        raise UsageError(
+            "hits that words alone have found cannot be told apart by what is in the photos; "
+            "leave the mode text out, or do not ask for diverse hits"
+        )
+    relevance = np.maximum.accumulate(np.array(scores, np.float64)[::-1])[::-1]
+    chosen = diverse(relevance, vectors, k)
+    return [replace(hits[place], rank=rank) for rank, place in enumerate(chosen, 1)]
+
+
+def diverse(relevance: Scores, vectors: Vectors, k: int, share: float = SHARE) -> list[int]:
+    """The places of the first k, of n relevances and (n, d) unit rows; equal ones in their order.
+
+    `share` of relevance from 0 to 1: at 1 the order is that of the relevances alone. Raises
+    UsageError for another.
+    """
+    if not 0 <= share <= 1:
+        raise UsageError(f"the share of relevance is from 0 to 1, got {share:g}")
+    if not len(relevance):
+        return []
+    wanted = _stretched(relevance.astype(np.float64))
+    alike = _stretched(vectors.astype(np.float64) @ vectors.T.astype(np.float64))  # (n, n)
+    chosen = [int(np.argmax(wanted))]
+    nearest = alike[chosen[0]]
+    while len(chosen) < min(k, len(wanted)):
+        gains = share * wanted - (1 - share) * nearest
+        gains[chosen] = -np.inf
+        chosen.append(int(np.argmax(gains)))
+        nearest = np.maximum(nearest, alike[chosen[-1]])
+    return chosen
+
+
+def _stretched(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """From 0 for the least to 1 for the greatest; all 0 where there is no difference."""
+    values = values - values.min()
+    return values / (values.max() or 1)
