@@ -39,15 +39,21 @@ class Ground:
         return cls(float(cosines.mean()), max(spread, LEAST_SPREAD))
 
 
-def confidences(cosines: npt.NDArray[np.floating], ground: Ground) -> Probabilities:
+def confidences(
+    cosines: npt.NDArray[np.floating],
+    ground: Ground,
+    *,
+    sureness: float = SURENESS,
+    none_at: float = NONE_AT,
+) -> Probabilities:
     """(n, k) cosines of photos with labels -> (n, k) probabilities; what a row lacks to 1 is none.
 
     A photo is taken to be none of the labels as often as one of them, each alike, before it is
     looked at: so a longer list does not make it surer that one of them is right.
     """
-    logits = SURENESS * (cosines.astype(np.float64) - ground.mean) / ground.spread
+    logits = sureness * (cosines.astype(np.float64) - ground.mean) / ground.spread
     logits -= np.log(cosines.shape[1])
-    none = SURENESS * NONE_AT
+    none = sureness * none_at
     highest = np.maximum(logits.max(axis=1, keepdims=True), none)
     shares = np.exp(logits - highest)
     sure: Probabilities = shares / (shares.sum(axis=1, keepdims=True) + np.exp(none - highest))
