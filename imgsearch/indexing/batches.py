@@ -8,15 +8,15 @@ however slow the encoder is.
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from imgsearch.catalog import FilePlace, PhotoFacts, Writer, hashes
-from imgsearch.images import Facts
+from imgsearch.catalog import FilePlace, Writer, hashes
 from imgsearch.indexing.choosing import ChosenEncoder
 from imgsearch.indexing.comparing import Comparison, Task
 from imgsearch.indexing.embedding import Pictures, embed
 from imgsearch.indexing.outcomes import Added, Moved, Outcome, Skipped, Unchanged
 from imgsearch.library import Library
+from imgsearch.library.facts import photo_facts, taken_near
 from imgsearch.library.sentences import by_language
-from imgsearch.places import Place, place_of
+from imgsearch.places import Place
 
 TASKS_AT_ONCE = 1000  # in a transaction, when they need no encoder
 
@@ -63,7 +63,7 @@ def _commit(
         if task not in some_vector:
             task.facts = None  # bytes that no encoder could be shown are no photo
     pictures.clear()  # the caller holds them no longer than they are needed
-    places = {task: _place_of(task.facts) for task in tasks if task.facts is not None}
+    places = {task: taken_near(task.facts) for task in tasks if task.facts is not None}
     outcomes = []
     with library.catalog.write() as writer:
         for task in tasks:
@@ -81,7 +81,7 @@ def _commit(
 
 
 def _write_file(
-    writer: Writer, task: Task, root_ids: dict[Path, int], taken_near: Place | None
+    writer: Writer, task: Task, root_ids: dict[Path, int], near: Place | None
 ) -> Outcome:
     file = task.file
     if task.leader is not None:
@@ -96,7 +96,7 @@ def _write_file(
             reason = task.reason or "it cannot be read"
             writer.skip_file(place, reason)
             return Skipped(file.path, reason)
-        task.photo_id = writer.add_photo(_photo_facts(task.content_hash, task.facts), taken_near)
+        task.photo_id = writer.add_photo(photo_facts(task.content_hash, task.facts), near)
     if task.moved_from is not None:
         writer.move_file(task.moved_from[0], place)
     else:
@@ -127,24 +127,3 @@ def _outcome(task: Task, photo_id: int) -> Outcome:
     if task.is_new or task.is_changed:
         return Added(path, photo_id)
     return Unchanged(path, photo_id)
-
-
-def _photo_facts(content_hash: str, facts: Facts) -> PhotoFacts:
-    return PhotoFacts(
-        content_hash=content_hash,
-        width=facts.width,
-        height=facts.height,
-        size_bytes=facts.size_bytes,
-        format=facts.format,
-        taken_at=facts.taken_at,
-        camera=facts.camera,
-        latitude=facts.latitude,
-        longitude=facts.longitude,
-        **vars(facts.exposure),
-    )
-
-
-def _place_of(facts: Facts) -> Place | None:
-    if facts.latitude is None or facts.longitude is None:
-        return None
-    return place_of(facts.latitude, facts.longitude)

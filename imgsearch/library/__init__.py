@@ -8,6 +8,7 @@ argument; what is here is only what two of them share.
     captions.py     the text that lies beside its photos, or tells of them
     sentences.py    sentences as captions are kept
     generations.py  a new index from stored embeddings, and the switch to it
+    facts.py        what a decoded photo says, as the catalog keeps it
     recording.py    a run in the library's book
 """
 
