@@ -48,6 +48,10 @@ def existing_picture(word: str, endings: Collection[str]) -> Path | None:
 def _path(word: str, endings: Collection[str]) -> Path | None:
     if not endings or not word or "\0" in word:
         return None
+    try:
+        os.fsencode(word)
+    except UnicodeEncodeError:  # half a character, which no file system has in a name
+        return None
     path = Path(os.path.expanduser(word))
     return path if _has_separator(word) or _has_ending(path, endings) else None
 
