@@ -1,4 +1,5 @@
-"""Photos as files: find them under folders, decode them to upright RGB, read their facts.
+"""Photos as files: find them under folders and in files that hold photos, decode them to upright
+RGB, read their facts.
 
 Paths go in; `PhotoFile`, PIL images and `Facts` come out. Nothing here knows of encoders or
 catalogs. The one decision worth defending: a picture is judged by its content, never by its ending.

@@ -22,7 +22,7 @@ from PIL import Image, ImageFile, JpegImagePlugin, UnidentifiedImageError
 from PIL.ExifTags import Base
 
 from imgsearch.errors import PictureError
-from imgsearch.images import facts, files
+from imgsearch.images import facts, files, names, raw
 from imgsearch.images.facts import Exposure, Facts
 from imgsearch.images.upright import upright_rgb
 
@@ -50,12 +50,14 @@ def read(
     """
     try:
         status = files.stat(path)
-        with files.opened(path) as stream:
+        with _opened_picture(path) as (stream, whole):
             image, form, size, exif = _read(stream, max_pixels, short_side)
     except OSError as error:
         raise PictureError(f"the file cannot be read: {error.strerror or error}") from error
-    if (place := files.place_of(path)).seconds is not None:
-        form = place.container.suffix[1:].upper()  # a frame is a TIFF of our own making
+    if whole is not None:
+        form, size = names.ending(path.name)[1:].upper(), whole
+    elif (place := files.place_of(path)).seconds is not None:
+        form = names.ending(place.container.name)[1:].upper()  # a frame is a TIFF of our own making
     latitude, longitude = facts.position(exif)
     return image, Facts(
         width=size[0],
@@ -103,12 +105,19 @@ def opened_header(path: Path) -> Iterator[ImageFile.ImageFile]:
     """A picture of which only the header has been read. Raises PictureError."""
     with ExitStack() as stack:
         try:
-            image = stack.enter_context(_open(stack.enter_context(files.opened(path))))
+            image = stack.enter_context(_open(stack.enter_context(_opened_picture(path))[0]))
         except UnidentifiedImageError as error:
             raise PictureError("it is not a picture of a kind imgsearch reads") from error
         except OSError as error:
             raise PictureError(f"the file cannot be read: {error.strerror or error}") from error
         yield image
+
+
+@contextmanager
+def _opened_picture(path: Path) -> Iterator[tuple[BinaryIO, tuple[int, int] | None]]:
+    """A picture file; for a RAW photo its preview, and the size of the whole."""
+    with files.opened(path) as stream:
+        yield raw.preview(stream) if names.ending(path.name) in names.RAW else (stream, None)
 
 
 def _read(

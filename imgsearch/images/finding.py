@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from imgsearch.errors import PictureError, UsageError
-from imgsearch.images import files, names
+from imgsearch.images import files, names, raw
 from imgsearch.images.containers import opened
 from imgsearch.images.exclusion import Exclusion
 
@@ -117,6 +117,7 @@ class _Walk:
         self._exclusion = exclusion
         self._containers = containers
         self._visited: set[tuple[int, int] | str] = set()
+        self._why_no_raw = raw.why_not()
         self._links: list[tuple[str, Path]] = []  # to folders, with the root each was met under
 
     def findings(self, roots: dict[Path, bool]) -> Iterator[Finding]:
@@ -150,7 +151,7 @@ class _Walk:
             return
         kind = _kind(path.name)
         if kind not in names.FILMS | names.ARCHIVES:
-            yield PhotoFile(path, path, status.size_bytes, status.mtime_ns)
+            yield self._photo(path, path, status.size_bytes, status.mtime_ns)
         if kind in names.FILMS | names.ARCHIVES | self._containers:
             yield ContainerFile(path, path, status.size_bytes, status.mtime_ns)
 
@@ -204,9 +205,16 @@ class _Walk:
             if stat.S_ISREG(status.st_mode):
                 about = (Path(entry.path), root, status.st_size, status.st_mtime_ns)
                 if is_photo:
-                    yield PhotoFile(*about)
+                    yield self._photo(*about)
                 if kind in self._containers:
                     yield ContainerFile(*about)
+
+    def _photo(
+        self, path: Path, root: Path, size_bytes: int, mtime_ns: int
+    ) -> PhotoFile | Unreadable:
+        if self._why_no_raw is not None and names.ending(path.name) in names.RAW:
+            return Unreadable(path, self._why_no_raw)  # and need not be read to be hashed
+        return PhotoFile(path, root, size_bytes, mtime_ns)
 
 
 def _kind(name: str) -> str:

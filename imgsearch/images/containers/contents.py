@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from imgsearch.images import names
+from imgsearch.images import names, raw
 from imgsearch.images.containers.container import Member
 
 LARGEST_BYTES = 3 << 28  # 805 million: no picture within the pixel cap is larger, uncompressed
@@ -46,6 +46,8 @@ class Contents(Generic[Entry]):
             return
         elif size_bytes > LARGEST_BYTES:
             reason = f"{size_bytes:,} bytes are more than a picture in an archive may have"
+        elif kind in names.RAW:
+            reason = reason or raw.why_not()
         self.photos[name] = entry, Member(name, size_bytes, reason)
 
     def members(self) -> Iterator[Member]:
