@@ -3,6 +3,7 @@
 The vectors are clustered, as photos are; the ids are neither dense nor in the order of the rows.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -15,7 +16,7 @@ import numpy.typing as npt
 import pytest
 
 from imgsearch.errors import LibraryDamagedError, LibraryTooNewError, UsageError
-from imgsearch.vector_index import KINDS, VectorIndex
+from imgsearch.vector_index import KINDS, HashIndex, VectorIndex
 from imgsearch.vectors import Vectors, normalise
 
 EXACT = ("flat", "hnsw", "ivf")  # the scores they give are exact, whatever they leave out
@@ -295,3 +296,20 @@ def test_faiss_waits_without_spinning_unless_told_otherwise() -> None:
             [sys.executable, "-c", code], env=environment | extra, text=True
         )
         assert output.strip() == expected
+
+
+@pytest.mark.parametrize("bits", [0, 1, 7, 20, 40])
+def test_near_hashes_are_those_that_brute_force_finds(bits: int) -> None:
+    random = np.random.default_rng(bits)
+    some = random.integers(0, 256, (400, 32), np.uint8)
+    flips = random.random((400, 256)) < random.uniform(0, 0.2, (400, 1))
+    hashes = np.concatenate([some, some ^ np.packbits(flips, axis=1), some[:5]])
+    differing = np.unpackbits(hashes[:, None] ^ hashes[None], axis=2).sum(2, dtype=np.int64)
+    offsets, rows, found = HashIndex(hashes, bits).within(hashes[100:500])
+    assert offsets[-1] == len(rows)
+    for query, (low, high) in enumerate(itertools.pairwise(offsets.tolist()), 100):
+        expected = np.flatnonzero(differing[query] <= bits)
+        assert sorted(rows[low:high]) == expected.tolist()
+        assert dict(zip(rows[low:high], found[low:high], strict=True)) == {
+            row: differing[query, row] for row in expected
+        }

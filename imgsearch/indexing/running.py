@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from imgsearch import images
 from imgsearch.errors import PictureError, UsageError
-from imgsearch.images.perceptual import perceptual_hash
+from imgsearch.images import perceptual
 from imgsearch.indexing.ahead import ahead
 from imgsearch.indexing.answering import take_over
 from imgsearch.indexing.batches import batch_size, commit_in_batches
@@ -171,7 +171,8 @@ def _decode(task: Task, max_pixels: int, sides: Sequence[int]) -> Pictures:
     try:
         for side in sides:
             pictures[side], task.facts = images.read(path, max_pixels=max_pixels, short_side=side)
-        task.perceptual_hash = perceptual_hash(pictures[sides[0]])
+        if max(sides) >= perceptual.SHORT_SIDE:  # else `duplicates` decodes it larger
+            task.perceptual_hash = perceptual.perceptual_hash(pictures[max(sides)])
         status = images.stat(path)
         seen = (status.size_bytes, storable(status.mtime_ns))
         if seen != (task.file.size_bytes, task.file.mtime_ns):
