@@ -30,9 +30,9 @@ class Contents(Generic[Entry]):
     photos: dict[str, tuple[Entry, Member]] = field(default_factory=dict)
     beside: dict[str, dict[str, Entry]] = field(default_factory=dict)
 
-    def add(self, raw: str, entry: Entry, size_bytes: int, reason: str | None = None) -> None:
+    def add(self, written: str, entry: Entry, size_bytes: int, reason: str | None = None) -> None:
         """Keep a photo or a text, unless hidden; `reason` says why it cannot be read."""
-        name = own_name(raw)
+        name = own_name(written)
         if not name or any(map(names.is_left_out, name.split("/"))):
             return
         kind = names.ending(name)
@@ -73,7 +73,7 @@ class Contents(Generic[Entry]):
         return self.beside.get(names.stem(name), {})
 
 
-def own_name(raw: str) -> str:
+def own_name(written: str) -> str:
     """A name below the archive, whatever was written: "/a.jpg" and "../a.jpg" are "a.jpg"."""
-    parts = (part for part in raw.replace("\0", "_").split("/") if part not in ("", ".", ".."))
+    parts = (part for part in written.replace("\0", "_").split("/") if part not in ("", ".", ".."))
     return posixpath.join("", *parts)
