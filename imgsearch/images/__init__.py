@@ -14,7 +14,8 @@ from imgsearch.images.descriptions import descriptions, language_code
 from imgsearch.images.exclusion import Exclusion
 from imgsearch.images.facts import Exposure, Facts
 from imgsearch.images.files import Place, Status, is_gone, opened, place_of, stat, texts_beside
-from imgsearch.images.finding import ContainerFile, Finding, PhotoFile, Unreadable, find, members
+from imgsearch.images.finding import find, find_changed, members
+from imgsearch.images.findings import ContainerFile, Finding, PhotoFile, Unreadable
 from imgsearch.images.names import ANIMATED, ARCHIVES, ENDINGS, FILMS
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "decode",
     "descriptions",
     "find",
+    "find_changed",
     "is_gone",
     "language_code",
     "let_go",
