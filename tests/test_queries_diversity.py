@@ -15,7 +15,7 @@ from imgsearch.errors import UsageError
 from imgsearch.indexing import index
 from imgsearch.library import Library, open_library
 from imgsearch.searching import Hit
-from imgsearch.searching.diversity import diverse, spread
+from imgsearch.searching.diversity import SHARE, diverse, spread
 from imgsearch.searching.ordering import ORDERS, ordered
 from imgsearch.vectors import normalise
 from stars import random_vectors
@@ -81,6 +81,18 @@ def test_of_ten_shots_of_a_burst_one_is_on_the_first_page() -> None:
     assert all(each.photo_id <= 20 for each in page)  # and nothing that does not fit
     assert [each.rank for each in page] == list(range(1, 11))
     assert {each.photo_id for each in spread(hits, vectors, 99)} == {each.photo_id for each in hits}
+
+
+@pytest.mark.parametrize(
+    ("share", "shots", "others", "unfit"), [(0.9, 9, 1, 0), (SHARE, 1, 9, 0), (0.1, 1, 6, 3)]
+)
+def test_half_and_half_is_between_all_of_a_burst_and_photos_that_do_not_fit(
+    share: float, shots: int, others: int, unfit: int
+) -> None:
+    hits, vectors = burst()
+    chosen = diverse(np.array([each.score for each in hits]), vectors, 10, share)
+    kinds = [min(place // 10, 2) for place in chosen]
+    assert [kinds.count(kind) for kind in range(3)] == [shots, others, unfit]
 
 
 def test_a_hit_that_words_brought_forward_counts_as_its_place_does() -> None:

@@ -46,6 +46,8 @@ def is_public(address: Numeric) -> bool:
         carried = [each for each in inside if each is not None]
         if carried:
             return all(map(is_public, carried))
+        if address.is_site_local:  # of old, and global to `ipaddress`
+            return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
@@ -91,14 +93,11 @@ class _Redirect:
     location: str
 
 
-class _Wire(io.RawIOBase):
-    """A connected socket for http.client, whose every step ends by one deadline."""
+class _Reading(io.RawIOBase):
+    """What comes out of a connected socket, every step of it before a deadline."""
 
     def __init__(self, connected: socket.socket, deadline: float) -> None:
         self._socket, self._deadline = connected, deadline
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -107,9 +106,23 @@ class _Wire(io.RawIOBase):
         self._socket.settimeout(_left(self._deadline))
         return self._socket.recv_into(buffer)
 
+
+@dataclass(frozen=True)
+class _Wire:
+    """A connected socket as http.client wants one; whoever made the socket closes it."""
+
+    connected: socket.socket
+    deadline: float
+
     def sendall(self, request: bytes) -> None:
-        self._socket.settimeout(_left(self._deadline))
-        self._socket.sendall(request)
+        self.connected.settimeout(_left(self.deadline))
+        self.connected.sendall(request)
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Reading(self.connected, self.deadline))
+
+    def close(self) -> None:
+        """http.client closes as soon as it has the headers, where no other request may follow."""
 
 
 def _target(url: str) -> _Target:

@@ -12,8 +12,9 @@ encoder has ranges of its own.
 Half and half is the default for the sake of ten shots of one burst, nearly the best and nearly
 equal: beside the first of them each other has a relevance of almost 1 and a likeness of almost 1,
 so it comes to 0. Whatever else is more relevant than it is like a photo chosen comes before them;
-what is not, the least relevant photos with something in common, comes behind. A share of 0.9
-leaves them all on the page, one of 0.1 fills it with photos that nobody asked for.
+what is not comes behind. Of ten such shots, ten other scenes that fit and twenty that do not (see
+the tests), a share of 0.5 fills a page of ten with one shot and nine other scenes; one of 0.9
+leaves nine shots on it, one of 0.1 brings three photos that nobody asked for.
 """
 
 from collections.abc import Sequence
