@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +13,7 @@ from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
-    from imgsearch.organising import Bounds, LabelsFinished, LabelText
+    from imgsearch.organising import LabelEvent, LabelsFinished, LabelText
 
 
 def label(
@@ -110,41 +111,29 @@ def label(
             _export(opened, export)
         else:
             from imgsearch.display import labels as forms
-            from imgsearch.organising import Bounds
+            from imgsearch.organising import Bounds, preview_labels
+            from imgsearch.organising import label as label_photos
 
             bounds = Bounds(top, min_confidence)
             is_quiet = quiet or frame.settings(context).is_quiet
-            with opened.lock(wait=wait):
-                finished = _give(
-                    opened,
-                    _labels(given),
-                    bounds,
-                    keep=not dry_run,
-                    relabel=relabel,
-                    quiet=is_quiet,
-                )
+            labels = _labels(given)
+            if dry_run:
+                finished = _finished(preview_labels(opened, labels, bounds=bounds), quiet=is_quiet)
+            else:
+                with opened.lock(wait=wait):
+                    run = label_photos(opened, labels, bounds=bounds, relabel=relabel)
+                    finished = _finished(run, quiet=is_quiet)
             if json:
                 frame.write(forms.finished_json(finished))
             elif not is_quiet:
                 frame.show(forms.finished_page(finished))
 
 
-def _give(
-    library: Library,
-    labels: tuple[LabelText, ...],
-    bounds: Bounds,
-    *,
-    keep: bool,
-    relabel: bool,
-    quiet: bool,
-) -> LabelsFinished:
+def _finished(events: Iterator[LabelEvent], *, quiet: bool) -> LabelsFinished:
+    """Follow a run to its end."""
     from imgsearch.cli.label_progress import LabelProgress
-    from imgsearch.organising import LabelsFinished, label, preview_labels
+    from imgsearch.organising import LabelsFinished
 
-    if keep:
-        events = label(library, labels, bounds=bounds, relabel=relabel)
-    else:
-        events = preview_labels(library, labels, bounds=bounds)
     with LabelProgress(is_quiet=quiet) as progress:
         for event in events:
             progress.show(event)
