@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgsearch.cli import frame
+from imgsearch.cli import frame, showing
 from imgsearch.errors import NoLibraryError, QueryError
 
 if TYPE_CHECKING:
@@ -58,12 +58,14 @@ def explain_prefix(
     The numbers are cosines. A prefix is no sentence: where the language model was trained along
     with the mapper, its words need not make sense (ClipCap, section 4.3).
     """
-    from imgsearch.captioning import explained, load
+    with showing.status("loading"):
+        from imgsearch.captioning import explained, load
 
     with _library(context, library) as opened:
         folder = None if opened is None else opened.captioners_folder
-        loaded = load(captioner, device=device, captioners=folder, tokenizer=tokenizer)
-        vectors = _embedding(photo, loaded, opened, device)
+        with showing.status(f"looking at {photo}"):
+            loaded = load(captioner, device=device, captioners=folder, tokenizer=tokenizer)
+            vectors = _embedding(photo, loaded, opened, device)
     captions = {
         each: loaded.caption(vectors, each)[0]
         for each in ([language] if language else loaded.languages)

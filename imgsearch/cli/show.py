@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
 import typer
 
-from imgsearch.cli import frame
+from imgsearch.cli import frame, showing
 
 
 def show(
@@ -25,18 +24,13 @@ def show(
     imgsearch show holiday/0001.jpg
     imgsearch show id:7 id:8 --json | jq .captions
     """
-    from imgsearch.describing import look_up
-    from imgsearch.display.known_photos import known_json, known_page
+    with showing.status("loading"):
+        from imgsearch.describing import look_up
+        from imgsearch.display.known_photos import known_json, known_page
 
     with frame.existing_library(context, library) as opened:
-        known = [look_up(opened, _asked_for(photo)) for photo in photos]
+        known = [look_up(opened, showing.photo_asked_for(photo)) for photo in photos]
     if json:
         frame.write(known_json(known))
     else:
         frame.show(known_page(known))
-
-
-def _asked_for(photo: str) -> str | int:
-    found = re.fullmatch(r"id:([0-9]+)", photo.strip())
-    # of thousands of digits Python reads none; no photo has them
-    return int(found[1][:100]) if found else str(frame.expanded(photo))

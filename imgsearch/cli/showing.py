@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -17,6 +17,8 @@ from imgsearch.cli import frame
 if TYPE_CHECKING:
     from imgsearch.library import Library
     from imgsearch.searching import Hit
+
+Thing = TypeVar("Thing")
 
 KOption = Annotated[
     int, typer.Option("-k", "--k", "-t", "--top", metavar="N", min=1, help="How many hits.")
@@ -108,6 +110,17 @@ def status(doing: str) -> Iterator[None]:
         return
     with frame.stderr().status(Text(shown(doing), style="dim")):
         yield
+
+
+def awaited(things: Iterable[Thing], doing: str) -> Iterator[Thing]:
+    """The same things, with a spinner while one is waited for, and none while it is shown."""
+    following = iter(things)
+    while True:
+        with status(doing):
+            thing = next(following, None)
+        if thing is None:
+            return
+        yield thing
 
 
 def photo_asked_for(photo: str) -> Path | int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgsearch.cli import frame
+from imgsearch.cli import frame, showing
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
@@ -60,7 +60,8 @@ def doctor(
 
     found = []
     with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
-        for finding in check(opened, repair=repair):  # shown as they come: a check may take long
+        # shown as they come: a check may take long
+        for finding in showing.awaited(check(opened, repair=repair), "checking"):
             found.append(finding)
             if json:
                 frame.write(finding_json(finding))
@@ -87,8 +88,9 @@ def switch(
     imgsearch index --encoder cn_clip/ViT-L-14      embed the photos with it first
     imgsearch switch cn_clip/ViT-L-14
     """
-    from imgsearch.indexing import switch as activate
 
+    with showing.status("loading"):
+        from imgsearch.indexing import switch as activate
     with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
         row = activate(opened, encoder)
         photos = opened.catalog.live_photo_count(row.id)
@@ -109,8 +111,9 @@ def rollback(
     imgsearch rollback                              as if it had never been
     """
     from imgsearch.display.rebuilding import answers_lines
-    from imgsearch.indexing import rollback as take_back
 
+    with showing.status("loading"):
+        from imgsearch.indexing import rollback as take_back
     with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
         before = opened.catalog.active_encoders()
         answers = take_back(opened)
@@ -157,11 +160,14 @@ def prune(
     """
     from imgsearch.display.rebuilding import pruned_json, pruned_page
     from imgsearch.display.text import readable_size
-    from imgsearch.indexing import prune as drop
+
+    with showing.status("loading"):
+        from imgsearch.indexing import prune as drop
 
     named = {"encoders": encoder or (), "models": model or ()}
     with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
-        pruned = drop(opened, dry_run=True, **named)
+        with showing.status("looking for what answers nothing"):
+            pruned = drop(opened, dry_run=True, **named)
         is_asked = bool(pruned) and not (dry_run or yes)
         if is_asked:
             show = frame.stderr().print if json else frame.show
@@ -170,7 +176,8 @@ def prune(
                 frame.complain("nothing was dropped", style="yellow")
                 return
         if not dry_run:
-            pruned = drop(opened, dry_run=False, **named)
+            with showing.status("dropping"):
+                pruned = drop(opened, dry_run=False, **named)
     if json:
         frame.write(pruned_json(pruned))
     elif is_asked:
