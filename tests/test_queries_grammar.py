@@ -221,11 +221,6 @@ def test_whatever_one_searches_with_from_python_is_a_query() -> None:
     assert query_of(query) is query
 
 
-def test_the_text_of_a_query_is_what_is_added_with_its_quotes() -> None:
-    assert parse('2:"old dog" + 猫 - grass + id:1 year:2023').text == '"old dog" 猫'
-    assert parse("- grass").text == parse("id:1").text == parse("year:2023").text == ""
-
-
 # Anything at all
 
 

@@ -58,14 +58,5 @@ class Query:
     terms: tuple[Term, ...] = ()
     conditions: tuple[Condition, ...] = ()
 
-    @property
-    def text(self) -> str:
-        """The texts that are added, with spaces between: what captions and file names may hold.
-
-        Empty where there are none; what is subtracted is nothing to look for.
-        """
-        added = (term.subject for term in self.terms if term.weight > 0)
-        return " ".join(subject.text for subject in added if isinstance(subject, Words))
-
 
 Asked: TypeAlias = "str | Path | int | Image.Image | Query"  # what one may search with from Python

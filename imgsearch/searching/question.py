@@ -202,10 +202,11 @@ def _embed_texts(questions: Sequence[Question], policy: prompts.Policy) -> dict[
     filled = [prompts.expand(*each) for each in new]
     rows = first.encoder().embed_texts([prompt for each in filled for prompt in each])
     ends = np.cumsum([len(each) for each in filled])
-    for (text, templates), part in zip(new, np.split(rows, ends[:-1]), strict=True):
-        found[text, templates] = ensemble(part)
-        catalog.cache_text(row.id, keys[templates], text, found[text, templates])
-    return found
+    made = dict(zip(new, map(ensemble, np.split(rows, ends[:-1])), strict=True))
+    for used in dict.fromkeys(templates for _, templates in new):
+        kept = {text: vector for (text, templates), vector in made.items() if templates == used}
+        catalog.cache_texts(row.id, keys[used], kept)
+    return found | made
 
 
 def answering(library: Library) -> dict[str, EncoderRow]:
