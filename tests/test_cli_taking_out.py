@@ -4,6 +4,8 @@ import json
 import os
 import shlex
 import sys
+import tempfile
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,24 @@ def test_open_runs_the_viewer_of_the_system_without_a_shell(
     assert "has no xdg-open" in indexed("open", "2").stderr
     searched[1].unlink()
     assert "No such file" in indexed("open", "2").stderr
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="their openers are the system's")
+def test_a_photo_inside_an_archive_is_opened_as_a_file_of_its_own(
+    indexed: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        archive.write(photos / "red.png", "beach/red.png")
+    with open_library(tmp_path / "library") as library:
+        remember_search(library, "red", [tmp_path / "all.zip" / "beach" / "red.png"])
+    opener = tmp_path / "xdg-open"
+    opener.write_text(f'#!/bin/sh\n/bin/cp "$1" {shlex.quote(str(tmp_path / "seen"))}\n')
+    opener.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    result = indexed("open", "1")
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "seen").read_bytes() == (photos / "red.png").read_bytes()
 
 
 def test_without_a_search_there_is_nothing_to_open_or_copy(indexed: Run, tmp_path: Path) -> None:
