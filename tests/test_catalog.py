@@ -201,7 +201,7 @@ def test_forgetting_an_encoder_takes_all_that_names_it(catalog: Catalog) -> None
             writer.add_embeddings(each, photo_ids, unit_rows(3))
             writer.switch_generation(GenerationRow(0, each, f"{each:04}", "flat", 3, 3))
         writer.switch_answers("switch", {"en": kept})
-    catalog.cache_text(other, "raw", "a cat", unit_rows(1)[0])
+    catalog.cache_texts(other, "raw", {"a cat": unit_rows(1)[0]})
     found = footprint.footprint(catalog, other)
     assert (found.photos, found.fileless, found.texts, found.size_bytes) == (3, 3, 1, 4 * 12)
     with catalog.write() as writer:
@@ -211,7 +211,7 @@ def test_forgetting_an_encoder_takes_all_that_names_it(catalog: Catalog) -> None
     assert footprint.steps(catalog) == 0 and len(catalog.generations()) == 1
     assert list(audit.dangling_rows(catalog)) == []
     # a search that was under way
-    catalog.cache_text(other, "raw", "a dog", unit_rows(1)[0])
+    catalog.cache_texts(other, "raw", {"a dog": unit_rows(1)[0]})
     with pytest.raises(NoEncoderError, match="ask again"):
         catalog.embeddings(other)
 
@@ -257,13 +257,13 @@ def test_a_text_is_kept_once_for_its_templates(catalog: Catalog) -> None:
     with catalog.write() as writer:
         encoder_id = add_encoder(writer, "toy")
     one, other = unit_rows(2)
-    assert catalog.cached_text(encoder_id, "raw", "一只猫") is None
-    catalog.cache_text(encoder_id, "raw", "一只猫", one)
-    catalog.cache_text(encoder_id, "raw", "一只猫", other)
-    catalog.cache_text(encoder_id, "80", "一只猫", other)
-    kept = catalog.cached_text(encoder_id, "raw", "一只猫")
-    assert kept is not None
-    np.testing.assert_array_equal(kept, one)
+    assert catalog.cached_texts(encoder_id, "raw", ["一只猫"]) == {}
+    catalog.cache_texts(encoder_id, "raw", {"一只猫": one})
+    catalog.cache_texts(encoder_id, "raw", {"一只猫": other})
+    catalog.cache_texts(encoder_id, "80", {"一只猫": other})
+    kept = catalog.cached_texts(encoder_id, "raw", ["一只猫", "一只狗"])
+    assert kept.keys() == {"一只猫"}
+    np.testing.assert_array_equal(kept["一只猫"], one)
 
 
 def test_switching_generations_leaves_one_current(catalog: Catalog) -> None:

@@ -332,24 +332,16 @@ class Catalog:
 
     # Texts and runs
 
-    def cached_text(self, encoder_id: int, templates_key: str, text: str) -> Vectors | None:
-        """The vector (d,) that `cache_text` kept."""
-        return self.cached_texts(encoder_id, templates_key, [text]).get(text)
-
     def cached_texts(
         self, encoder_id: int, templates_key: str, texts: Sequence[str]
     ) -> dict[str, Vectors]:
-        """Text -> the vector (d,) that was kept; a text without one is absent."""
+        """Text -> the vector (d,) that `cache_texts` kept; a text without one is absent."""
         return embeddings.of_texts(self.engine, encoder_id, templates_key, texts)
-
-    def cache_text(self, encoder_id: int, templates_key: str, text: str, vector: Vectors) -> None:
-        """Keep a text's vector (d,). A library that cannot be written keeps none, silently."""
-        self.cache_texts(encoder_id, templates_key, {text: vector})
 
     def cache_texts(
         self, encoder_id: int, templates_key: str, vectors: Mapping[str, Vectors]
     ) -> None:
-        """Keep texts' vectors (d,), as `cache_text` keeps one."""
+        """Keep texts' vectors (d,). A library that cannot be written keeps none, silently."""
         # A search must work in a library on a read-only disk, and while another process writes.
         with contextlib.suppress(LibraryError), self.write() as writer:
             embeddings.keep_texts(writer.connection, encoder_id, templates_key, vectors)

@@ -1,48 +1,62 @@
 """search(): a query becomes one vector and some words, and both become hits.
 
-Text, a picture or the id of a photo goes in, photos come out, best first, with their exact cosine
-scores. The index only proposes candidates: each is scored again from its stored embedding, so that
-a score means the same whatever kind of index found it. A text is looked for in captions and file
-names too; the two rankings are fused. A search whose encoder is dropped while it runs, because
-another answers now, asks that one.
+Texts, pictures and photos go in, added and subtracted, photos come out, best first, with their
+exact cosine scores. The index only proposes candidates: each is scored again from its stored
+embedding, so that a score means the same whatever kind of index found it. A text is looked for in
+captions and file names too; the two rankings are fused. A search whose encoder is dropped while it
+runs, because another answers now, asks that one.
 
-    question.py  which encoder answers, and the query as its vector
-    filters.py   which photos may be hits
-    gallery.py   the photos of that encoder, and the best of them
-    words.py     the photos that have the words of a text
-    fusion.py    two rankings as one
-    hits.py      a photo found, and why
+    manner.py     how a search is carried out
+    answer.py     one query on its way to hits
+    question.py   which encoder answers, and the query as its vector
+    addresses.py  a picture on the web
+    filters.py    which photos may be hits
+    gallery.py    the photos of that encoder, and the best of them
+    words.py      the photos that have the words of a text
+    fusion.py     two rankings as one
+    diversity.py  hits that are not all alike
+    ordering.py   hits by date and by path
+    explaining.py what of a query carried a hit
+    similar.py    photos like one of them
+    random_photos.py  photos by chance
+    hits.py       a photo found, and why
 """
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Literal, TypeAlias
-
-from PIL import Image
+from collections.abc import Sequence
 
 from imgsearch import prompts
 from imgsearch.encoders import Encoder
-from imgsearch.errors import QueryError, UsageError
+from imgsearch.errors import UsageError
 from imgsearch.library import Library
-from imgsearch.queries import cleaned
-from imgsearch.searching.filters import NO_FILTERS, Allowed, Filters
-from imgsearch.searching.fusion import DEPTH, fuse
-from imgsearch.searching.gallery import Gallery
-from imgsearch.searching.hits import Hit, captioned
-from imgsearch.searching.question import Question, answering, not_understood
-from imgsearch.searching.words import NOTHING, find_words, weights
-from imgsearch.words import parse
+from imgsearch.queries import Asked, query_of
+from imgsearch.relevance import LEAST_RELEVANT
+from imgsearch.searching.answer import Answer
+from imgsearch.searching.filters import NO_FILTERS, Filters
+from imgsearch.searching.hits import Hit
+from imgsearch.searching.manner import ANY_MANNER, MODES, Manner, Mode
+from imgsearch.searching.ordering import ORDERS, Order
+from imgsearch.searching.question import embed_together
+from imgsearch.vectors import Vectors
 
-__all__ = ["MODES", "NO_FILTERS", "Filters", "Hit", "Mode", "search"]
-
-Mode: TypeAlias = Literal["auto", "vector", "text", "hybrid"]
-MODES: tuple[Mode, ...] = ("auto", "vector", "text", "hybrid")
-Query: TypeAlias = str | Path | int | Image.Image
+__all__ = [
+    "ANY_MANNER",
+    "LEAST_RELEVANT",
+    "MODES",
+    "NO_FILTERS",
+    "ORDERS",
+    "Filters",
+    "Hit",
+    "Manner",
+    "Mode",
+    "Order",
+    "search",
+    "search_all",
+]
 
 
 def search(
     library: Library,
-    query: Query,
+    query: Asked,
     k: int = 10,
     *,
     mode: Mode = "auto",
@@ -50,111 +64,81 @@ def search(
     prompt: prompts.Policy = "auto",
     encoder: str | Encoder | None = None,
     filters: Filters = NO_FILTERS,
+    order: Order = "score",
+    is_diverse: bool = False,
 ) -> list[Hit]:
     """The k best photos for a query, best first, equal ones by lower photo id.
 
+    A text may be a sum and hold conditions, by the grammar of `queries.parse`: "horse + stripes",
+    "id:7 - snow year:2023"; conditions alone give the newest photos that satisfy them. A Path or a
+    PIL image is embedded as a photo, a number is the id of a photo, which is itself a hit of score
+    1; a text never names files or addresses, a `Query` may. Photos without a file are never hits.
+    Fewer than k hits mean that there are no more.
+
     A text is answered by the active encoder of its language, which `language` overrides; `encoder`
     (a name in the library, or the object itself) overrules both. `prompt` says which templates a
-    text is put in. A Path or PIL image is embedded as a photo; a photo id uses the stored
-    embedding, and that photo is itself a hit, of score 1. Photos without a file are never hits.
-    Fewer than k hits mean that there are no more.
+    text is put in.
 
     `mode` says what is ranked by: the `vector` alone; the words of captions and file names alone
     (`text`), for which no encoder is needed; or both (`hybrid`), photos that only words found
-    included if the encoder has embedded them. `auto` is hybrid for a text in a language that photos
-    have captions in, which measured no worse than the vector alone (see fusion.py), else vector.
+    included if the encoder has embedded them. `auto` is hybrid for one text in a language that
+    photos have captions in, which measured no worse than the vector alone (see fusion.py), else
+    vector.
+
+    `filters` bound what may be a hit before anything is ranked; a least relevance leaves out of the
+    best photos those below it, `LEAST_RELEVANT` being where answers end. `is_diverse` puts unlike
+    photos before alike ones, and `order` sorts the k hits by date or path.
 
     Raises QueryError for an empty text, one too long for the encoder, one without a word in text
-    mode, a picture or photo id where words are asked for, an unknown photo id and a library without
-    photos; PictureError for a file that is no picture; NoEncoderError where no encoder answers;
-    UsageError for k below 1, an unknown mode, and in text mode for a least score, an encoder or a
-    prompt, which would change nothing there.
+    mode, one that the grammar refuses, a sum that cancels out, no single text where words are asked
+    for, an unknown photo id and a library without photos; PictureError for a file that is no
+    picture; NoEncoderError where no encoder answers; UsageError for k below 1, an unknown mode or
+    order, and what would change nothing in the mode that answers.
     """
+    manner = Manner(mode, language, prompt, encoder, filters, order, is_diverse)
+    return search_all(library, [query], k, manner)[0]
+
+
+def search_all(
+    library: Library, queries: Sequence[Asked], k: int = 10, manner: Manner = ANY_MANNER
+) -> list[list[Hit]]:
+    """The hits of each query as `search` gives them; the texts of all are embedded in one batch."""
     if k < 1:
         raise UsageError(f"k must be at least 1, got {k}")
-    if isinstance(query, str):
-        query = cleaned(query)
-        language = language or prompts.language_of(query)
-    mode = _settled(mode, library, query, language)
-    if mode == "text":
-        _check_unused(filters, prompt, encoder)
-        _check_words(library, query, language)
-    allowed = Allowed(library.catalog, filters)
-    found = NOTHING
-    if isinstance(query, str) and mode != "vector":
-        found = find_words(library, query, allowed, k if mode == "text" else DEPTH)
-    if mode == "text":
-        return captioned(library.catalog, found.hits, found.matches, language)
-
-    def answer(question: Question) -> list[Hit]:
-        gallery = Gallery(library, question.row, allowed, filters.min_score)
-        vector = question.vector(prompt)
-        if mode == "vector":
-            return gallery.hits(vector, k)
-        near = gallery.hits(vector, max(k, DEPTH))
-        cosines = gallery.scores(vector, [hit.photo_id for hit in (*near, *found.hits)])
-        return fuse(near, found.hits, cosines, weights(library, found))[:k]
-
-    hits = _answered(lambda: Question(library, query, language, encoder), answer)
-    return captioned(library.catalog, hits, found.matches, language)
+    answers = [Answer(library, query_of(query), k, manner) for query in queries]
+    vectors = _embedded(answers, manner.prompt)
+    return [
+        _hits(answer, vector, manner.prompt)
+        for answer, vector in zip(answers, vectors, strict=True)
+    ]
 
 
-def _answered(ask: Callable[[], Question], answer: Callable[[Question], list[Hit]]) -> list[Hit]:
-    """What the encoder says that is asked, or the one that took its place meanwhile."""
-    question = ask()
+def _embedded(answers: Sequence[Answer], policy: prompts.Policy) -> list[Vectors | None]:
+    """The vector of each question, None where there is none."""
+    asking = [answer for answer in answers if answer.question is not None]
+    try:
+        vectors = embed_together([each.question for each in asking if each.question], policy)
+    except Exception:  # what an encoder that is dropped beneath a search breaks first is chance
+        overtaken = [each for each in asking if each.question and each.question.is_overtaken]
+        if not overtaken:
+            raise
+        for answer in overtaken:
+            answer.ask_anew()
+        vectors = embed_together([each.question for each in asking if each.question], policy)
+    of_asking = iter(vectors)
+    return [None if answer.question is None else next(of_asking) for answer in answers]
+
+
+def _hits(answer: Answer, vector: Vectors | None, policy: prompts.Policy) -> list[Hit]:
+    """What the encoder says that was asked, or the one that took its place meanwhile."""
+    question = answer.question
     hits: list[Hit] = []
     try:
-        hits = answer(question)
-    except Exception:  # what an encoder that is dropped beneath a search breaks first is chance
-        if not question.is_overtaken:
+        hits = answer.hits(vector)
+    except Exception:  # as above
+        if question is None or not question.is_overtaken:
             raise
-    return answer(ask()) if not hits and question.is_overtaken else hits
-
-
-def _settled(mode: Mode, library: Library, query: Query, language: str | None) -> Mode:
-    """The mode that answers. Raises UsageError for an unknown one, QueryError where it cannot."""
-    if mode not in MODES:
-        raise UsageError(f"no mode is called {mode!r}; there are {', '.join(MODES)}")
-    if isinstance(query, str):
-        if mode != "auto":
-            return mode
-        return "hybrid" if language and library.catalog.has_captions(language) else "vector"
-    if mode in ("text", "hybrid"):
-        what = f"the photo id {query}" if isinstance(query, int) else "a picture"
-        raise QueryError(
-            f"{what} has no words to look for, which the mode {mode} does; "
-            "leave the mode out, or give words"
-        )
-    return "vector"
-
-
-def _check_unused(filters: Filters, prompt: str, encoder: str | Encoder | None) -> None:
-    """Raise where something was asked for that would change nothing in text mode."""
-    if filters.min_score is not None:
-        raise UsageError(
-            f"a least score of {filters.min_score:g} is one of cosines, and the mode text has none "
-            "(what ranks words, BM25, has no fixed scale); leave it out, or take the mode hybrid"
-        )
-    if encoder is not None:
-        name = encoder if isinstance(encoder, str) else encoder.name
-        raise UsageError(
-            f"the encoder {name!r} was named, and the mode text asks none; "
-            "leave it out, or take the mode hybrid"
-        )
-    if prompt != "auto":
-        raise UsageError(
-            f"the prompt {prompt!r} was named, and the mode text makes none; "
-            "leave it out, or take the mode hybrid"
-        )
-
-
-def _check_words(library: Library, query: Query, language: str | None) -> None:
-    """Raise where words alone cannot answer."""
-    if isinstance(query, str) and not parse(query):
-        raise QueryError(
-            f"the query {query!r} has no word that a caption or a file name could have; give one, "
-            "or look for what is in the photos with the mode vector"
-        )
-    known = {*answering(library), *prompts.LANGUAGES}
-    if language and language not in known and not library.catalog.has_captions(language):
-        raise not_understood(library, language)
+    if hits or question is None or not question.is_overtaken:
+        return hits
+    answer.ask_anew()
+    return answer.hits(None if answer.question is None else answer.question.vector(policy))

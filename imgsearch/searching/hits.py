@@ -21,8 +21,10 @@ class Hit:
     `vector_rank` and `text_rank` are its places from 1 in what the vectors and the words found,
     None where the one did not find it or was not asked; of both together, only the first 100 count
     (`fusion.DEPTH`), and later ones have None. `text_score` is BM25, higher is better.
-    `score` is None where only words were asked. `caption` is the one to show, `matched` are the
-    words that were found, as they stand in the photo's captions and its file's name.
+    `score` is None where only words or conditions were asked. `relevance` is what the score means,
+    from 0 to 1, for every query and encoder alike; None where a query has no words. `caption` is
+    the one to show, `matched` are the words that were found, as they stand in the photo's captions
+    and its file's name.
     """
 
     rank: int
@@ -34,6 +36,7 @@ class Hit:
     vector_rank: int | None = None
     text_rank: int | None = None
     text_score: float | None = None
+    relevance: float | None = None
 
 
 def captioned(

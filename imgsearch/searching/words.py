@@ -53,6 +53,17 @@ def weights(library: Library, found: Found) -> dict[int, float]:
     return {photo_id: _weight(match, sources) for photo_id, match in matches.items()}
 
 
+def said(library: Library, text: str, found: Found) -> set[int]:
+    """The photos of which a person wrote, in a caption or a name, at least half of the words."""
+    of_words = weights(library, found)
+    least = len(parse(text)) / 2
+    return {
+        photo_id
+        for photo_id, match in found.matches.items()
+        if of_words[photo_id] >= NAMED_WEIGHT and len(match.words) >= least
+    }
+
+
 def _weight(match: WordMatch, sources: Mapping[int, str]) -> float:
     source = None if match.caption_id is None else sources.get(match.caption_id)
     if source in ("user", "sidecar"):

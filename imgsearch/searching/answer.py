@@ -1,0 +1,151 @@
+"""Answer: one query on its way to hits, from what may be a hit to the order they are shown in.
+
+A query and a manner go in; what is to be embedded comes out as a `Question`, so that the texts of
+many queries are embedded at once, and once there is a vector, hits do.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from imgsearch import prompts, relevance
+from imgsearch.errors import QueryError
+from imgsearch.library import Library
+from imgsearch.queries import Query, Words
+from imgsearch.searching import diversity
+from imgsearch.searching.filters import Allowed
+from imgsearch.searching.fusion import DEPTH, fuse
+from imgsearch.searching.gallery import Gallery
+from imgsearch.searching.hits import Hit, captioned
+from imgsearch.searching.manner import Manner, text_of
+from imgsearch.searching.ordering import ordered
+from imgsearch.searching.question import Question, answering, not_understood
+from imgsearch.searching.words import NOTHING, find_words, said, weights
+from imgsearch.vectors import Vectors
+from imgsearch.words import parse
+
+DIGITS = 6  # of a relevance; more say nothing
+
+
+class Answer:
+    """One query to one library; `question` is what must become a vector first, if anything must.
+
+    Raises what `search` does.
+    """
+
+    def __init__(self, library: Library, query: Query, k: int, manner: Manner) -> None:
+        self._library, self._catalog = library, library.catalog
+        self._query, self._k, self._manner = query, k, manner
+        self._language = manner.language or _language_of(query)
+        conditions = (*manner.filters.conditions, *query.conditions)
+        self._filters = replace(manner.filters, conditions=conditions)
+        self._text = text_of(query)
+        if query.terms:
+            self._mode = manner.mode_for(library, query, self._language)
+            if self._mode == "text":
+                manner.check_words_alone()
+                _check_words(library, self._text or "", self._language)
+        else:
+            manner.check_conditions_alone()
+        self._allowed = Allowed(self._catalog, self._filters)
+        self._found = NOTHING
+        if self._text is not None and self._mode != "vector":
+            limit = k if self._mode == "text" else DEPTH
+            self._found = find_words(library, self._text, self._allowed, limit)
+        self.question = self._asked()
+
+    def ask_anew(self) -> None:
+        """Put the question to whoever answers now: another encoder has taken over."""
+        self.question = self._asked()
+
+    def hits(self, vector: Vectors | None) -> list[Hit]:
+        """The hits; `vector` (d,) is that of the question, None without one."""
+        if self.question is None or vector is None:
+            hits = list(self._found.hits) if self._query.terms else self._newest()
+        else:
+            hits = self._ranked(self.question, vector)
+        hits = ordered(self._catalog, hits[: self._k], self._manner.order)
+        return captioned(self._catalog, hits, self._found.matches, self._language)
+
+    def _asked(self) -> Question | None:
+        if not self._query.terms or self._mode == "text":
+            return None
+        manner = self._manner
+        return Question(self._library, self._query, manner.language, manner.encoder)
+
+    def _newest(self) -> list[Hit]:
+        ids = self._allowed.newest(self._k)
+        paths = self._allowed.paths(ids)
+        live = [int(i) for i in ids if int(i) in paths]
+        return [Hit(rank, None, i, paths[i]) for rank, i in enumerate(live, 1)]
+
+    def _ranked(self, question: Question, vector: Vectors) -> list[Hit]:
+        """The best photos, those that are not relevant enough left out, alike ones behind others
+        where that was asked for.
+        """
+        gallery = Gallery(self._library, question.row, self._allowed, self._filters.min_score)
+        if self._mode == "hybrid":
+            hits = gallery.hits(vector, max(self._k, DEPTH))
+            found = self._found.hits
+            cosines = gallery.scores(vector, [hit.photo_id for hit in (*hits, *found)])
+            hits = fuse(hits, found, cosines, weights(self._library, self._found))
+        else:
+            depth = diversity.DEPTH if self._manner.is_diverse else 0
+            hits = gallery.hits(vector, max(self._k, depth))
+        hits = self._relevant(question, vector, hits)
+        if self._manner.is_diverse:
+            return diversity.spread(hits, self._vectors(question, hits), self._k)
+        return hits
+
+    def _relevant(self, question: Question, vector: Vectors, hits: Sequence[Hit]) -> list[Hit]:
+        """The hits with their relevance, as far as it is enough.
+
+        A photo of which somebody wrote what the query says is relevant whatever its cosine.
+        """
+        if not hits or question.language is None:
+            return list(hits)
+        background = relevance.background_of(
+            self._catalog,
+            question.row,
+            question.language,
+            lambda texts: question.encoder().embed_texts(texts),
+        )
+        if background is None:
+            return list(hits)
+        # in float64, and rounded: it must not hang on how many hits were asked for
+        relevances = background.relevance(
+            vector.astype(np.float64), self._vectors(question, hits).astype(np.float64)
+        )
+        told = [
+            replace(hit, relevance=round(float(each), DIGITS))
+            for hit, each in zip(hits, relevances, strict=True)
+        ]
+        least = self._filters.min_relevance
+        if least is None:
+            return told
+        written = said(self._library, self._text or "", self._found)
+        return [hit for hit in told if (hit.relevance or 0) >= least or hit.photo_id in written]
+
+    def _vectors(self, question: Question, hits: Sequence[Hit]) -> Vectors:
+        ids = np.array([hit.photo_id for hit in hits], np.int64)
+        return self._catalog.embeddings(question.row.id, photo_ids=ids)[1]
+
+
+def _language_of(query: Query) -> str | None:
+    """The language of a query's texts, Chinese if one is; None without any."""
+    texts = [term.subject.text for term in query.terms if isinstance(term.subject, Words)]
+    found = {prompts.language_of(text) for text in texts}
+    return max(found, default=None)  # of en and zh, zh
+
+
+def _check_words(library: Library, text: str, language: str | None) -> None:
+    """Raise where words alone cannot answer."""
+    if not parse(text):
+        raise QueryError(
+            f"the query {text!r} has no word that a caption or a file name could have; give one, "
+            "or look for what is in the photos with the mode vector"
+        )
+    known = {*answering(library), *prompts.LANGUAGES}
+    if language and language not in known and not library.catalog.has_captions(language):
+        raise not_understood(library, language)
