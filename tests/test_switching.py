@@ -14,6 +14,7 @@ from imgsearch.catalog import Catalog, EncoderRow
 from imgsearch.errors import LibraryLockedError, NoEncoderError, UsageError
 from imgsearch.indexing import Handover, Model, prune, rebuild, rollback, switch
 from imgsearch.library import Library, open_library
+from imgsearch.relevance import ordinary_texts
 from imgsearch.searching import Filters, search
 from imgsearch.upkeep import doctor, status
 from runs import run
