@@ -19,7 +19,7 @@ from imgsearch.organising.duplicates.ranking import Ranking
 from imgsearch.organising.duplicates.stars import stars
 from imgsearch.vectors import Vectors, normalise
 
-SCENE_SHARE = 0.9  # of the way from strangers to the same photo
+SCENE_SHARE = 0.95  # of the way from strangers to the same photo
 EXACT_TO = 20_000  # photos; among more, comparing all pairs takes minutes
 NEIGHBOURS = 32
 _SAMPLE = 1000
