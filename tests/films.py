@@ -24,6 +24,7 @@ def film(
 
     `seconds_in` is the time its first frame says it has.
     """
+    path.parent.mkdir(exist_ok=True)
     tagged = {"movflags": "use_metadata_tags"} if metadata else {}
     with av.open(str(path), "w", options=tagged) as container:
         container.metadata.update(metadata or {})

@@ -1,6 +1,7 @@
 """index() over videos and animated pictures: frames are photos, unchanged films are left alone."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from PIL import Image
 
 from films import film
-from imgsearch.indexing import Intake, Skipped
+from imgsearch.indexing import Intake, Skipped, index
 from imgsearch.library import Library, open_library
 from runs import CountingEncoder, kinds, run
 
@@ -47,6 +48,18 @@ def test_other_moments_may_be_asked_for_later(library: Library, tmp_path: Path) 
     outcomes = run(library, path, intake=Intake(every_seconds=2), encoder=encoder)
     assert kinds(outcomes) == {"Added": 2, "Unchanged": 1} and encoder.seen == 2
     assert kinds(run(library, path)) == {"Unchanged": 3}
+
+
+def test_what_was_said_once_of_the_frames_holds_for_later_films(
+    library: Library, tmp_path: Path
+) -> None:
+    path = film(tmp_path / "films" / "a.mp4", 6)
+    run(library, path.parent, intake=Intake(every_seconds=2))
+    path.rename(path.with_name("b.mp4"))
+    assert kinds(run(library)) == {"Moved": 3}
+    film(path.with_name("c.mp4"), 6, size=(80, 48))
+    outcomes = list(index(library, [], encoder=CountingEncoder("toy/colour")))
+    assert Counter(type(each).__name__ for each in outcomes) == {"Unchanged": 3, "Added": 3}
 
 
 def test_a_film_that_moved_keeps_its_frames(library: Library, tmp_path: Path) -> None:

@@ -23,7 +23,16 @@ def noted(engine: Engine) -> dict[Path, Version]:
         return {Path(name_of(text, raw)): (size, mtime) for text, raw, size, mtime in rows}
 
 
-def note(connection: Connection, versions: Mapping[Path, Version]) -> None:
+def last_every_seconds(engine: Engine) -> float | None:
+    """See `Catalog.every_seconds`."""
+    told = select(Container.every_seconds).where(Container.every_seconds.is_not(None))
+    with engine.connect() as connection:
+        return connection.execute(told.order_by(Container.id.desc()).limit(1)).scalar()
+
+
+def note(
+    connection: Connection, versions: Mapping[Path, Version], every_seconds: float | None
+) -> None:
     """See `Writer.note_containers`."""
     for path, (size_bytes, mtime_ns) in versions.items():
         text, raw = columns_of(path)
@@ -31,6 +40,10 @@ def note(connection: Connection, versions: Mapping[Path, Version]) -> None:
         connection.execute(delete(Container).where(is_it))
         connection.execute(
             insert(Container).values(
-                path=text, path_bytes=raw, size_bytes=size_bytes, mtime_ns=mtime_ns
+                path=text,
+                path_bytes=raw,
+                size_bytes=size_bytes,
+                mtime_ns=mtime_ns,
+                every_seconds=every_seconds,
             )
         )

@@ -314,6 +314,10 @@ class Catalog:
         """The files whose photos were all taken in, with their size and mtime (ns) at that time."""
         return containers.noted(self.engine)
 
+    def every_seconds(self) -> float | None:
+        """How far apart frames were asked for the last time that somebody said so."""
+        return containers.last_every_seconds(self.engine)
+
     def files_under(self, paths: Sequence[Path]) -> dict[str, FileRow]:
         """Every known file at or below the paths, by its name as `os.fspath` gives it."""
         return comparing.files_under(self.engine, paths)

@@ -175,6 +175,7 @@ class Container(Base):
     path_bytes: Mapped[bytes | None]
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    every_seconds: Mapped[float | None] = mapped_column(Float)  # between a film's frames, if told
 
 
 class EncoderEntry(Base):

@@ -121,9 +121,13 @@ class Writer:
         for piece in pieces(file_ids):
             self.connection.execute(delete(File).where(File.id.in_(piece)))
 
-    def note_containers(self, versions: Mapping[Path, tuple[int, int]]) -> None:
-        """All photos in these files were taken in as of that size and mtime (ns)."""
-        containers.note(self.connection, versions)
+    def note_containers(
+        self, versions: Mapping[Path, tuple[int, int]], every_seconds: float | None
+    ) -> None:
+        """All photos in these files were taken in as of that size and mtime (ns); `every_seconds`
+        is how far apart a person wanted the frames of films, if they said so.
+        """
+        containers.note(self.connection, versions, every_seconds)
 
     def _live_files(self, *photo_ids: int) -> list[int]:
         """The photo of each live file of these photos."""

@@ -53,8 +53,8 @@ def index(
             "--every",
             metavar="SECONDS",
             min=0.04,
-            help="How far apart the frames of videos are: 10 unless told. Told, animated pictures"
-            " are taken apart too.",
+            help="How far apart the frames of videos are: as when last told, at first 10. Told,"
+            " animated pictures are taken apart too.",
             show_default=False,
         ),
     ] = None,

@@ -186,8 +186,8 @@ class Intake:
     `exclude` are globs as in `images.find`; a picture above `max_pixels` is skipped;
     `accept_missing` believes that files are gone however many they are. `archives` in folders are
     opened too. `every_seconds` says how far apart the frames of films are, and opens animated
-    pictures as well. `listed` paths are taken in like those given, but one that is not there is
-    skipped and ends nothing.
+    pictures as well; without it, films are taken as when it was last said. `listed` paths are taken
+    in like those given, but one that is not there is skipped and ends nothing.
     """
 
     exclude: tuple[str, ...] = ()

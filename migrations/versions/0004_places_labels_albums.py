@@ -43,6 +43,7 @@ def upgrade() -> None:
         sa.Column("path_bytes", sa.LargeBinary),
         sa.Column("size_bytes", sa.BigInteger, nullable=False),
         sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+        sa.Column("every_seconds", sa.Float),
         sa.PrimaryKeyConstraint("id", name="pk_containers"),
     )
     op.create_index(
