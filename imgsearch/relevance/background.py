@@ -6,8 +6,10 @@ out as relevances in [0, 1]. A cosine alone says nothing: one encoder calls 0.25
 free of the encoder's scale. Ordinary texts times photos make a background of hundreds of cosines
 even where a library has three photos.
 
-The weights are a logistic regression, LEAST_RELEVANT the relevance that 5% of the answers to what
-is there fall short of, both by `benchmarks/relevance.py`.
+The weights are a logistic regression by `benchmarks/relevance.py`. The more photos, the nearer the
+nearest of them is to anything: HANDICAP is what makes 5% of what is there fall short of
+LEAST_RELEVANT among 500 photos as among 1,000, where it ends. Smaller libraries get none: there a
+stricter cut loses more, and an encoder does not find what it does not know.
 """
 
 import math
@@ -20,8 +22,10 @@ from imgsearch.vectors import Vectors
 Relevances = npt.NDArray[np.float64]
 
 LEAST_RELEVANT = 0.15  # the default cut
-WEIGHTS = {"level": 2.02, "lift": 0.31, "mean": 1.43, "reach": 0.63}
-BIAS = -6.71
+WEIGHTS = {"level": 1.69, "lift": 0.53, "mean": 1.57, "reach": 0.38}
+BIAS = -5.52
+HANDICAP = 0.87  # for each e-fold of the photos between these numbers
+HANDICAPPED = (300, 1000)
 
 _SAME_MEANING = 2.5  # texts so many robust deviations nearer to a query than most are no rivals
 _RIVALS = 3
@@ -39,6 +43,7 @@ class Background:
     def __init__(self, texts: Vectors, photos: Vectors, count: int) -> None:
         self.texts, self.photos, self.count = texts, photos, count
         cosines = texts @ photos.T  # (m, n)
+        self.handicap = HANDICAP * math.log(np.clip(count, *HANDICAPPED) / HANDICAPPED[0])
         self._mean = float(cosines.mean())
         self._deviation = max(float(cosines.std()), _LEAST_DEVIATION)
         best = cosines.max(axis=1)
@@ -51,7 +56,9 @@ class Background:
         The photos are its best hits, or any with the best among them.
         """
         features = self.features(vector, photos)
-        odds = BIAS + sum(weight * features[name] for name, weight in WEIGHTS.items())
+        odds = (
+            BIAS - self.handicap + sum(weight * features[name] for name, weight in WEIGHTS.items())
+        )
         relevances: Relevances = 1 / (1 + np.exp(-odds))
         return relevances
 
