@@ -62,6 +62,14 @@ def test_what_was_said_once_of_the_frames_holds_for_later_films(
     assert Counter(type(each).__name__ for each in outcomes) == {"Unchanged": 3, "Added": 3}
 
 
+def test_a_film_that_changed_is_taken_as_was_said_once(library: Library, tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mp4", 6)
+    run(library, path, intake=Intake(every_seconds=2))
+    for size in ((80, 48), (96, 48)):
+        film(path, 6, size=size)
+        assert kinds(run(library)) == {"Added": 3}
+
+
 def test_a_film_that_moved_keeps_its_frames(library: Library, tmp_path: Path) -> None:
     folder = tmp_path / "films"
     folder.mkdir()

@@ -29,9 +29,7 @@ class Containers:
         self._known = comparison.unseen
         self._names: list[str] | None = None  # the known ones in order, once they are needed
         self._noted = library.catalog.containers()
-        self._every_seconds = (
-            intake.every_seconds or library.catalog.every_seconds() or DEFAULT_EVERY_SECONDS
-        )
+        self._told_seconds = intake.every_seconds or library.catalog.every_seconds()
         self._listed: dict[Path, tuple[int, int]] = {}
 
     def opened(self, findings: Iterable[Finding]) -> Iterator[PhotoFile | Unreadable]:
@@ -48,7 +46,7 @@ class Containers:
         """Let the containers that were listed to their end be passed by until they change."""
         if self._listed:
             with self._library.catalog.write() as writer:
-                writer.note_containers(self._listed, self._intake.every_seconds)
+                writer.note_containers(self._listed, self._told_seconds)
 
     def _is_as_noted(self, container: ContainerFile) -> bool:
         # Other moments of a film may be asked for than those that are known.
@@ -79,7 +77,8 @@ class Containers:
 
     def _listing(self, container: ContainerFile) -> Iterator[PhotoFile | Unreadable]:
         is_whole = True
-        for member in images.members(container, self._every_seconds):
+        every_seconds = self._told_seconds or DEFAULT_EVERY_SECONDS
+        for member in images.members(container, every_seconds):
             if self._exclusion.matches_inside(member.path, container.path, container.root):
                 is_whole = False
                 continue
