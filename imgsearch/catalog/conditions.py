@@ -10,7 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, exists, false, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    and_,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+)
 
 from imgsearch.catalog import albums, criteria
 from imgsearch.catalog.comparing import at_or_under
@@ -23,8 +34,10 @@ from imgsearch.queries import Condition, Like, parse
 def photo_ids(engine: Engine, conditions: Sequence[Condition], folder: Path | None) -> Ids:
     """See `Catalog.photo_ids`."""
     with engine.connect() as connection:
-        statement = _satisfying(connection, conditions, folder).order_by(Photo.id)
-        return np.array(connection.execute(statement).scalars().all(), np.int64)
+        found = _satisfying(connection, conditions, folder).subquery()
+        # As one text: a row for each of 100,000 ids took three times as long.
+        ids = connection.execute(select(func.group_concat(found.c.id))).scalar()
+    return np.sort(np.fromstring(ids or "", np.int64, sep=","))
 
 
 def newest(engine: Engine, conditions: Sequence[Condition], folder: Path | None, limit: int) -> Ids:

@@ -20,6 +20,7 @@ import traceback
 import warnings
 
 from imgsearch.cli import (
+    album,
     caption,
     duplicates,
     encoders,
@@ -55,6 +56,7 @@ app.command("link")(take_out.link)
 app.command("show")(show.show)
 app.command("caption")(caption.caption)
 app.command("label")(label.label)
+app.add_typer(album.app, name="album")
 app.command("cluster")(map.cluster)
 app.command("map")(map.draw_map)
 app.command("duplicates")(duplicates.duplicates)

@@ -8,11 +8,20 @@ nothing changes one.
     label_lists.py  labels as people write them
     confidences.py  cosines as probabilities, with `none of these`
     giving.py       a person's own labels; all labels, to write out
+    albums.py       albums by hand and as saved searches
     clustering.py   cluster: groups of photos, and words for each
     mapping.py      draw_map: photos on a plane
     texts.py        texts as an encoder of the library sees them
 """
 
+from imgsearch.organising.albums import (
+    add_to_album,
+    albums,
+    drop_album,
+    remove_from_album,
+    rename_album,
+    save_album,
+)
 from imgsearch.organising.clustering import Cluster, cluster
 from imgsearch.organising.giving import add_label, drop_label, labelled, remove_label
 from imgsearch.organising.label_lists import LabelText, parse_labels, read_labels
@@ -40,13 +49,19 @@ __all__ = [
     "PhotoMap",
     "Point",
     "add_label",
+    "add_to_album",
+    "albums",
     "cluster",
     "draw_map",
+    "drop_album",
     "drop_label",
     "label",
     "labelled",
     "parse_labels",
     "preview_labels",
     "read_labels",
+    "remove_from_album",
     "remove_label",
+    "rename_album",
+    "save_album",
 ]

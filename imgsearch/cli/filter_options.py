@@ -1,0 +1,80 @@
+"""An option for every key of conditions, in a group of the help, for every command that filters.
+
+`app.command("random", cls=Filtered)` gives a command the options, `conditions(context)` what a
+person gave. An option that the command has of its own stays its own.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from imgsearch.queries import KEYS
+
+if TYPE_CHECKING:
+    from imgsearch.queries import Condition
+
+PANEL = "Filters (also in a query, as year:2023)"
+GIVEN = "imgsearch.filters"  # where a context keeps them
+CLAIMS = {  # keys without a value
+    "portrait": "--portrait/--not-portrait",
+    "landscape": "--landscape/--not-landscape",
+    "square": "--square/--not-square",
+    "captioned": "--captioned/--uncaptioned",
+}
+
+
+class Filtered(TyperCommand):
+    """A command with an option for every key that it has none for."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        taken = {name for param in self.params for name in param.opts}
+        self.params += [option for option in _options() if not taken & set(option.opts)]
+
+
+def conditions(context: typer.Context) -> tuple[Condition, ...]:
+    """The conditions that were given as options. Raises QueryError for a value of no sense."""
+    from imgsearch.queries import conditions as conditions_of
+
+    return conditions_of(**context.meta.get(GIVEN, {}))
+
+
+def _options() -> list[Any]:
+    """The options, as Typer makes them of the parameters of a function."""
+
+    def filtered() -> None:
+        """Only looked at."""
+
+    parameters = [
+        inspect.Parameter(
+            key,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[bool | None if key in CLAIMS else str | None, _option(key)],
+        )
+        for key in KEYS
+    ]
+    filtered.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    app = typer.Typer(add_completion=False)
+    app.command()(filtered)
+    return [each for each in typer.main.get_command(app).params if each.name in KEYS]
+
+
+def _option(key: str) -> Any:
+    def keep(context: typer.Context, value: Any) -> None:
+        if value is not None:
+            context.meta.setdefault(GIVEN, {})[key] = value
+
+    return typer.Option(
+        CLAIMS.get(key, f"--{key}"),
+        metavar=None if key in CLAIMS else "VALUE",
+        help=KEYS[key].replace(": yes or no.", "."),
+        rich_help_panel=PANEL,
+        show_default=False,
+        expose_value=False,
+        callback=keep,
+    )
