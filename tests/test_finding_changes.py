@@ -34,6 +34,9 @@ def test_everything_that_changed_is_told_as_a_whole_walk_tells_it(root: Path) ->
 def test_only_what_changed_is_told(root: Path) -> None:
     assert found(root, "b.png") == ["b.png"]
     assert found(root, "trip") == ["trip/c.png", "trip/day/d.png"]
+    assert found(root, "trip/c.png", "trip/day", "trip", "a.png") == [
+        *("a.png", "trip/c.png", "trip/day/d.png")
+    ]
     (container,) = find_changed([root / "film.mp4"], [root])
     assert isinstance(container, ContainerFile)
 

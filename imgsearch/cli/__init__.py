@@ -39,6 +39,7 @@ from imgsearch.cli import (
     take_out,
     train_captioner,
     upkeep,
+    watch,
 )
 from imgsearch.cli.frame import app
 
@@ -47,7 +48,8 @@ __all__ = ["app", "main"]
 BUG = 70
 
 app.command("index")(index.index)
-app.command("search")(search.search)
+app.command("watch")(watch.watch)
+app.command("search", cls=Filtered)(search.search)
 app.command("similar")(similar.similar)
 app.command("random")(random_photos.random_photos)
 app.command("open")(open_hit.open_hit)

@@ -48,6 +48,11 @@ class Summary:
         reasons = [{"path": str(path), "reason": reason} for path, reason in self.reasons]
         return as_json({**counts, "seconds": round(seconds, 3), "reasons": reasons}) + "\n"
 
+    def as_line(self) -> str:
+        """Counts alone, those that are not zero."""
+        counts = [f"{self.counts[kind]:,} {kind}" for kind in KINDS.values() if self.counts[kind]]
+        return ", ".join(counts) or "no photos"
+
     def as_table(self, seconds: float, embedded: int) -> RenderableType:
         """Counts, then skipped files grouped by reason with one example each, then the pace.
 

@@ -16,7 +16,7 @@ from imgsearch.images.facts import Exposure, Facts
 from imgsearch.images.files import Place, Status, is_gone, opened, place_of, stat, texts_beside
 from imgsearch.images.finding import find, find_changed, members
 from imgsearch.images.findings import ContainerFile, Finding, PhotoFile, Unreadable
-from imgsearch.images.names import ANIMATED, ARCHIVES, ENDINGS, FILMS
+from imgsearch.images.names import ANIMATED, ARCHIVES, ENDINGS, FILMS, is_looked_at
 
 __all__ = [
     "ANIMATED",
@@ -39,6 +39,7 @@ __all__ = [
     "find",
     "find_changed",
     "is_gone",
+    "is_looked_at",
     "language_code",
     "let_go",
     "members",

@@ -61,7 +61,7 @@ def find_changed(
     walk = Walk(Exclusion(exclude), containers)
     outer_first = sorted(roots, key=depth)
     beside: dict[tuple[str, Path], set[str]] = {}
-    for path in paths:
+    for path in sorted(paths, key=depth):  # folders before what is in them
         root = next((each for each in outer_first if path.is_relative_to(each)), None)
         if root is None or walk.leaves_out(path.parent, root):
             continue

@@ -65,6 +65,11 @@ def is_packed_tar(name: str) -> bool:
     return name.lower().endswith(PACKED_TARS)
 
 
+def is_looked_at(name: str) -> bool:
+    """Whether a file is called like a photo, or like a file that holds photos."""
+    return ending(name) in ENDINGS | RAW | FILMS | ARCHIVES or is_packed_tar(name)
+
+
 def is_left_out(name: str) -> bool:
     """Whether a file or a folder is hidden, by a dot, or a folder of the system's."""
     return name.startswith(".") or name.lower() in SYSTEM_FOLDERS

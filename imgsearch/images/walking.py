@@ -77,24 +77,28 @@ class Walk:
             pending.extend(reversed(below))
 
     def among(self, folder: str, root: Path, changed: Collection[str]) -> Iterator[Finding]:
-        """What is at these names in a folder, and below those that are folders."""
+        """What is at these names in a folder, and below those that are folders.
+
+        Nothing, if the folder as a whole was visited.
+        """
         stems = {names.stem(name).lower() for name in changed}  # RAW and JPEG of a shot share it
         try:
+            if _identity(folder) in self._visited:
+                return
             with os.scandir(folder) as scan:
-                entries = sorted(
-                    (e for e in scan if names.stem(e.name).lower() in stems), key=_name
-                )
+                alike = [entry for entry in scan if names.stem(entry.name).lower() in stems]
         except (FileNotFoundError, NotADirectoryError):
             return
         except OSError as error:
             yield Unreadable(Path(folder), f"the folder cannot be read: {why(error)}")
             return
-        there, below = self._sorted_out(entries, root)
+        entries = [each for each in alike if each.name in changed or not _is_folder(each)]
+        there, below = self._sorted_out(sorted(entries, key=_name), root)
         yield from (each for each in self._among(there, root) if each.path.name in changed)
-        links, self._links = self._links, []
-        for path in [*below, *(link for link, _ in links)]:
-            if os.path.basename(path) in changed:
-                yield from self._under(path, root)
+        for path in below:
+            yield from self._under(path, root)
+        for link, above in self._links:
+            yield from self._under(link, above)
 
     def leaves_out(self, folder: Path, root: Path) -> bool:
         """Whether a folder at or below a root is hidden, excluded, or inside one that is."""
@@ -169,11 +173,16 @@ def depth(path: Path) -> int:
     return len(path.parts)
 
 
-def _entries(folder: str, visited: set[tuple[int, int] | str]) -> list[os.DirEntry[str]]:
-    """What a folder holds, by name; nothing when it was visited, under this name or another."""
+def _identity(folder: str) -> tuple[int, int] | str:
+    """What tells a folder from others, under whatever name it is met."""
     status = os.stat(folder)
     # Some network drives number every folder 0.
-    key = (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
+    return (status.st_dev, status.st_ino) if status.st_ino else os.path.realpath(folder)
+
+
+def _entries(folder: str, visited: set[tuple[int, int] | str]) -> list[os.DirEntry[str]]:
+    """What a folder holds, by name; nothing when it was visited, under this name or another."""
+    key = _identity(folder)
     if key in visited:
         return []
     visited.add(key)

@@ -1,5 +1,6 @@
-"""index(): files become rows and embeddings. rebuild(): another encoder takes over. reindex(): new
-indexes from what is stored. switch(), rollback(): who answers. prune(): what answers nothing goes.
+"""index(): files become rows and embeddings. watch(): the same, as they change. rebuild(): another
+encoder takes over. reindex(): new indexes from what is stored. switch(), rollback(): who answers.
+prune(): what answers nothing goes.
 
 Paths go in, one `Outcome` a file comes out, after it is committed. The stages (walk, compare, hash,
 match, decode, embed, commit) are generators pulled by the caller, so a caller that stops, by Ctrl-C
@@ -7,6 +8,8 @@ or by closing, stops them all; nothing runs behind its back but a few threads th
 
     outcomes.py   what happens to a file, what a caller is told besides
     running.py    index
+    watching.py   watch
+    changes.py    what changes below folders, once it has settled
     rebuilding.py rebuild
     reindexing.py reindex
     roots.py      the paths of a run
@@ -25,6 +28,7 @@ or by closing, stops them all; nothing runs behind its back but a few threads th
 """
 
 from imgsearch.indexing.answering import rollback, switch
+from imgsearch.indexing.changes import Attention
 from imgsearch.indexing.outcomes import (
     Added,
     BuildingGeneration,
@@ -41,6 +45,7 @@ from imgsearch.indexing.outcomes import (
     Skipped,
     Unchanged,
     UnreadTexts,
+    Watching,
     Weighing,
     Withheld,
 )
@@ -48,9 +53,11 @@ from imgsearch.indexing.pruning import Model, Pruned, Unused, prune
 from imgsearch.indexing.rebuilding import Handover, Rebuilt, Switched, rebuild
 from imgsearch.indexing.reindexing import Reindexed, reindex
 from imgsearch.indexing.running import index
+from imgsearch.indexing.watching import watch
 
 __all__ = [
     "Added",
+    "Attention",
     "BuildingGeneration",
     "Embedded",
     "Embedding",
@@ -72,6 +79,7 @@ __all__ = [
     "Unchanged",
     "UnreadTexts",
     "Unused",
+    "Watching",
     "Weighing",
     "Withheld",
     "index",
@@ -80,4 +88,5 @@ __all__ = [
     "reindex",
     "rollback",
     "switch",
+    "watch",
 ]

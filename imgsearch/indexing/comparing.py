@@ -68,14 +68,14 @@ class Comparison:
         self.live = [name for name, file in self.unseen.items() if file.state == "live"]
         self._catalog = catalog
         self._paths = set(paths)
-        self._encoders = encoders
+        self.encoders = encoders
         self._pending: dict[str, Task] = {}  # content hash -> the task that brings it
         self._claimed: set[int] = set()  # photos that a task of this run embeds
         self._taken: set[int] = set()  # files whose photo was found elsewhere
 
     def walk(self, findings: Iterable[PhotoFile | Unreadable]) -> Iterator[Outcome]:
         """Outcomes of what needs no work; `tasks` and `total` are complete at its end."""
-        complete = set.intersection(*(each.photo_ids for each in self._encoders))
+        complete = set.intersection(*(each.photo_ids for each in self.encoders))
         for finding in itertools.chain(findings, self._passed_by()):
             self.total += 1
             if isinstance(finding, Unreadable):
@@ -134,7 +134,7 @@ class Comparison:
                     continue
                 self._find_move(task, files.get(task.photo_id, {}))
             photo_id = task.photo_id
-            is_lacking = any(photo_id not in each.photo_ids for each in self._encoders)
+            is_lacking = any(photo_id not in each.photo_ids for each in self.encoders)
             if photo_id is not None and is_lacking and photo_id not in self._claimed:
                 self._claimed.add(photo_id)
                 task.needs_pixels = True

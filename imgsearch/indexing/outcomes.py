@@ -136,6 +136,13 @@ class Renewing:
 
 
 @dataclass(frozen=True)
+class Watching:
+    """All is up to date; from now on changes at and below these paths are followed."""
+
+    roots: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
 class BuildingGeneration:
     """An index of `count` embeddings is being built."""
 
@@ -170,6 +177,7 @@ Notice: TypeAlias = (
     | Withheld
     | UnreadTexts
     | Renewing
+    | Watching
     | BuildingGeneration
     | FellBack
 )

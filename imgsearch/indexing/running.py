@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from imgsearch import images
 from imgsearch.errors import PictureError, UsageError
-from imgsearch.images import perceptual
+from imgsearch.images import Finding, perceptual
 from imgsearch.indexing.ahead import ahead
 from imgsearch.indexing.answering import take_over
 from imgsearch.indexing.batches import batch_size, commit_in_batches
@@ -73,42 +73,54 @@ def index(
     Raises UsageError for a path that neither exists nor is known, LibraryLockedError when another
     process is writing, and what `encoders.load` raises.
     """
-    notify = notify or _warn
+    notify = notify or warn
     with library.lock():
         generations.sweep(library)
         roots = find_roots(library, paths, intake.listed)
         walked = images.find(roots.there, intake.exclude, intake.containers)
         chosen = choose(library, encoder, device, notify, roots.there)
         comparison = Comparison(library.catalog, roots.compared, chosen)
-        containers = Containers(library, intake, comparison)
-        findings = containers.opened(itertools.chain(roots.closed, walked))
-        with recorded(library, "index") as counts, _released():
-            unread: UnreadPaths = []
-            for outcome in itertools.chain(
-                comparison.walk(findings),
-                _take_in(library, comparison, chosen, intake, notify, unread),
-                mark_missing(library, comparison, roots.compared, intake.accept_missing, notify),
+        findings = itertools.chain(roots.closed, walked)
+        with recorded(library, "index") as counts, released():
+            for outcome in bring_up_to_date(
+                library, comparison, findings, roots.compared, intake, notify
             ):
                 counts[type(outcome).__name__.lower()] += 1
                 yield outcome
-            containers.note()
-            if unread:
-                notify(UnreadTexts(len(unread), *unread[0]))
             renew_facts(library, notify)
-            _finish(library, chosen, notify)
+            build_due(library, chosen, notify)
             if encoder is not None:
                 take_over(library, chosen)
+
+
+def bring_up_to_date(
+    library: Library,
+    comparison: Comparison,
+    findings: Iterable[Finding],
+    roots: Sequence[Path],
+    intake: Intake,
+    notify: Callable[[Notice], None],
+) -> Iterator[Outcome]:
+    """Take in what was found; what was known, was not found and is gone from `roots` is missing."""
+    containers = Containers(library, intake, comparison)
+    unread: UnreadPaths = []
+    yield from comparison.walk(containers.opened(findings))
+    yield from _take_in(library, comparison, intake, notify, unread)
+    yield from mark_missing(library, comparison, roots, intake.accept_missing, notify)
+    containers.note()
+    if unread:
+        notify(UnreadTexts(len(unread), *unread[0]))
 
 
 def _take_in(
     library: Library,
     comparison: Comparison,
-    chosen: Sequence[ChosenEncoder],
     intake: Intake,
     notify: Callable[[Notice], None],
     unread: UnreadPaths,
 ) -> Iterator[Outcome]:
     """Hash, match, decode, embed and commit what the walk left over."""
+    chosen = comparison.encoders
     notify(Scanned(comparison.total))
     if not comparison.tasks:
         return
@@ -188,7 +200,7 @@ def _decode(task: Task, max_pixels: int, sides: Sequence[int]) -> Pictures:
 
 
 @contextlib.contextmanager
-def _released() -> Iterator[None]:
+def released() -> Iterator[None]:
     """Files that hold photos are kept open for the run, and not beyond."""
     try:
         yield
@@ -196,15 +208,16 @@ def _released() -> Iterator[None]:
         images.let_go()
 
 
-def _finish(
+def build_due(
     library: Library, chosen: Iterable[ChosenEncoder], notify: Callable[[Notice], None]
 ) -> None:
+    """Build a generation of each encoder that has too many photos beside its last one."""
     for each in chosen:
         if generations.is_due(library, each.row.id):
             notify(BuildingGeneration(len(each.photo_ids)))
             generations.build(library, each.row)
 
 
-def _warn(notice: Notice) -> None:
+def warn(notice: Notice) -> None:
     if isinstance(notice, Withheld | FellBack | UnreadTexts):
         warnings.warn(str(notice), stacklevel=3)
