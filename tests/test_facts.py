@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
-from imgsearch.images import Facts, read
+from imgsearch.images import Exposure, Facts, read, read_exposure
 
 
 def shoot(path: Path, base: dict[int, object], ifds: dict[int, dict[int, object]]) -> Facts:
@@ -193,3 +193,28 @@ def test_a_huge_maker_note_is_never_fatal(tmp_path: Path) -> None:
         tmp_path / "a.png", {Base.Make: "A" * 5000}, {IFD.Exif: {0x927C: b"\7" * 900_000}}
     )
     assert facts.camera == "A" * 100
+
+
+def test_what_the_camera_was_set_to_is_read(tmp_path: Path) -> None:
+    detail: dict[int, object] = {0x8827: 400, 0x829D: 1.8, 0x920A: 4.25, 0xA434: "iPhone 15 lens"}
+    path = tmp_path / "a.jpg"
+    facts = shoot(path, {}, {IFD.Exif: detail})
+    assert facts.exposure == Exposure("iPhone 15 lens", 400, 1.8, 4.25)
+    assert read_exposure(path) == facts.exposure
+
+
+def test_an_iso_beyond_16_bits_is_in_another_tag(tmp_path: Path) -> None:
+    detail: dict[int, object] = {0x8827: 65_535, 0x8832: 102_400}
+    assert shoot(tmp_path / "a.jpg", {}, {IFD.Exif: detail}).exposure.iso == 102_400
+
+
+@pytest.mark.parametrize(
+    ("tag", "value"),
+    [
+        *((0x8827, 0), (0x8827, 65_535)),
+        *((0x829D, 0.0), (0x829D, 5000.0), (0x920A, 0.0), (0x920A, 100_000.0)),
+        *((0xA434, "----"), (0xA434, "0.0 mm f/0.0"), (0xA434, "  \0\0"), (0xA434, "Unknown")),
+    ],
+)
+def test_a_nonsense_setting_is_not_believed(tmp_path: Path, tag: int, value: object) -> None:
+    assert shoot(tmp_path / "a.jpg", {}, {IFD.Exif: {tag: value}}).exposure == Exposure()

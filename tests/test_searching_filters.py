@@ -1,0 +1,111 @@
+"""Filters bound a search: narrow and wide ones give what numpy gives, alone they go by date."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from imgsearch.catalog import EncoderRow, FilePlace, PhotoFacts
+from imgsearch.library import Library, generations, open_library
+from imgsearch.queries import conditions
+from imgsearch.searching.filters import Allowed, Filters
+from imgsearch.searching.gallery import FEW, Gallery, newest
+from imgsearch.vector_index import KINDS
+from imgsearch.vectors import Vectors, normalise
+
+PHOTOS, BESIDE, DIM = 1200, 60, 16
+FIRST = datetime(2020, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    """Photos a day apart, the last of them newer than the index."""
+    vectors = _vectors()
+    with open_library(tmp_path_factory.mktemp("filters") / "library") as made:
+        with made.catalog.write() as writer:
+            encoder = writer.add_encoder(EncoderRow(0, "toy", "toy", DIM, ("en",), None))
+            root = writer.add_root(Path("/photos"))
+            ids = [writer.add_photo(_facts(number)) for number in range(PHOTOS)]
+            for number, photo_id in enumerate(ids):
+                place = FilePlace(Path(f"/photos/{number % 7}/{number}.jpg"), root, 1, 1)
+                writer.put_file(place, photo_id)
+            writer.add_embeddings(encoder, ids[:-BESIDE], vectors[:-BESIDE])
+        generations.build(made, made.catalog.encoders()[0])
+        with made.catalog.write() as writer:
+            writer.add_embeddings(encoder, ids[-BESIDE:], vectors[-BESIDE:])
+            writer.add_captions(7, ["a dog"], "en", "user")
+        yield made
+
+
+def _vectors() -> Vectors:
+    return normalise(np.random.default_rng(3).standard_normal((PHOTOS, DIM), np.float32))
+
+
+def _facts(number: int) -> PhotoFacts:
+    return PhotoFacts(
+        content_hash=f"{number:064x}",
+        width=4,
+        height=3,
+        size_bytes=1,
+        format="JPEG",
+        taken_at=FIRST + timedelta(days=number),
+        camera=f"Camera {number % 3}",
+        latitude=None,
+        longitude=None,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"after": "2020-02-01", "before": "2020-02-03"},
+        {"after": "2023-02-01"},  # what is beside the index, and some of it
+        {"camera": "camera 1"},
+        {"path": "3", "camera": "camera 1"},
+        {"after": "1990"},
+        {"after": "2050"},
+    ],
+)
+def test_the_best_under_a_filter_are_those_of_numpy(
+    library: Library, kind: str, asked: dict[str, str]
+) -> None:
+    row = library.catalog.encoders()[0]
+    current = library.catalog.current_generation(row.id)
+    if current is None or current.kind != kind:
+        generations.build(library, row, kind)
+    allowed = Allowed(library.catalog, Filters(conditions=conditions(**asked)))
+    assert allowed.ids is not None
+    vectors = _vectors()
+    for query in (0, 5, PHOTOS - 1):
+        scores = vectors[allowed.ids - 1] @ vectors[query]
+        right = allowed.ids[np.lexsort((allowed.ids, -scores))[:10]].tolist()
+        hits = Gallery(library, row, allowed, None).hits(vectors[query], 10)
+        found = [hit.photo_id for hit in hits]
+        if kind in ("flat", "sq8") or len(allowed.ids) <= FEW:
+            assert found == right
+            assert [hit.score for hit in hits] == pytest.approx(
+                sorted(scores.tolist(), reverse=True)[:10], abs=1e-5
+            )
+        else:
+            assert len(set(found) & set(right)) >= 6  # random vectors are the worst for ivf
+
+
+def test_every_filter_holds_at_once(library: Library) -> None:
+    filters = Filters(
+        path=Path("/photos/6"), captioned=False, conditions=conditions(camera="camera 0")
+    )
+    allowed = Allowed(library.catalog, filters)
+    assert allowed.ids is not None
+    right = [n + 1 for n in range(PHOTOS) if n % 7 == 6 and n % 3 == 0 and n + 1 != 7]
+    assert allowed.ids.tolist() == right
+    assert {path.parent.name for path in allowed.paths(allowed.ids).values()} == {"6"}
+
+
+def test_conditions_alone_give_the_newest_without_a_score(library: Library) -> None:
+    hits = newest(Allowed(library.catalog, Filters(conditions=conditions(camera="camera 2"))), 4)
+    assert [hit.photo_id for hit in hits] == [1200, 1197, 1194, 1191]
+    assert [(hit.rank, hit.score) for hit in hits] == [(n, None) for n in (1, 2, 3, 4)]
+    assert len(newest(Allowed(library.catalog, Filters()), 5000)) == PHOTOS
