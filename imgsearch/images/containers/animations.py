@@ -32,13 +32,21 @@ class Animation:
         self._lock = threading.Lock()
         try:
             self._image = Image.open(path, formats=FORMATS)
-            width, height = self._image.size
+        except UnidentifiedImageError as error:
+            raise PictureError("it is not a picture of a kind imgsearch reads") from error
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # decoders meet garbage in a hundred ways
+            raise PictureError(f"the picture is damaged or cut short: {error}") from error
+        width, height = self._image.size
+        try:
             if width * height > LARGEST_PIXELS:
                 raise PictureError(f"{width} x {height} pixels is more than a frame may have")
             self._starts, self._seconds = self._timetable()
-        except UnidentifiedImageError as error:
-            raise PictureError("it is not a picture of a kind imgsearch reads") from error
-        except (OSError, EOFError, ValueError, SyntaxError) as error:
+        except PictureError:
+            self._image.close()
+            raise
+        except Exception as error:  # as above
             self._image.close()
             raise PictureError(f"the picture is damaged or cut short: {error}") from error
         self._size_bytes = 3 * width * height
@@ -63,7 +71,7 @@ class Animation:
             try:
                 self._image.seek(bisect.bisect_right(self._starts, seconds) - 1)
                 picture, _ = upright_rgb(self._image, 1)
-            except (OSError, EOFError, ValueError, SyntaxError) as error:
+            except Exception as error:  # as above
                 raise PictureError(f"the picture is damaged there: {error}") from error
         return picture_file(picture)
 

@@ -99,16 +99,23 @@ class _Reader:
         av = _av()
         try:
             self.container: InputContainer = av.open(os.fspath(path))
-        except (av.FFmpegError, ValueError) as error:
+        except FileNotFoundError:
+            raise
+        except (av.FFmpegError, ValueError, OSError, MemoryError) as error:
             raise PictureError(f"it is no video that can be read: {_why(error)}") from error
         self.stream: VideoStream = _stream(self.container)
         if self.stream.width * self.stream.height > LARGEST_PIXELS:
             size = f"{self.stream.width} x {self.stream.height}"
             raise PictureError(f"{size} pixels is more than a frame may have")
         self.stream.thread_type = "AUTO"
-        self._errors = av.FFmpegError
+        # No memory: a damaged length asks for more than there is.
+        self._errors = (av.FFmpegError, ValueError, MemoryError)
         self._start = float((self.stream.start_time or 0) * self.stream.time_base)
-        self._rewind()
+        try:
+            self._rewind()
+        except self._errors as error:
+            self.container.close()
+            raise PictureError(f"the video is damaged: {_why(error)}") from error
 
     @property
     def shown_at(self) -> float:
@@ -193,7 +200,8 @@ def _stream(container: "InputContainer") -> "VideoStream":
 
     for stream in container.streams.video:
         is_cover = bool(stream.disposition & Disposition.attached_pic)
-        if not is_cover and stream.width and stream.height:
+        is_known = stream.codec_context is not None  # else nothing here decodes it
+        if is_known and not is_cover and stream.width and stream.height:
             return stream
     container.close()
     raise PictureError("there is no video in it that can be decoded")
