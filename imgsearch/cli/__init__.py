@@ -41,6 +41,7 @@ from imgsearch.cli import (
     upkeep,
     watch,
 )
+from imgsearch.cli.filter_options import Filtered
 from imgsearch.cli.frame import app
 
 __all__ = ["app", "main"]
@@ -50,8 +51,8 @@ BUG = 70
 app.command("index")(index.index)
 app.command("watch")(watch.watch)
 app.command("search", cls=Filtered)(search.search)
-app.command("similar")(similar.similar)
-app.command("random")(random_photos.random_photos)
+app.command("similar", cls=Filtered)(similar.similar)
+app.command("random", cls=Filtered)(random_photos.random_photos)
 app.command("open")(open_hit.open_hit)
 app.command("copy")(take_out.copy)
 app.command("link")(take_out.link)

@@ -89,13 +89,9 @@ def _library(context: typer.Context, given: Path | None) -> Library | nullcontex
 
 def _embedding(photo: str, captioner: Captioner, library: Library | None, device: str) -> Vectors:
     """The photo as its captioner reads it, (1, d)."""
-    from imgsearch.cli.search import asked_for
-
-    asked = asked_for([photo])
+    asked = showing.photo_asked_for(photo)
     if isinstance(asked, int):
         return _stored(asked, captioner, library)
-    if isinstance(asked, str):
-        raise QueryError(f"{photo!r} is no picture; give the path of one, or id:123 for a photo")
     from imgsearch.images import decode
 
     encoder = _encoder(captioner, library, device)

@@ -1,220 +1,184 @@
-"""`imgsearch search`: words, a picture or a photo of the library in, hits out."""
+"""`imgsearch search`: words, pictures, photos of the library and conditions in, hits out."""
 
 from __future__ import annotations
 
-import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from imgsearch.cli import frame
+from imgsearch.cli import filter_options, frame, showing
+from imgsearch.cli import search_options as options
+from imgsearch.cli.previews import PreviewAsOption, PreviewOption
 
 if TYPE_CHECKING:
     from imgsearch.library import Library
     from imgsearch.prompts import Policy
-    from imgsearch.searching import Hit, Mode
+    from imgsearch.queries import Query
+    from imgsearch.searching import Hit, Manner, Mode, Order
 
 NOTHING_FOUND = 1
-ONLY_A_PATH = r"\.{0,2}[/\\]|~\S*[/\\]|[A-Za-z]:[/\\]"  # what no sentence begins with
 
 
 def search(
     context: typer.Context,
     query: Annotated[
-        list[str],
-        typer.Argument(metavar="QUERY", help="Words, a picture (./cat.jpg), or a photo (id:123)."),
-    ],
-    k: Annotated[
-        int, typer.Option("-k", "--k", "-t", "--top", metavar="N", min=1, help="How many hits.")
-    ] = 10,
-    min_score: Annotated[
-        float | None, typer.Option("--min-score", metavar="S", help="Leave out lower scores.")
-    ] = None,
-    path: Annotated[
-        Path | None,
-        typer.Option(
-            "--path",
-            metavar="PATH",
-            parser=frame.expanded,
-            help="Only photos at or under PATH.",
+        list[str] | None,
+        typer.Argument(
+            metavar="QUERY",
+            help="Words, a picture (./cat.jpg), a photo (id:123), conditions (year:2023); "
+            "+ and - add and subtract.",
         ),
     ] = None,
-    captioned: Annotated[
-        bool | None,
-        typer.Option(
-            "--captioned/--uncaptioned",
-            help="Only photos that have a caption, or have none.",
-            show_default=False,
-        ),
-    ] = None,
-    mode: Annotated[
-        str,
-        typer.Option(
-            "--mode",
-            metavar="MODE",
-            help="Rank by vector, by text (words of captions and file names) or hybrid (both); "
-            "auto is hybrid where there are captions.",
-        ),
-    ] = "auto",
-    prompt: Annotated[
-        str,
-        typer.Option(
-            "--prompt",
-            metavar="POLICY",
-            help="How words become prompts: auto, raw, photo, seven or ensemble.",
-        ),
-    ] = "auto",
-    language: Annotated[
-        str | None,
-        typer.Option(
-            "--language", metavar="LANG", help="en or zh; else by the letters of the query."
-        ),
-    ] = None,
-    encoder: Annotated[
-        str | None,
-        typer.Option("--encoder", metavar="NAME", help="Search with this encoder of the library."),
-    ] = None,
+    add: options.AddOption = None,
+    subtract: options.SubtractOption = None,
+    queries: options.QueriesOption = None,
+    allow_url: options.AllowUrlOption = False,
+    k: showing.KOption = 10,
+    everything: options.AllOption = False,
+    min_score: options.MinScoreOption = None,
+    sort: options.SortOption = "score",
+    diverse: options.DiverseOption = False,
+    mode: options.ModeOption = "auto",
+    prompt: options.PromptOption = "auto",
+    language: options.LanguageOption = None,
+    encoder: options.EncoderOption = None,
     device: frame.DeviceOption = "auto",
-    paths_only: Annotated[bool, typer.Option("-f", "--paths", help="Print paths alone.")] = False,
-    null: Annotated[
-        bool, typer.Option("-0", "--null", help="Paths ended by NUL, for xargs -0.")
-    ] = False,
+    path: showing.PathOption = None,
+    explain: options.ExplainOption = False,
+    paths_only: options.PathsOption = False,
+    null: options.NullOption = False,
     json: frame.JsonOption = False,
-    contact_sheet: Annotated[
-        Path | None,
-        typer.Option(
-            "--contact-sheet",
-            metavar="OUT.png",
-            parser=frame.expanded,
-            help="Draw the hits into a picture.",
-        ),
-    ] = None,
+    contact_sheet: options.SheetOption = None,
+    html: showing.HtmlOption = None,
+    preview: PreviewOption = False,
+    preview_as: PreviewAsOption = None,
     library: frame.LibraryOption = None,
 ) -> None:
-    """Find the photos that fit words or a picture best.
+    """Find the photos that fit a query best; only those that are relevant, unless --all.
 
     \b
     imgsearch search two dogs playing in snow
-    imgsearch search 日落时的海滩 -k 20 --min-score 0.2
-    imgsearch search ./cat.jpg --path ~/Pictures/2023
-    imgsearch search grandma --mode text --captioned
-    imgsearch search id:123 --contact-sheet like-123.png
+    imgsearch search 日落时的海滩 -k 20 year:2021-2023
+    imgsearch search ./cat.jpg + snow --path ~/Pictures/2023
+    imgsearch search horse + stripes - 0.5:grass
+    imgsearch search id:123 --diverse --contact-sheet like-123.png
+    imgsearch search camera:canon* country:France --sort date
     imgsearch search receipt -0 | xargs -0 cp -t receipts/
     """
-    from imgsearch.searching import Filters
-    from imgsearch.searching import search as find_hits
+    from imgsearch.searching import LEAST_RELEVANT, Filters, Manner
 
-    asked = asked_for(query)
+    texts = _texts(query or (), add or (), subtract or (), queries)
+    asked = [_parsed(text, allow_url) for text in texts]
+    is_cut = not everything and min_score is None and mode != "text"
+    filters = Filters(path, min_score, conditions=filter_options.conditions(context))
+    manner = Manner(
+        cast("Mode", mode),
+        language,
+        cast("Policy", prompt),
+        encoder,
+        filters,
+        cast("Order", sort),
+        diverse,
+    )
+    shown = showing.Shown(
+        json=json,
+        preview=preview,
+        preview_as=preview_as,
+        html=html,
+        paths_only=paths_only,
+        null=null,
+        contact_sheet=contact_sheet,
+    )
     with frame.existing_library(context, library) as opened:
-        if device != "auto" and mode != "text":
-            _load_on(device, opened, asked, encoder or language)
-        hits = find_hits(
-            opened,
-            asked,
-            k,
-            mode=cast("Mode", mode),
-            language=language,
-            prompt=cast("Policy", prompt),
-            encoder=encoder,
-            filters=Filters(path=path, min_score=min_score, captioned=captioned),
-        )
-    if not hits:
-        where = "" if path is None else f" at or under {path}"
-        frame.complain(f"nothing found{where}", style="yellow")
-        raise typer.Exit(NOTHING_FOUND)
-    if contact_sheet is not None:
-        _save_sheet(contact_sheet, hits, " ".join(query))
-    _write(hits, json=json, null=null, paths_only=paths_only)
+        with showing.status("searching"):
+            if device != "auto" and mode != "text":
+                _load_on(device, opened, asked, encoder or language)
+            found = _found(opened, asked, k, manner, LEAST_RELEVANT if is_cut else None)
+            maps = {}
+            if explain:
+                from imgsearch.searching.explaining import explain as explained
+                from imgsearch.searching.explaining import heats
+
+                found = [
+                    explained(opened, each, hits, manner)
+                    for each, hits in zip(asked, found, strict=True)
+                ]
+                if contact_sheet is not None:
+                    maps = heats(opened, asked[0], found[0], manner)
+        showing.show_answers(opened, list(zip(texts, found, strict=True)), shown, maps)
+        if not any(found):
+            frame.complain(_nothing(opened, asked, manner, is_cut=is_cut), style="yellow")
+            raise typer.Exit(NOTHING_FOUND)
 
 
-def asked_for(words: Sequence[str]) -> str | Path | int:
-    """What the words of a query mean: text, the path of a picture, or the id of a photo.
-
-    A picture is a path with a separator, or the name of a picture file that exists; everything else
-    is text, with its words joined by spaces. Raises QueryError for a path with no picture at it.
-    """
-    text = " ".join(words)
-    if photo := re.fullmatch(r"id:([0-9]+)", text.strip()):
-        return int(photo[1][:100])  # of thousands of digits Python reads none; no photo has them
-    candidates = {text, *words}
-    pictures = [each for each in candidates if _is_picture(each)]
-    if not pictures:
-        return text
-    if pictures != [text]:
-        from imgsearch.errors import QueryError
-
-        raise QueryError(
-            f"{pictures[0]!r} is a picture and the query holds other words as well; "
-            "search with the picture alone, or with words alone"
-        )
-    return frame.expanded(text)
-
-
-def _is_picture(word: str) -> bool:
-    """Whether a word names a picture. Raises QueryError where it can only mean one not there."""
+def _texts(
+    query: Sequence[str], add: Sequence[str], subtract: Sequence[str], queries: Path | None
+) -> list[str]:
+    """The queries of a call, each as a person wrote it. Raises UsageError for none."""
+    from imgsearch.cli.queries import lines_of, text_of, with_terms
     from imgsearch.errors import QueryError
-    from imgsearch.images import ENDINGS
 
-    if not word or "\0" in word:
-        return False
-    path = frame.expanded(word)
-    has_ending = path.suffix.lower() in ENDINGS
-    has_separator = "/" in word or (sys.platform == "win32" and "\\" in word)
-    if not (has_separator or has_ending):
-        return False
-    try:
-        if path.is_file():
-            return True
-        what = "is a folder" if path.is_dir() else "is no file"
-        what = what if path.exists() else "does not exist"
-    except OSError as error:  # for one, too long: which a sentence with a slash may be
-        what = f"cannot be looked at ({error.strerror})"
-    if has_separator and (has_ending or re.match(ONLY_A_PATH, word)):
-        raise QueryError(f"{word!r} {what}: give a picture file, or words without a path")
-    return False
+    texts = [text_of(with_terms(query, add, subtract))] if query or add or subtract else []
+    if queries is not None:
+        texts += lines_of(queries)
+    if not texts:
+        raise QueryError("no query was given; say what to look for: imgsearch search a black cat")
+    return texts
 
 
-def _load_on(device: str, library: Library, asked: str | Path | int, chosen: str | None) -> None:
-    """Load the encoders that may answer onto a device; `search` then finds them loaded."""
+def _parsed(text: str, allows_addresses: bool) -> Query:
+    from imgsearch.cli.queries import asked_for
+
+    return asked_for(text, allows_addresses=allows_addresses)
+
+
+def _found(
+    library: Library, asked: Sequence[Query], k: int, manner: Manner, least: float | None
+) -> list[list[Hit]]:
+    """The hits of each query, cut where they are no longer relevant; of conditions alone nothing
+    is.
+    """
+    from dataclasses import replace
+
+    from imgsearch.searching import search_all
+
+    cut = replace(manner, filters=replace(manner.filters, min_relevance=least))
+    with_terms = [each for each in asked if each.terms]
+    ranked = iter(search_all(library, with_terms, k, cut) if with_terms else [])
+    return [
+        next(ranked) if each.terms else search_all(library, [each], k, manner)[0] for each in asked
+    ]
+
+
+def _nothing(library: Library, asked: Sequence[Query], manner: Manner, *, is_cut: bool) -> str:
+    """Why there is no hit, and what to type next."""
+    from imgsearch.searching import search_all
+
+    where = "" if manner.filters.path is None else f" at or under {manner.filters.path}"
+    if len(asked) > 1 or not is_cut or not asked[0].terms:
+        return f"nothing found{where}"
+    nearest = search_all(library, asked, 1, manner)[0]
+    if not nearest or nearest[0].relevance is None:
+        return f"nothing found{where}"
+    return (
+        f"nothing relevant found{where}: the nearest photo, {nearest[0].path.name}, is "
+        f"{nearest[0].relevance:.0%} relevant; --all shows what is nearest all the same"
+    )
+
+
+def _load_on(device: str, library: Library, asked: Sequence[Query], chosen: str | None) -> None:
+    """Load the encoders that may answer onto a device; `search_all` then finds them loaded."""
     from imgsearch.prompts import language_of
+    from imgsearch.queries import Words
 
     active = library.catalog.active_encoders()
-    if chosen is None and isinstance(asked, str):
-        chosen = language_of(asked)
-    if chosen is not None:
-        row = active.get(chosen) or library.catalog.encoder_named(chosen)
-        active = {} if row is None else {chosen: row}  # None: `search` says what there is
-    for row in active.values():
-        library.keep_encoder(library.load_encoder(row, device))
-
-
-def _save_sheet(target: Path, hits: Sequence[Hit], title: str) -> None:
-    from imgsearch.display.contact_sheet import contact_sheet
-    from imgsearch.errors import UsageError
-
-    try:
-        contact_sheet(hits, title).save(target)
-    except (OSError, ValueError) as error:  # ValueError: an ending Pillow cannot write
-        raise UsageError(
-            f"the contact sheet cannot be written to {str(target)!r} ({error}); "
-            "give a path ending in .png in a folder that exists"
-        ) from error
-    frame.complain(f"contact sheet: {target}", style="dim")
-
-
-def _write(hits: Sequence[Hit], *, json: bool, null: bool, paths_only: bool) -> None:
-    from imgsearch.display import hits as forms
-
-    if json:
-        frame.write(forms.json_lines(hits))
-    elif null:
-        frame.write(forms.paths(hits, end=b"\0"))
-    elif paths_only:
-        frame.write(forms.paths(hits))
-    elif sys.stdout.isatty():
-        frame.show(forms.table(hits))
-    else:
-        frame.write(forms.lines(hits))
+    names = {chosen} if chosen is not None else set()
+    for term in (term for query in asked for term in query.terms):
+        if chosen is None and isinstance(term.subject, Words):
+            names.add(language_of(term.subject.text))
+    rows = [active.get(name) or library.catalog.encoder_named(name) for name in names]
+    for row in rows if names else active.values():
+        if row is not None:  # else `search_all` says what there is
+            library.keep_encoder(library.load_encoder(row, device))

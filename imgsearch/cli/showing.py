@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -15,6 +16,7 @@ import typer
 from imgsearch.cli import frame
 
 if TYPE_CHECKING:
+    from imgsearch.encoders.heat import Heat
     from imgsearch.library import Library
     from imgsearch.searching import Hit
 
@@ -48,27 +50,79 @@ class Shown:
     preview: bool = False
     preview_as: str | None = None
     html: Path | None = None
+    paths_only: bool = False
+    null: bool = False
+    contact_sheet: Path | None = None
 
 
 def show_hits(library: Library, hits: Sequence[Hit], asked: str, shown: Shown) -> None:
     """Show hits in the form that was asked for, and remember them for `open` and `copy`."""
-    from imgsearch.cli.previews import show_previews
-    from imgsearch.display import hits as forms
+    show_answers(library, [(asked, hits)], shown)
+
+
+def show_answers(
+    library: Library,
+    answers: Sequence[tuple[str, Sequence[Hit]]],
+    shown: Shown,
+    heats: Mapping[int, Heat] = MappingProxyType({}),
+) -> None:
+    """Show the hits of each query, with the query above where there are several; remember the last.
+
+    `heats` are maps for a contact sheet, by the ids of photos. Raises UsageError where several
+    queries were to make one picture or page.
+    """
+    from imgsearch.errors import UsageError
     from imgsearch.library.last_search import remember_search
 
-    remember_search(library, asked, [hit.path for hit in hits])
-    if not hits:
-        return
-    if shown.html is not None:
-        save_page(library, shown.html, hits, asked)
+    is_drawn = shown.contact_sheet is not None or shown.html is not None
+    if len(answers) > 1 and is_drawn:
+        raise UsageError(
+            f"a page or a contact sheet shows one query, and there are {len(answers)}; leave it "
+            "out, or ask them one at a time"
+        )
+    asked, last = answers[-1]
+    remember_search(library, asked, [hit.path for hit in last])
+    for asked, hits in answers:
+        if hits and shown.html is not None:
+            save_page(library, shown.html, hits, asked)
+        if hits and shown.contact_sheet is not None:
+            _save_sheet(shown.contact_sheet, hits, asked, heats)
+        _write(hits, asked if len(answers) > 1 else None, shown)
+
+
+def _write(hits: Sequence[Hit], heading: str | None, shown: Shown) -> None:
+    from imgsearch.cli.previews import show_previews
+    from imgsearch.display import hits as forms
+
     if shown.json:
-        frame.write(forms.json_lines(hits))
-    elif (shown.preview or shown.preview_as) and show_previews(hits, shown.preview_as):
-        pass
-    elif sys.stdout.isatty():
-        frame.show(forms.table(hits))
+        frame.write(forms.json_lines(hits, heading))
+    elif shown.null or shown.paths_only:
+        frame.write(forms.paths(hits, end=b"\0" if shown.null else b"\n"))
     else:
-        frame.write(forms.lines(hits))
+        if heading is not None:
+            frame.write(forms.heading(heading, len(hits)))
+        if not hits or (
+            (shown.preview or shown.preview_as) and show_previews(hits, shown.preview_as)
+        ):
+            return
+        if sys.stdout.isatty():
+            frame.show(forms.table(hits))
+        else:
+            frame.write(forms.lines(hits))
+
+
+def _save_sheet(target: Path, hits: Sequence[Hit], title: str, heats: Mapping[int, Heat]) -> None:
+    from imgsearch.display.contact_sheet import contact_sheet
+    from imgsearch.errors import UsageError
+
+    try:
+        contact_sheet(hits, title, heats=heats).save(target)
+    except (OSError, ValueError) as error:  # ValueError: an ending Pillow cannot write
+        raise UsageError(
+            f"the contact sheet cannot be written to {str(target)!r} ({error}); "
+            "give a path ending in .png in a folder that exists"
+        ) from error
+    frame.complain(f"contact sheet: {target}", style="dim")
 
 
 def save_page(library: Library, target: Path, hits: Sequence[Hit], asked: str) -> None:

@@ -111,12 +111,12 @@ def _paths(
     with frame.existing_library(context, library) as opened:
         if query is None:
             return chosen(last_search(opened), numbers or ())
-        from imgsearch.cli.search import asked_for
+        from imgsearch.cli.queries import asked_for
         from imgsearch.cli.showing import status
         from imgsearch.searching import search
 
         with status(f"searching {query}"):
-            return [hit.path for hit in search(opened, asked_for([query]), k)]
+            return [hit.path for hit in search(opened, asked_for(query), k)]
 
 
 def _take(paths: list[Path], folder: Path, how: How, *, is_json: bool, dry_run: bool) -> None:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from imgsearch.display.text import as_json, path_bytes, shown
+from imgsearch.images import place_of
 from imgsearch.words import spans
 
 if TYPE_CHECKING:
     from imgsearch.searching import Hit
+    from imgsearch.searching.hits import Explanation
 
 LEAST_BM25 = 0.001  # that three decimals show
 
@@ -20,63 +23,88 @@ LEAST_BM25 = 0.001  # that three decimals show
 def table(hits: Sequence[Hit]) -> Table:
     """Rank, score and path for a terminal; a click on the path opens the photo where that works.
 
-    Captions stand below the paths, what was found in them highlighted. Where words were asked, a
-    column says why each photo is here; where they alone were, the score is BM25.
+    Captions stand below the paths, what was found in them highlighted. Beside a score stands how
+    relevant it is, where that is known. Where words were asked, or an explanation was, a column
+    says why each photo is here; where words alone were, the score is BM25.
     """
     has_cosines = any(hit.score is not None for hit in hits)
     has_words = any(hit.text_rank is not None for hit in hits)
+    has_relevances = any(hit.relevance is not None for hit in hits)
+    has_reasons = has_words or any(hit.explanation is not None for hit in hits)
     grid = Table(box=None, pad_edge=False, header_style="dim")
     grid.add_column("#", justify="right", style="dim")
     heading = "score" if has_cosines else "BM25" if has_words else ""
     grid.add_column(heading, justify="right", style="cyan")
+    if has_relevances:
+        grid.add_column("relevant", justify="right", style="cyan")
     grid.add_column("photo", overflow="fold")
-    if has_words:
+    if has_reasons:
         grid.add_column("why", overflow="fold", style="dim")
     for hit in hits:
-        photo = Text(shown(hit.path), style=f"link {hit.path.as_uri()}")
+        photo = Text(shown(hit.path), style=f"link {_opened(hit).as_uri()}")
         if hit.caption is not None:
             photo = Text("\n").join([photo, highlighted(hit.caption, hit.matched)])
-        why = [Text("\n".join(_reasons(hit)))] if has_words else []
-        grid.add_row(str(hit.rank), score(hit), photo, *why)
+        meant = [relevance(hit)] if has_relevances else []
+        why = [Text("\n".join(_reasons(hit)))] if has_reasons else []
+        grid.add_row(str(hit.rank), score(hit), *meant, photo, *why)
     return grid
 
 
 def lines(hits: Sequence[Hit]) -> str:
     """The same as text that nothing wraps or cuts: for a pipe, a log, a file.
 
-    Behind the path come the caption, if there is one, and where words were found, why.
+    Behind the path come the caption, if there is one, and where words were found or an explanation
+    was asked for, why.
     """
     width = len(str(len(hits)))
     rows = []
     for hit in hits:
-        parts = [f"{hit.rank:>{width}}", score(hit), shown(hit.path)]
+        parts = [f"{hit.rank:>{width}}", score(hit), relevance(hit), shown(hit.path)]
         if hit.caption is not None:
             parts.append(shown(hit.caption))
-        if hit.text_rank is not None:
+        if hit.text_rank is not None or hit.explanation is not None:
             parts.append(f"[{'; '.join(_reasons(hit))}]")
         rows.append("  ".join(filter(None, parts)) + "\n")
     return "".join(rows)
 
 
-def json_lines(hits: Sequence[Hit]) -> str:
-    """One JSON object a line, with every field of a hit. Scores are not rounded."""
-    return "".join(
-        as_json(
-            {
-                "rank": hit.rank,
-                "score": None if hit.score is None else float(hit.score),
-                "photo_id": int(hit.photo_id),
-                "path": str(hit.path),
-                "caption": hit.caption,
-                "matched": hit.matched,
-                "vector_rank": hit.vector_rank,
-                "text_rank": hit.text_rank,
-                "text_score": hit.text_score,
-            }
-        )
-        + "\n"
-        for hit in hits
-    )
+def heading(query: str, count: int) -> str:
+    """The line above the hits of one of several queries."""
+    return f"{shown(query)}{'' if count else ': nothing relevant'}\n"
+
+
+def json_lines(hits: Sequence[Hit], query: str | None = None) -> str:
+    """One JSON object a line, with every field of a hit, as `hits.schema.json` has them; with the
+    query, where there are several. Scores are not rounded.
+    """
+    return "".join(as_json(_fields(hit, query)) + "\n" for hit in hits)
+
+
+def _fields(hit: Hit, query: str | None) -> dict[str, object]:
+    place = place_of(hit.path)
+    why = hit.explanation
+    return {
+        **({} if query is None else {"query": query}),
+        "rank": hit.rank,
+        "score": None if hit.score is None else float(hit.score),
+        "relevance": hit.relevance,
+        "photo_id": int(hit.photo_id),
+        "path": str(hit.path),
+        "container": None if place.member is None else str(place.container),
+        "member": place.member,
+        "seconds": place.seconds,
+        "caption": hit.caption,
+        "matched": hit.matched,
+        "vector_rank": hit.vector_rank,
+        "text_rank": hit.text_rank,
+        "text_score": hit.text_score,
+        "explanation": None if why is None else _explanation(why),
+    }
+
+
+def _explanation(why: Explanation) -> dict[str, object]:
+    parts = [{"text": text, "share": share} for text, share in why.parts]
+    return {"parts": parts, "template": why.template}
 
 
 def paths(hits: Sequence[Hit], end: bytes = b"\n") -> bytes:
@@ -96,11 +124,28 @@ def score(hit: Hit) -> str:
     return f"{hit.text_score:{'.1e' if 0 < hit.text_score < LEAST_BM25 else '.3f'}}"
 
 
+def relevance(hit: Hit) -> str:
+    """How relevant a hit is, in percent; nothing where it is not known."""
+    return "" if hit.relevance is None else f"{hit.relevance:.0%}"
+
+
+def _opened(hit: Hit) -> Path:
+    """The file a click opens: what holds the photo, where it lies inside another."""
+    return place_of(hit.path).container
+
+
 def _reasons(hit: Hit) -> list[str]:
-    """What found a photo: "vector #3", "words #1: dog, beach"."""
+    """What found a photo: "vector #3", "words #1: dog, beach"; what of the query carried it:
+    "dog +0.12, grass -0.01", "as a bad photo of a {}.".
+    """
     reasons = [] if hit.vector_rank is None else [f"vector #{hit.vector_rank}"]
     if hit.text_rank is not None:
         reasons.append(f"words #{hit.text_rank}: {shown(', '.join(hit.matched))}")
+    if hit.explanation is not None and hit.explanation.parts:
+        parts = (f"{shown(name)} {share:+.2f}" for name, share in hit.explanation.parts)
+        reasons.append(", ".join(parts))
+    if hit.explanation is not None and hit.explanation.template is not None:
+        reasons.append(f"as {hit.explanation.template!r}")
     return reasons
 
 

@@ -16,13 +16,13 @@ from imgsearch.queries import Query, Words
 from imgsearch.searching import diversity
 from imgsearch.searching.filters import Allowed
 from imgsearch.searching.fusion import DEPTH, fuse
-from imgsearch.searching.gallery import Gallery
+from imgsearch.searching.gallery import Gallery, newest
 from imgsearch.searching.hits import Hit, captioned
 from imgsearch.searching.manner import Manner, text_of
 from imgsearch.searching.ordering import ordered
 from imgsearch.searching.question import Question, answering, not_understood
 from imgsearch.searching.words import NOTHING, find_words, said, weights
-from imgsearch.vectors import Vectors
+from imgsearch.vectors import Vectors, normalise
 from imgsearch.words import parse
 
 DIGITS = 6  # of a relevance; more say nothing
@@ -62,7 +62,7 @@ class Answer:
     def hits(self, vector: Vectors | None) -> list[Hit]:
         """The hits; `vector` (d,) is that of the question, None without one."""
         if self.question is None or vector is None:
-            hits = list(self._found.hits) if self._query.terms else self._newest()
+            hits = list(self._found.hits) if self._query.terms else newest(self._allowed, self._k)
         else:
             hits = self._ranked(self.question, vector)
         hits = ordered(self._catalog, hits[: self._k], self._manner.order)
@@ -73,12 +73,6 @@ class Answer:
             return None
         manner = self._manner
         return Question(self._library, self._query, manner.language, manner.encoder)
-
-    def _newest(self) -> list[Hit]:
-        ids = self._allowed.newest(self._k)
-        paths = self._allowed.paths(ids)
-        live = [int(i) for i in ids if int(i) in paths]
-        return [Hit(rank, None, i, paths[i]) for rank, i in enumerate(live, 1)]
 
     def _ranked(self, question: Question, vector: Vectors) -> list[Hit]:
         """The best photos, those that are not relevant enough left out, alike ones behind others
@@ -101,19 +95,22 @@ class Answer:
     def _relevant(self, question: Question, vector: Vectors, hits: Sequence[Hit]) -> list[Hit]:
         """The hits with their relevance, as far as it is enough.
 
-        A photo of which somebody wrote what the query says is relevant whatever its cosine.
+        A photo of which somebody wrote what the query says is relevant whatever its cosine. What
+        is like a picture is told by its score alone: no ordinary picture says how like is like.
         """
-        if not hits or question.language is None:
+        if not hits or not question.is_of_words:
             return list(hits)
         background = relevance.background_of(
             self._catalog,
             question.row,
-            question.language,
+            question.language or "en",
             lambda texts: question.encoder().embed_texts(texts),
         )
         if background is None:
             return list(hits)
         # in float64, and rounded: it must not hang on how many hits were asked for
+        if len(question.terms) > 1:  # what is subtracted need not be ordinary
+            vector = normalise(question.parts(self._manner.prompt)[question.added].sum(axis=0))
         relevances = background.relevance(
             vector.astype(np.float64), self._vectors(question, hits).astype(np.float64)
         )

@@ -15,6 +15,16 @@ from imgsearch.words import spans
 
 
 @dataclass(frozen=True)
+class Explanation:
+    """What of a query carried a hit: its terms or words with what each brought to the cosine, most
+    first, and of several templates the one whose prompt is nearest to the photo.
+    """
+
+    parts: tuple[tuple[str, float], ...]
+    template: str | None = None
+
+
+@dataclass(frozen=True)
 class Hit:
     """One photo found: rank from 1, cosine score in [-1, 1], its id and the path of its file.
 
@@ -37,6 +47,7 @@ class Hit:
     text_rank: int | None = None
     text_score: float | None = None
     relevance: float | None = None
+    explanation: Explanation | None = None
 
 
 def captioned(

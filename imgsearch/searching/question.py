@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from imgsearch import prompts
@@ -38,7 +39,7 @@ _NOTHING_LEFT = 1e-3  # of the lengths of the terms: less is what rounding leave
 
 class Question:
     """One query to one library; `row` is the encoder that answers it, `language` the one it is
-    answered in, None for a query without words.
+    answered in, None for a query without words, `terms` are what it is the sum of.
 
     Without a language given, a sum with a Chinese text is Chinese; its encoder must then know the
     languages of all its texts. Raises QueryError for a query that has conditions alone.
@@ -52,8 +53,8 @@ class Question:
         encoder: str | Encoder | None,
     ) -> None:
         self.library, self._catalog = library, library.catalog
-        self._terms = query_of(asked).terms
-        if not self._terms:
+        self.terms = query_of(asked).terms
+        if not self.terms:
             raise QueryError(
                 "the query has conditions alone, and nothing that photos could be like; add words, "
                 "a picture or a photo: imgsearch search a black cat year:2023"
@@ -76,33 +77,56 @@ class Question:
         known = self._catalog.encoder_with_identity(self.row.identity)
         return self._is_chosen and known != self.row
 
+    @property
+    def is_of_words(self) -> bool:
+        """Whether every term is a text, and some text is added."""
+        are_words = all(isinstance(term.subject, Words) for term in self.terms)
+        return are_words and bool(self.added)
+
+    @property
+    def added(self) -> list[int]:
+        """The places of the terms that are not subtracted."""
+        return [place for place, term in enumerate(self.terms) if term.weight > 0]
+
     def encoder(self) -> Encoder:
         """The encoder itself, loaded."""
         return self._given or self.library.load_encoder(self.row)
 
     def texts(self, policy: prompts.Policy) -> Iterator[_Text]:
         """The texts of the sum, each with its templates."""
-        for term in self._terms:
+        for term in self.terms:
             if isinstance(term.subject, Words):
                 yield self._text(term.subject, policy)
 
     def mixture(self, policy: prompts.Policy, texts: Mapping[_Text, Vectors]) -> Vectors:
         """As `vector`, where the vectors of the texts are there already."""
-        total = np.zeros(self.row.dim, np.float64)
-        for term in self._terms:
+        total = self._weighted(policy, texts).sum(axis=0)
+        if np.linalg.norm(total) < _NOTHING_LEFT * sum(abs(term.weight) for term in self.terms):
+            raise QueryError(
+                "the terms of the query cancel each other out, and nothing is left to look for; "
+                "leave one out, or change a weight: horse - 0.5:pony"
+            )
+        return normalise(total)
+
+    def parts(self, policy: prompts.Policy) -> npt.NDArray[np.float64]:
+        """What each of the t terms brings to the vector: (t, d), their sum is of length 1."""
+        rows = self._weighted(policy, _embed_texts([self], policy))
+        parts: npt.NDArray[np.float64] = rows / np.linalg.norm(rows.sum(axis=0))
+        return parts
+
+    def _weighted(
+        self, policy: prompts.Policy, texts: Mapping[_Text, Vectors]
+    ) -> npt.NDArray[np.float64]:
+        rows = np.empty((len(self.terms), self.row.dim))
+        for row, term in zip(rows, self.terms, strict=True):
             if isinstance(term.subject, Words):
                 vector = texts[self._text(term.subject, policy)]
             elif isinstance(term.subject, PhotoId):
                 vector = self._stored(term.subject.id)
             else:
                 vector = self._embed_picture(term.subject)
-            total += term.weight * vector
-        if np.linalg.norm(total) < _NOTHING_LEFT * sum(abs(term.weight) for term in self._terms):
-            raise QueryError(
-                "the terms of the query cancel each other out, and nothing is left to look for; "
-                "leave one out, or change a weight: horse - 0.5:pony"
-            )
-        return normalise(total)
+            row[:] = term.weight * vector.astype(np.float64)
+        return rows
 
     def _text(self, words: Words, policy: prompts.Policy) -> _Text:
         language = self._given_language or prompts.language_of(words.text)
@@ -110,7 +134,7 @@ class Question:
 
     def _languages_of_texts(self) -> tuple[str, ...]:
         """The languages that the encoder must know, the one of the query first."""
-        texts = [term.subject.text for term in self._terms if isinstance(term.subject, Words)]
+        texts = [term.subject.text for term in self.terms if isinstance(term.subject, Words)]
         found = {prompts.language_of(text) for text in texts}
         return tuple(language for language in ("zh", "en") if language in found)
 
