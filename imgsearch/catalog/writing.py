@@ -272,15 +272,22 @@ class Writer:
         """Queries of the language go to that encoder; `switch_answers` notes who did before."""
         switching.activate(self.connection, language, encoder_id)
 
-    def add_embeddings(self, encoder_id: int, photo_ids: Sequence[int], vectors: Vectors) -> None:
+    def add_embeddings(
+        self,
+        encoder_id: int,
+        photo_ids: Sequence[int],
+        vectors: Vectors,
+        dtype: Literal["float32", "float16"] = "float32",
+    ) -> None:
         """Vectors (n, d), unit rows, of n photos that this encoder has not embedded yet.
 
+        They are stored in that precision.
         It becomes the active one of each of its languages that has none, so a first run can be
         searched from its first batch on, and no encoder is active before it has any embedding.
         """
         if not photo_ids:
             return
-        self.add_waiting_embeddings(encoder_id, photo_ids, vectors)
+        self.add_waiting_embeddings(encoder_id, photo_ids, vectors, dtype)
         languages = self.connection.execute(
             select(EncoderEntry.languages).where(EncoderEntry.id == encoder_id)
         ).scalar_one()
@@ -290,11 +297,15 @@ class Writer:
         )
 
     def add_waiting_embeddings(
-        self, encoder_id: int, photo_ids: Sequence[int], vectors: Vectors
+        self,
+        encoder_id: int,
+        photo_ids: Sequence[int],
+        vectors: Vectors,
+        dtype: Literal["float32", "float16"] = "float32",
     ) -> None:
         """The same, of an encoder that is to answer nothing before it is switched to."""
         rows = [
-            {"photo_id": photo_id, "encoder_id": encoder_id, "vector": to_bytes(vector)}
+            {"photo_id": photo_id, "encoder_id": encoder_id, "vector": to_bytes(vector, dtype)}
             for photo_id, vector in zip(photo_ids, vectors, strict=True)
         ]
         if rows:
