@@ -23,7 +23,7 @@ def test_a_tilde_that_names_no_user_is_a_word_or_a_path_like_any_other(
     indexed: Run, tmp_path: Path
 ) -> None:
     for text in ("~100 balloons", "~100 cats and/or dogs", "~"):
-        assert len(hits(indexed("search", text, "--json"))) == 3
+        assert len(hits(indexed("search", text, "--all", "--json"))) == 3
     for words in (
         ["search", "~nosuchuser/x.png"],
         ["index", "~nosuchuser/photos", "--library", tmp_path / "other"],
@@ -62,9 +62,18 @@ def test_a_library_is_named_before_or_after_the_command_and_that_wins(
     run("index", photos, "--encoder", encoder, "--library", tmp_path / "a")
     run("--library", tmp_path / "b", "index", photos / "red.png", "--encoder", encoder)
     assert not (tmp_path / "library").exists()
-    assert len(hits(run("search", "cat", "--json", "--library", tmp_path / "a"))) == 3
-    assert len(hits(run("--library", tmp_path / "b", "search", "cat", "--json"))) == 1
-    both = ("--library", tmp_path / "b", "search", "cat", "--json", "--library", tmp_path / "a")
+    assert len(hits(run("search", "cat", "--all", "--json", "--library", tmp_path / "a"))) == 3
+    assert len(hits(run("--library", tmp_path / "b", "search", "cat", "--all", "--json"))) == 1
+    both = (
+        "--library",
+        tmp_path / "b",
+        "search",
+        "cat",
+        "--all",
+        "--json",
+        "--library",
+        tmp_path / "a",
+    )
     assert len(hits(run(*both))) == 3
 
 
@@ -86,7 +95,7 @@ def test_a_locked_library_is_exit_code_4_and_names_the_holder(indexed: Run, phot
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         refused = indexed("index", photos)
-        found = indexed("search", "cat", "--json")
+        found = indexed("search", "cat", "--all", "--json")
         process.communicate("")
     assert refused.exit_code == 4
     assert str(process.pid) in refused.stderr
@@ -97,7 +106,7 @@ def test_a_locked_library_is_exit_code_4_and_names_the_holder(indexed: Run, phot
 def test_a_damaged_library_is_exit_code_4(run: Run, tmp_path: Path) -> None:
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "library.db").write_bytes(b"this is no database" * 500)
-    result = run("search", "cat")
+    result = run("search", "cat", "--all")
     assert result.exit_code == 4
     assert "Traceback" not in result.stderr
 
@@ -171,8 +180,8 @@ def test_a_bug_is_a_traceback_and_exit_code_70(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a file that is always full")
 def test_a_full_disk_and_a_closed_stdout_are_no_bugs(indexed: Run) -> None:
-    indexed("search", "cat")
-    line = f"{sys.executable} -m imgsearch.cli search cat"
+    indexed("search", "cat", "--all")
+    line = f"{sys.executable} -m imgsearch.cli search cat --all"
     results = [
         subprocess.run(
             ["sh", "-c", line + to], capture_output=True, text=True, env=environment(), check=False
@@ -187,8 +196,10 @@ def test_a_full_disk_and_a_closed_stdout_are_no_bugs(indexed: Run) -> None:
 
 
 def test_a_reader_that_has_had_enough_is_no_error(indexed: Run) -> None:
-    indexed("search", "cat")  # its embedding is kept: the process below need not load the encoder
-    with command_line("search", "cat", "-f") as process:
+    indexed(
+        "search", "cat", "--all"
+    )  # its embedding is kept: the process below need not load the encoder
+    with command_line("search", "cat", "--all", "-f") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.close()  # as `| head` does
@@ -228,8 +239,10 @@ def test_a_name_that_is_not_valid_text_can_be_indexed_and_found(
     (tmp_path / "odd" / "bad\udcff.jpg").touch()
     counted = json.loads(run("index", tmp_path / "odd", "--encoder", encoder, "--json").stdout)
     assert (counted["added"], counted["skipped"]) == (1, 1)
-    assert run("search", "cat").exit_code == 0  # and its embedding is kept for what follows
-    with command_line("search", "cat", "-f") as process:
+    assert (
+        run("search", "cat", "--all").exit_code == 0
+    )  # and its embedding is kept for what follows
+    with command_line("search", "cat", "--all", "-f") as process:
         assert process.communicate()[0] == raw + b"\n"
-    with command_line("search", "cat") as process:
+    with command_line("search", "cat", "--all") as process:
         assert b"caf\\xe9.png" in process.communicate()[0]

@@ -21,14 +21,14 @@ def test_a_picture_finds_itself_first(indexed: Run, photos: Path) -> None:
 
 
 def test_a_photo_of_the_library_finds_itself_first(indexed: Run) -> None:
-    photo_id = hits(indexed("search", "anything", "--json"))[1]["photo_id"]
+    photo_id = hits(indexed("search", "anything", "--all", "--json"))[1]["photo_id"]
     assert hits(indexed("search", f"id:{photo_id}", "--json"))[0]["photo_id"] == photo_id
 
 
 def test_words_join_with_spaces_and_both_languages_are_answered(indexed: Run) -> None:
-    joined = hits(indexed("search", "two", "dogs", "on a beach", "--json"))
-    assert joined == hits(indexed("search", "two dogs on a beach", "--json"))
-    assert len(hits(indexed("search", "一杯咖啡", "--json"))) == 3
+    joined = hits(indexed("search", "two", "dogs", "on a beach", "--all", "--json"))
+    assert joined == hits(indexed("search", "two dogs on a beach", "--all", "--json"))
+    assert len(hits(indexed("search", "一杯咖啡", "--all", "--json"))) == 3
 
 
 def test_a_word_that_is_the_name_of_a_picture_is_that_picture(
@@ -36,7 +36,7 @@ def test_a_word_that_is_the_name_of_a_picture_is_that_picture(
 ) -> None:
     (tmp_path / "blue.png").write_bytes((photos / "blue.png").read_bytes())
     assert hits(indexed("search", "blue.png", "--json"))[0]["score"] == pytest.approx(1, abs=1e-5)
-    assert hits(indexed("search", "red.png", "--json"))  # no such file here: words
+    assert hits(indexed("search", "red.png", "--all", "--json"))  # no such file here: words
 
 
 @pytest.mark.parametrize(
@@ -67,16 +67,16 @@ def test_a_query_that_cannot_be_asked_is_a_clear_sentence(
 
 
 def test_a_sentence_with_a_slash_is_words(indexed: Run) -> None:
-    assert len(hits(indexed("search", "cats and/or dogs", "--json"))) == 3
-    assert len(hits(indexed("search", "and/or " * 9, "--json"))) == 3
+    assert len(hits(indexed("search", "cats and/or dogs", "--all", "--json"))) == 3
+    assert len(hits(indexed("search", "and/or " * 9, "--all", "--json"))) == 3
 
 
 def test_k_min_score_and_path_narrow_the_hits(indexed: Run, photos: Path) -> None:
     for option in ("-k", "--k", "-t", "--top"):
-        assert len(hits(indexed("search", "cat", "--json", option, 2))) == 2
+        assert len(hits(indexed("search", "cat", "--all", "--json", option, 2))) == 2
     picture = photos / "red.png"
     assert len(hits(indexed("search", picture, "--json", "--min-score", 0.9999))) == 1
-    (only,) = hits(indexed("search", "cat", "--json", "--path", photos / "red.png"))
+    (only,) = hits(indexed("search", "cat", "--all", "--json", "--path", photos / "red.png"))
     assert only["path"] == str(picture)
 
 
@@ -104,11 +104,11 @@ def test_plain_output_paths_and_nul_are_for_pipes(indexed: Run, photos: Path) ->
 
 
 def test_a_contact_sheet_is_saved(indexed: Run, tmp_path: Path) -> None:
-    result = indexed("search", "cat", "--contact-sheet", "out.png")
+    result = indexed("search", "cat", "--all", "--contact-sheet", "out.png")
     assert result.exit_code == 0
     with Image.open(tmp_path / "out.png") as sheet:
         assert sheet.width > 700
-    refused = indexed("search", "cat", "--contact-sheet", "no/such/out.png")
+    refused = indexed("search", "cat", "--all", "--contact-sheet", "no/such/out.png")
     assert refused.exit_code == 2
     assert "cannot be written" in refused.stderr
 
@@ -124,13 +124,13 @@ def captioned(indexed: Run, tmp_path: Path) -> Run:
 def test_the_mode_says_what_is_ranked_by(captioned: Run) -> None:
     (found,) = hits(captioned("search", "a dog", "--mode", "text", "--json"))
     assert (found["photo_id"], found["score"], found["matched"]) == (2, None, ["dogs"])
-    both = hits(captioned("search", "a dog", "--json"))
+    both = hits(captioned("search", "a dog", "--all", "--json"))
     assert len(both) == 3
     assert both[0]["photo_id"] == 2
     assert (both[0]["caption"], both[0]["text_rank"]) == ("Grandma's dogs on the beach", 1)
-    vector = hits(captioned("search", "a dog", "--mode", "vector", "--json"))
+    vector = hits(captioned("search", "a dog", "--all", "--mode", "vector", "--json"))
     assert [hit["vector_rank"] for hit in vector] == [1, 2, 3]
-    plain = captioned("search", "a dog", "-k", 1).stdout
+    plain = captioned("search", "a dog", "--all", "-k", 1).stdout
     why = f"[vector #{both[0]['vector_rank']}; words #1: dogs]"
     assert plain.endswith(f"  Grandma's dogs on the beach  {why}\n")
 
@@ -138,7 +138,7 @@ def test_the_mode_says_what_is_ranked_by(captioned: Run) -> None:
 def test_photos_with_and_without_captions_are_asked_for_apart(captioned: Run) -> None:
     for option, ids in (("--captioned", {2}), ("--uncaptioned", {1, 3})):
         assert {
-            hit["photo_id"] for hit in hits(captioned("search", "x y", "--json", option))
+            hit["photo_id"] for hit in hits(captioned("search", "x y", "--all", "--json", option))
         } == ids
 
 

@@ -389,10 +389,17 @@ def test_a_saved_search_is_the_photos_that_satisfy_it(
     assert found(catalog, Condition("album", (Like("old canons"),))) == right
     both = right | found(catalog, Condition("album", (Like("best"),)))
     assert found(catalog, Condition("album", (Like("OLD"),))) == both
+    circles = (("old canons", "album:old"), ("old canons", "album:O*"), ("new", "album:N*"))
+    for name, query in circles:
+        message = f"lead back to '{name}'"
+        with pytest.raises(QueryError, match=message), catalog.write() as writer:
+            writer.save_album(name, query)
     with catalog.write() as writer:
-        writer.save_album("old canons", "album:old")
-    with pytest.raises(QueryError, match="lead back to 'old'"):
-        found(catalog, Condition("album", (Like("old"),)))
+        writer.save_album("by name", "album:su*")
+    with pytest.raises(QueryError, match="lead back"), catalog.write() as writer:
+        writer.rename_album("by name", "summer")
+    assert found(catalog, Condition("album", (Like("OLD"),))) == both
     with catalog.write() as writer:
+        writer.drop_album("by name")
         writer.drop_album("old")
         writer.drop_album("old canons")

@@ -61,15 +61,20 @@ def test_json_lines_are_one_object_a_hit_with_the_full_score(hits: list[Hit]) ->
     assert first == {
         "rank": 1,
         "score": 0.31234567,
+        "relevance": None,
         "photo_id": 7,
         "path": str(hits[0].path),
+        "container": None,
+        "member": None,
+        "seconds": None,
         "caption": None,
         "matched": [],
         "vector_rank": None,
         "text_rank": None,
         "text_score": None,
+        "explanation": None,
     }
-    assert list(first)[:4] == ["rank", "score", "photo_id", "path"]
+    assert list(first)[:4] == ["rank", "score", "relevance", "photo_id"]
     assert second["path"] == str(hits[1].path)
     assert "海滩.png" in forms.json_lines(hits)  # readable, and good for grep
 

@@ -12,6 +12,7 @@ from conftest import draw
 from imgsearch.display.hits import json_lines
 from imgsearch.library import open_library
 from imgsearch.searching import Hit
+from imgsearch.searching.hits import Explanation
 
 pytest_plugins = "commands"
 
@@ -70,8 +71,8 @@ def captioned(indexed: Run, tmp_path: Path) -> Run:
 
 def test_what_commands_print_is_valid(captioned: Run, photos: Path) -> None:
     for words, count in (
-        (("search", "a", "red", "door", "--json"), 3),
-        (("search", "绿色的门", "--mode", "hybrid", "--json"), 3),
+        (("search", "a", "red", "door", "--all", "--json"), 3),
+        (("search", "绿色的门", "--all", "--mode", "hybrid", "--json"), 3),
         (("search", "door", "--mode", "text", "--json"), 1),
         (("similar", photos / "red.png", "--json"), 2),
         (("random", "--json"), 3),
@@ -87,8 +88,10 @@ def test_every_value_a_hit_may_have_is_valid(tmp_path: Path) -> None:
         Hit(1, 1.0, 1, odd, "", ("a",), 1, 1, 12.5),
         Hit(2, -1.0, 2**62, odd),
         Hit(3, None, 3, odd, text_rank=1, text_score=1e-9),
+        Hit(4, 0.5, 4, odd, relevance=0.25, explanation=Explanation((("dog", -0.5),), "a {}.")),
     ]
-    assert_valid(json_lines(hits), 3)
+    assert_valid(json_lines(hits), 4)
+    assert_valid(json_lines(hits, "a dog + snow"), 4)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,8 @@ def test_every_value_a_hit_may_have_is_valid(tmp_path: Path) -> None:
         ({"score": 1.5}, "beyond"),
         ({"matched": [1]}, "not string"),
         ({"path": None}, "not string"),
+        ({"relevance": 1.5}, "beyond"),
+        ({"explanation": {"parts": []}}, "lacks template"),
         ({"colour": "red"}, "does not tell of"),
     ],
 )

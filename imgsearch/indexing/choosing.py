@@ -32,6 +32,11 @@ class ChosenEncoder:
     _loaded: Encoder | None = field(default=None, init=False)
 
     @property
+    def is_loaded(self) -> bool:
+        """Whether anything was embedded, or is about to be."""
+        return self._loaded is not None
+
+    @property
     def encoder(self) -> Encoder:
         if self._loaded is None:
             self._loaded = self.load()

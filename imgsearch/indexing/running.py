@@ -14,8 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
 
-from imgsearch import images
-from imgsearch.errors import PictureError, UsageError
+from imgsearch import images, relevance
+from imgsearch.errors import ImgsearchError, PictureError, UsageError
 from imgsearch.images import Finding, perceptual
 from imgsearch.indexing.ahead import ahead
 from imgsearch.indexing.answering import take_over
@@ -211,8 +211,14 @@ def released() -> Iterator[None]:
 def build_due(
     library: Library, chosen: Iterable[ChosenEncoder], notify: Callable[[Notice], None]
 ) -> None:
-    """Build a generation of each encoder that has too many photos beside its last one."""
+    """Build a generation of each encoder that has too many photos beside its last one; while it is
+    loaded, embed the ordinary texts that tell what its scores mean, so that no search has to.
+    """
     for each in chosen:
+        # What its text tower lacks, a tokenizer say, is told by the first search that asks it.
+        with contextlib.suppress(ImgsearchError):
+            if each.is_loaded:
+                relevance.prepare(library.catalog, each.row, each.encoder.embed_texts)
         if generations.is_due(library, each.row.id):
             notify(BuildingGeneration(len(each.photo_ids)))
             generations.build(library, each.row)

@@ -21,6 +21,7 @@ from imgsearch.indexing.embedding import check_vectors
 from imgsearch.indexing.outcomes import Notice, Weighing
 from imgsearch.library import Library, captions_among, captions_of
 from imgsearch.pairs import CaptionedPhotos
+from imgsearch.relevance import prepare
 
 PHOTOS_WEIGHED = 2000  # evenly spread: enough to tell a point of recall, and soon done
 TEXTS_TRIED = 32
@@ -62,7 +63,8 @@ def weigh(
     """Text-to-image and image-to-text recall of an encoder and of those that answer now.
 
     In every set of captions whose language is among `languages`, with the prompts that `search`
-    would use. Nothing that an encoder raises comes out of it.
+    would use. The ordinary texts that tell what its scores mean are embedded as well. Nothing that
+    an encoder raises comes out of it.
     """
     weighed = Weighed()
     try:
@@ -86,6 +88,7 @@ def weigh(
             weighed.why_not = (
                 f"no photo that both have embedded has a caption in {' or '.join(languages)}"
             )
+        prepare(library.catalog, chosen.row, chosen.encoder.embed_texts)
     except ImgsearchError as error:  # an encoder that cannot be loaded here answers elsewhere
         weighed.why_not = weighed.why_not or _first_line(error)
     except (

@@ -200,10 +200,11 @@ def _term(draft: _Draft, names: _Names) -> Term:
 
 
 def _subject(draft: _Draft, names: _Names) -> Subject:
-    named = _named(draft.text, names)
-    if named is not None:
+    if len(draft.words) == 1 and (named := _named(draft.text, names)):
         return named
-    for word in draft.words if len(draft.words) > 1 else ():
+    if path := existing_picture(draft.text, names.endings):  # its name may hold spaces
+        return Picture(path)
+    for word in draft.words:
         if other := _named(word.strip(), names):
             what = {PhotoId: "a photo", Address: "an address"}.get(type(other), "a picture")
             raise QueryError(

@@ -65,7 +65,7 @@ _KINDS: Mapping[str, _Kind] = MappingProxyType(
     {
         "after": _Kind(values.after, "a day, a month or a year", _DATES),
         "before": _Kind(values.before, "a day, a month or a year", _DATES),
-        "year": _Kind(values.years, "years", ("2023", "2021-2023", "2021|2023")),
+        "year": _Kind(values.years, "years", ("2023", "2021-2023", ">2020", "2021|2023")),
         "month": _Kind(partial(values.turning, count=12), "months", ("7", "7-9", "12|1")),
         "day": _Kind(partial(values.turning, count=31), "days of the month", ("14", "1-7")),
         "camera": _texts("canon*", '"Canon EOS 5D"'),
@@ -101,7 +101,7 @@ KEYS: Mapping[str, str] = MappingProxyType(
     {
         "after": "Taken on that day or later, or in that month or year: 2023-07-14, 2023-07, 2023.",
         "before": "Taken before that day, month or year: 2023-07-14, 2023-07, 2023.",
-        "year": "Taken in that year: 2023, 2021-2023, 2021|2023.",
+        "year": "Taken in that year: 2023, 2021-2023, >2020, 2021|2023.",
         "month": "Taken in that month of any year: 7, 7-9, 11-2.",
         "day": "Taken on that day of any month: 14, 1-7.",
         "camera": "Maker and model of the camera: canon*.",

@@ -21,16 +21,17 @@ _NUMBERS = re.compile(rf"({_NUMBER})(?:-({_NUMBER}))?")
 _BOUND = re.compile(rf"([<>]=?)({_NUMBER})")
 _DATE = re.compile(r"([0-9]{4})(?:-([0-9]{1,2})(?:-([0-9]{1,2}))?)?")
 _YEARS = re.compile(r"([0-9]{4})(?:-([0-9]{4}))?")
+_YEAR_BOUND = re.compile(r"([<>]=?)([0-9]{4})")
 _PLACES = re.compile(r"([0-9]{1,2})(?:-([0-9]{1,2}))?")
 
 
 def span(value: str, grain: float = 0) -> tuple[Span]:
-    """`400`, `100-400`, `>800`, `>=800`, `<100`, `<=100`.
+    """`400`, `100-400`, `>800`, `>=800`, `800-`, `<100`, `<=100`.
 
     A camera's numbers are measured: with a `grain`, a single number stands for all that round to
     it, as f/1.78 does to 1.8. More digits than the grain has ask for more.
     """
-    value = _plain(value)
+    value = _with_sign(_plain(value))
     if bound := _BOUND.fullmatch(value):
         return (_bounded(bound[1], float(bound[2])),)
     numbers = _NUMBERS.fullmatch(value)
@@ -60,8 +61,13 @@ def before(value: str) -> tuple[Period]:
 
 
 def years(value: str) -> tuple[Period]:
-    """`2023`, `2021-2023`."""
-    found = _YEARS.fullmatch(_plain(value).replace("年", ""))
+    """`2023`, `2021-2023`, `>2020`, `>=2021`, `2021-`, `<2020`, `<=2020`."""
+    value = _with_sign(_plain(value).replace("年", ""))
+    if bound := _YEAR_BOUND.fullmatch(value):
+        # After a year is from the next one on, as before it is up to its beginning.
+        edge = _moment(int(bound[2]) + (bound[1] in (">", "<=")), 1, 1)
+        return (Period(edge, None) if bound[1].startswith(">") else Period(None, edge),)
+    found = _YEARS.fullmatch(value)
     if not found:
         raise ValueError("it is no year of four digits")
     first, last = int(found[1]), int(found[2] or found[1])
@@ -101,6 +107,11 @@ def number(value: str, low: float, high: float) -> float:
 
 def _plain(value: str) -> str:
     return unicodedata.normalize("NFKC", value).strip()
+
+
+def _with_sign(value: str) -> str:
+    """`800-` as `>=800`; any other value as it is."""
+    return f">={value[:-1]}" if value.endswith("-") else value
 
 
 def _bounded(sign: str, bound: float) -> Span:

@@ -11,6 +11,13 @@ words found is relevant whatever its cosine, since a caption or its name says so
 """
 
 from imgsearch.relevance.background import LEAST_RELEVANT, Background
-from imgsearch.relevance.ordinary import background_of, ordinary_labels, ordinary_texts
+from imgsearch.relevance.ordinary import background_of, ordinary_labels, ordinary_texts, prepare
 
-__all__ = ["LEAST_RELEVANT", "Background", "background_of", "ordinary_labels", "ordinary_texts"]
+__all__ = [
+    "LEAST_RELEVANT",
+    "Background",
+    "background_of",
+    "ordinary_labels",
+    "ordinary_texts",
+    "prepare",
+]

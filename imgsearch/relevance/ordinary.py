@@ -50,6 +50,12 @@ def background_of(
     return background
 
 
+def prepare(catalog: Catalog, encoder: EncoderRow, embed: _Embed) -> None:
+    """Let an encoder embed the ordinary texts of each of its languages, once."""
+    for language in encoder.languages:
+        _embedded(catalog, encoder, ordinary_texts(language), embed)
+
+
 @cache
 def ordinary_labels(language: str) -> tuple[str, ...]:
     """The ordinary labels of a language; in English for one that has none."""
