@@ -29,9 +29,12 @@ def test_every_command_the_readme_shows_exists() -> None:
 
 
 def test_every_option_the_readme_shows_exists() -> None:
+    within = [
+        each for command in COMMANDS.values() for each in getattr(command, "commands", {}).values()
+    ]
     known = {
         option
-        for command in COMMANDS.values()
+        for command in (get_command(app), *COMMANDS.values(), *within)
         for each in command.params
         for option in (*each.opts, *each.secondary_opts)
     }
