@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from imgsearch.evaluating import Score as Score
     from imgsearch.evaluating import evaluate as evaluate
     from imgsearch.evaluating import score_predictions as score_predictions
+    from imgsearch.exchanging import export_embeddings as export_embeddings
+    from imgsearch.exchanging import import_embeddings as import_embeddings
     from imgsearch.indexing import Added as Added
     from imgsearch.indexing import Handover as Handover
     from imgsearch.indexing import Intake as Intake
@@ -47,13 +49,37 @@ if TYPE_CHECKING:
     from imgsearch.indexing import reindex as reindex
     from imgsearch.indexing import rollback as rollback
     from imgsearch.indexing import switch as switch
+    from imgsearch.indexing import watch as watch
     from imgsearch.library import Library as Library
     from imgsearch.library import open_library as open_library
+    from imgsearch.library.last_search import last_search as last_search
+    from imgsearch.organising import add_label as add_label
+    from imgsearch.organising import add_to_album as add_to_album
+    from imgsearch.organising import albums as albums
+    from imgsearch.organising import cluster as cluster
+    from imgsearch.organising import draw_map as draw_map
+    from imgsearch.organising import label as label
+    from imgsearch.organising import remove_from_album as remove_from_album
+    from imgsearch.organising import remove_label as remove_label
+    from imgsearch.organising import save_album as save_album
+    from imgsearch.organising.duplicates import Group as DuplicateGroup
+    from imgsearch.organising.duplicates import find_duplicates as find_duplicates
+    from imgsearch.organising.taking_out import take_out as take_out
     from imgsearch.pairs import read_pairs as read_pairs
     from imgsearch.prompts import Policy as Policy
+    from imgsearch.queries import Query as Query
+    from imgsearch.queries import conditions as where
+    from imgsearch.queries import parse as parse_query
+    from imgsearch.searching import LEAST_RELEVANT as LEAST_RELEVANT
     from imgsearch.searching import Filters as Filters
     from imgsearch.searching import Hit as Hit
+    from imgsearch.searching import Manner as Manner
     from imgsearch.searching import search as search
+    from imgsearch.searching import search_all as search_all
+    from imgsearch.searching.explaining import explain as explain
+    from imgsearch.searching.explaining import heats as heats
+    from imgsearch.searching.random_photos import random_photos as random_photos
+    from imgsearch.searching.similar import similar as similar
     from imgsearch.training import FromScratch as FromScratch
     from imgsearch.training import Material as Material
     from imgsearch.training import Recipe as Recipe
@@ -67,40 +93,73 @@ if TYPE_CHECKING:
 _HOMES = {
     "captioning": {"Decoding": "Decoding"},
     "describing": {
-        name: name
-        for name in ("Selection", "caption", "export_captions", "import_captions", "look_up")
+        "Selection": "Selection",
+        "caption": "caption",
+        "export_captions": "export_captions",
+        "import_captions": "import_captions",
+        "look_up": "look_up",
     },
     "encoders": {"Encoder": "Encoder", "load_encoder": "load"},
     "errors": {"ImgsearchError": "ImgsearchError"},
     "evaluating": {
-        name: name for name in ("Measurement", "Score", "evaluate", "score_predictions")
+        "Measurement": "Measurement",
+        "Score": "Score",
+        "evaluate": "evaluate",
+        "score_predictions": "score_predictions",
+    },
+    "exchanging": {
+        "export_embeddings": "export_embeddings",
+        "import_embeddings": "import_embeddings",
     },
     "indexing": {
-        name: name
-        for name in (
-            "Added",
-            "Handover",
-            "Intake",
-            "Missing",
-            "Moved",
-            "Notice",
-            "Outcome",
-            "Pruned",
-            "Rebuilt",
-            "Skipped",
-            "Unchanged",
-            "index",
-            "prune",
-            "rebuild",
-            "reindex",
-            "rollback",
-            "switch",
-        )
+        "Added": "Added",
+        "Handover": "Handover",
+        "Intake": "Intake",
+        "Missing": "Missing",
+        "Moved": "Moved",
+        "Notice": "Notice",
+        "Outcome": "Outcome",
+        "Pruned": "Pruned",
+        "Rebuilt": "Rebuilt",
+        "Skipped": "Skipped",
+        "Unchanged": "Unchanged",
+        "index": "index",
+        "prune": "prune",
+        "rebuild": "rebuild",
+        "reindex": "reindex",
+        "rollback": "rollback",
+        "switch": "switch",
+        "watch": "watch",
     },
     "library": {"Library": "Library", "open_library": "open_library"},
+    "library.last_search": {"last_search": "last_search"},
+    "organising": {
+        "add_label": "add_label",
+        "add_to_album": "add_to_album",
+        "albums": "albums",
+        "cluster": "cluster",
+        "draw_map": "draw_map",
+        "label": "label",
+        "remove_from_album": "remove_from_album",
+        "remove_label": "remove_label",
+        "save_album": "save_album",
+    },
+    "organising.duplicates": {"DuplicateGroup": "Group", "find_duplicates": "find_duplicates"},
+    "organising.taking_out": {"take_out": "take_out"},
     "pairs": {"read_pairs": "read_pairs"},
     "prompts": {"Policy": "Policy"},
-    "searching": {"Filters": "Filters", "Hit": "Hit", "search": "search"},
+    "queries": {"Query": "Query", "parse_query": "parse", "where": "conditions"},
+    "searching": {
+        "Filters": "Filters",
+        "Hit": "Hit",
+        "LEAST_RELEVANT": "LEAST_RELEVANT",
+        "Manner": "Manner",
+        "search": "search",
+        "search_all": "search_all",
+    },
+    "searching.explaining": {"explain": "explain", "heats": "heats"},
+    "searching.random_photos": {"random_photos": "random_photos"},
+    "searching.similar": {"similar": "similar"},
     "training": {
         "FromScratch": "FromScratch",
         "Material": "Material",
@@ -118,9 +177,11 @@ _WHERE = {
 }
 
 __all__ = [
+    "LEAST_RELEVANT",
     "Added",
     "CaptionerRecipe",
     "Decoding",
+    "DuplicateGroup",
     "Encoder",
     "Filters",
     "FromScratch",
@@ -129,6 +190,7 @@ __all__ = [
     "ImgsearchError",
     "Intake",
     "Library",
+    "Manner",
     "Material",
     "Measurement",
     "Missing",
@@ -137,6 +199,7 @@ __all__ = [
     "Outcome",
     "Policy",
     "Pruned",
+    "Query",
     "Rebuilt",
     "Recipe",
     "Score",
@@ -145,26 +208,48 @@ __all__ = [
     "Status",
     "Unchanged",
     "__version__",
+    "add_label",
+    "add_to_album",
+    "albums",
     "caption",
+    "cluster",
     "doctor",
+    "draw_map",
     "evaluate",
+    "explain",
     "export_captions",
+    "export_embeddings",
+    "find_duplicates",
     "finetune",
+    "heats",
     "import_captions",
+    "import_embeddings",
     "index",
+    "label",
+    "last_search",
     "load_encoder",
     "look_up",
     "open_library",
+    "parse_query",
     "prune",
+    "random_photos",
     "read_pairs",
     "rebuild",
     "reindex",
+    "remove_from_album",
+    "remove_label",
     "rollback",
+    "save_album",
     "score_predictions",
     "search",
+    "search_all",
+    "similar",
     "status",
     "switch",
+    "take_out",
     "train_captioner",
+    "watch",
+    "where",
 ]
 
 

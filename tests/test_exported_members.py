@@ -11,7 +11,8 @@ def test_every_public_name_exists(name: str) -> None:
 
 
 def test_all_is_sorted_and_complete() -> None:
-    assert sorted(imgsearch.__all__) == imgsearch.__all__
+    names = sorted(imgsearch.__all__, key=lambda name: (not name.isupper(), name))
+    assert names == imgsearch.__all__
     assert set(imgsearch.__all__) == {*imgsearch._WHERE, "__version__"}
 
 
