@@ -42,6 +42,7 @@ QUESTIONS = [
     ("a clock", "clock_motion.png"),
     ("a horse", "horse.png"),
 ]
+NOTHING_RELEVANT = 1
 WRITTEN = "The back of an eye, as an ophthalmologist sees it.\n视网膜的照片，眼科检查。\n"
 
 
@@ -57,11 +58,13 @@ def collect(folder: Path) -> Path:
     return folder
 
 
-def show(*words: str) -> None:
-    """Print a command as one would type it, then run it."""
+def show(*words: str, exit_code: int = 0) -> None:
+    """Print a command as one would type it, then run it, which must end with that exit code."""
     shown = " ".join(f'"{word}"' if " " in word else word for word in words)
     print(f"\n$ imgsearch {shown}", flush=True)
-    subprocess.run([sys.executable, "-m", "imgsearch.cli", *words], check=True)
+    done = subprocess.run([sys.executable, "-m", "imgsearch.cli", *words], check=False)
+    if done.returncode != exit_code:
+        sys.exit(f"`imgsearch {shown}` ended with {done.returncode}, not {exit_code}")
 
 
 def rank_of(library: imgsearch.Library, question: str, right: str) -> int:
@@ -80,6 +83,11 @@ def main() -> None:
     show("--library", library, "search", "a cat", "-k", "3")
     show("--library", library, "search", "一杯咖啡", "-k", "3")
     show("--library", library, "search", str(photos / "motorcycle_left.png"), "-k", "3")
+    show("--library", library, "search", "a helicopter", exit_code=NOTHING_RELEVANT)
+    show("--library", library, "search", "coffee + motorcycle", "--explain", "-k", "2")
+    show("--library", library, "search", "width:>1000", "type:jpeg", "--sort", "path")
+    show("--library", library, "similar", str(photos / "chelsea.png"), "-k", "2")
+    show("--library", library, "duplicates", "--tier", "scene")
     drawn = str(folder / "captions.png")
     show("--library", library, "caption", "--dry-run", "3", "--contact-sheet", drawn)
     show("--library", library, "caption")
@@ -91,7 +99,7 @@ def main() -> None:
     show("--library", library, "search", "眼科", "-k", "1")
     show("--library", library, "show", str(photos / "retina.jpg"))
     sheet = str(folder / "a-cat.png")
-    show("--library", library, "search", "a cat", "-k", "8", "--contact-sheet", sheet)
+    show("--library", library, "search", "a cat", "-k", "8", "--all", "--contact-sheet", sheet)
     show("--library", library, "status")
 
     with imgsearch.open_library(library) as opened:

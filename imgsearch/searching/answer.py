@@ -4,7 +4,7 @@ A query and a manner go in; what is to be embedded comes out as a `Question`, so
 many queries are embedded at once, and once there is a vector, hits do.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,15 +12,15 @@ import numpy as np
 from imgsearch import prompts, relevance
 from imgsearch.errors import QueryError
 from imgsearch.library import Library
-from imgsearch.queries import Query, Words
+from imgsearch.queries import Query
 from imgsearch.searching import diversity
-from imgsearch.searching.filters import Allowed
+from imgsearch.searching.filters import Allowed, Filters
 from imgsearch.searching.fusion import DEPTH, fuse
 from imgsearch.searching.gallery import Gallery, newest
 from imgsearch.searching.hits import Hit, captioned
 from imgsearch.searching.manner import Manner, text_of
 from imgsearch.searching.ordering import ordered
-from imgsearch.searching.question import Question, answering, not_understood
+from imgsearch.searching.question import Question, answering, languages_of, not_understood
 from imgsearch.searching.words import NOTHING, find_words, said, weights
 from imgsearch.vectors import Vectors, normalise
 from imgsearch.words import parse
@@ -31,13 +31,20 @@ DIGITS = 6  # of a relevance; more say nothing
 class Answer:
     """One query to one library; `question` is what must become a vector first, if anything must.
 
-    Raises what `search` does.
+    `allowed` tells what filters let through. Raises what `search` does.
     """
 
-    def __init__(self, library: Library, query: Query, k: int, manner: Manner) -> None:
+    def __init__(
+        self,
+        library: Library,
+        query: Query,
+        k: int,
+        manner: Manner,
+        allowed: Callable[[Filters], Allowed],
+    ) -> None:
         self._library, self._catalog = library, library.catalog
         self._query, self._k, self._manner = query, k, manner
-        self._language = manner.language or _language_of(query)
+        self._language = manner.language or next(iter(languages_of(query.terms)), None)
         conditions = (*manner.filters.conditions, *query.conditions)
         self._filters = replace(manner.filters, conditions=conditions)
         self._text = text_of(query)
@@ -48,7 +55,7 @@ class Answer:
                 _check_words(library, self._text or "", self._language)
         else:
             manner.check_conditions_alone()
-        self._allowed = Allowed(self._catalog, self._filters)
+        self._allowed = allowed(self._filters)
         self._found = NOTHING
         if self._text is not None and self._mode != "vector":
             limit = k if self._mode == "text" else DEPTH
@@ -127,13 +134,6 @@ class Answer:
     def _vectors(self, question: Question, hits: Sequence[Hit]) -> Vectors:
         ids = np.array([hit.photo_id for hit in hits], np.int64)
         return self._catalog.embeddings(question.row.id, photo_ids=ids)[1]
-
-
-def _language_of(query: Query) -> str | None:
-    """The language of a query's texts, Chinese if one is; None without any."""
-    texts = [term.subject.text for term in query.terms if isinstance(term.subject, Words)]
-    found = {prompts.language_of(text) for text in texts}
-    return max(found, default=None)  # of en and zh, zh
 
 
 def _check_words(library: Library, text: str, language: str | None) -> None:

@@ -26,7 +26,7 @@ from imgsearch.errors import NoEncoderError, PictureError, QueryError
 from imgsearch.images import decode
 from imgsearch.images.upright import upright_rgb
 from imgsearch.library import Library
-from imgsearch.queries import Address, Asked, PhotoId, Picture, Words, query_of
+from imgsearch.queries import Address, Asked, PhotoId, Picture, Term, Words, query_of
 from imgsearch.searching.addresses import fetch
 from imgsearch.vectors import Vectors, ensemble, normalise
 
@@ -60,7 +60,7 @@ class Question:
                 "a picture or a photo: imgsearch search a black cat year:2023"
             )
         self._given_language = language
-        self._languages = (language,) if language else self._languages_of_texts()
+        self._languages = (language,) if language else languages_of(self.terms)
         self.language = next(iter(self._languages), None)
         self._given = None if isinstance(encoder, str) else encoder
         self._is_chosen = encoder is None
@@ -131,12 +131,6 @@ class Question:
     def _text(self, words: Words, policy: prompts.Policy) -> _Text:
         language = self._given_language or prompts.language_of(words.text)
         return words.text, prompts.templates(policy, words.text, language)
-
-    def _languages_of_texts(self) -> tuple[str, ...]:
-        """The languages that the encoder must know, the one of the query first."""
-        texts = [term.subject.text for term in self.terms if isinstance(term.subject, Words)]
-        found = {prompts.language_of(text) for text in texts}
-        return tuple(language for language in ("zh", "en") if language in found)
 
     def _named(self, encoder: str | Encoder) -> EncoderRow:
         row = self.library.find_encoder(encoder)
@@ -231,6 +225,13 @@ def _embed_texts(questions: Sequence[Question], policy: prompts.Policy) -> dict[
         kept = {text: vector for (text, templates), vector in made.items() if templates == used}
         catalog.cache_texts(row.id, keys[used], kept)
     return found | made
+
+
+def languages_of(terms: Iterable[Term]) -> tuple[str, ...]:
+    """The languages that the texts of a sum are in, the one it is answered in first."""
+    texts = [term.subject.text for term in terms if isinstance(term.subject, Words)]
+    found = {prompts.language_of(text) for text in texts}
+    return tuple(language for language in ("zh", "en") if language in found)
 
 
 def answering(library: Library) -> dict[str, EncoderRow]:
