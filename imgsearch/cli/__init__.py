@@ -25,6 +25,7 @@ from imgsearch.cli import (
     duplicates,
     encoders,
     evaluating,
+    exchange,
     explain_prefix,
     finetune,
     index,
@@ -54,15 +55,17 @@ app.command("search", cls=Filtered)(search.search)
 app.command("similar", cls=Filtered)(similar.similar)
 app.command("random", cls=Filtered)(random_photos.random_photos)
 app.command("open")(open_hit.open_hit)
-app.command("copy")(take_out.copy)
-app.command("link")(take_out.link)
+app.command("copy", cls=Filtered)(take_out.copy)
+app.command("link", cls=Filtered)(take_out.link)
 app.command("show")(show.show)
-app.command("caption")(caption.caption)
-app.command("label")(label.label)
+app.command("caption", cls=Filtered)(caption.caption)
+app.command("label", cls=Filtered)(label.label)
 app.add_typer(album.app, name="album")
-app.command("cluster")(map.cluster)
-app.command("map")(map.draw_map)
-app.command("duplicates")(duplicates.duplicates)
+app.command("cluster", cls=Filtered)(map.cluster)
+app.command("map", cls=Filtered)(map.draw_map)
+app.command("duplicates", cls=Filtered)(duplicates.duplicates)
+app.command("export", cls=Filtered)(exchange.export)
+app.command("import")(exchange.import_)
 app.command("status")(upkeep.status)
 app.command("doctor")(upkeep.doctor)
 app.command("encoders")(encoders.encoders)
