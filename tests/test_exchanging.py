@@ -225,7 +225,8 @@ def test_keys_of_a_webdataset_are_found_in_its_tars(other: Library, tmp_path: Pa
     shards = tmp_path / "shards"
     shards.mkdir()
     tarred(shards / "00000.tar", {"000000000.png": png("red"), "000000001.png": png("green")})
-    tarred(shards / "00001.tar", {"000010000.png": png("blue")})
+    beside = {"000010000.png": png("blue"), "000010000.txt": b"a calm sea"}
+    tarred(shards / "00001.tar", beside)
     keys = {"image_path": ["000010000", "000000001", "000000009"]}
     source = clip_retrieval_folder(
         tmp_path / "emb", vectors_of([(0, 0, 255), (0, 128, 0), (1, 1, 1)]), keys
@@ -233,6 +234,8 @@ def test_keys_of_a_webdataset_are_found_in_its_tars(other: Library, tmp_path: Pa
     imported = import_embeddings(other, source, encoder=ColourEncoder(), photos=shards)
     assert (imported.added, [each.names for each in imported.left_out]) == (2, [("000000009",)])
     assert search(other, "blue", k=1)[0].path == shards / "00001.tar/000010000.png"
+    ((caption,),) = other.catalog.captions([1, 2]).values()
+    assert (caption.text, caption.source) == ("a calm sea", "sidecar")
 
 
 def test_ids_of_chinese_clip_are_names_of_photos(other: Library, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ def imported_page(imported: Imported) -> RenderableType:
         (imported.known, "known before"),
         (imported.photos, "photos new to the library"),
         (imported.captions, "captions added"),
+        (imported.unread, "texts beside photos not read"),
         (imported.normalised, "vectors made to length 1"),
     )
     told = ", ".join(f"{count:,} {what}" for count, what in counts if count)

@@ -37,7 +37,11 @@ def commit(
         _put_photos(writer, rows, near, counts)
         for row in rows:
             assert row.photo_id is not None  # put above
-            new = [each for each in _sentences(row) if each not in said.get(row.photo_id, ())]
+            counts["unread"] += row.is_unread
+            for language, texts in by_language(row.beside).items():
+                counts["captions"] += writer.add_captions(row.photo_id, texts, language, "sidecar")
+            told = {*said.get(row.photo_id, ()), *row.beside}
+            new = [each for each in _sentences(row) if each not in told]
             for language, texts in by_language(new).items():
                 counts["captions"] += writer.add_captions(row.photo_id, texts, language, "user")
         _put_vectors(writer, encoder_id, rows, embedded, counts)

@@ -24,7 +24,7 @@ from imgsearch.exchanging.rows import Format, Rows
 from imgsearch.library import Library, generations, recorded
 
 NO_DIRECTION = "the vector is zero or not finite"
-COUNTED = ("rows", "added", "known", "photos", "captions", "normalised")
+COUNTED = ("rows", "added", "known", "photos", "captions", "unread", "normalised")
 NAMED = 5  # of the rows left out, for each reason
 
 Progress = Callable[[int, int], None]
@@ -44,7 +44,8 @@ class Imported:
     """What came of an import of `rows` rows.
 
     `added` embeddings are new, `known` were there; `photos` were new to the library and `captions`
-    to their photos; `normalised` vectors were not of length 1. `is_answering` says whether searches
+    to their photos; `unread` photos have text beside them in an archive that is no caption which
+    reads; `normalised` vectors were not of length 1. `is_answering` says whether searches
     ask this encoder now.
     """
 
@@ -54,6 +55,7 @@ class Imported:
     known: int
     photos: int
     captions: int
+    unread: int
     normalised: int
     left_out: tuple[LeftOut, ...]
     is_answering: bool

@@ -8,16 +8,17 @@ what the row says it holds, where the row says so.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgsearch import images
-from imgsearch.errors import PictureError
+from imgsearch.errors import PictureError, UsageError
 from imgsearch.exchanging.places import Places
 from imgsearch.exchanging.rows import AnyVectors, Sentence
 from imgsearch.images import Facts, PhotoFile
 from imgsearch.images.perceptual import SHORT_SIDE, perceptual_hash
 from imgsearch.library import Library
+from imgsearch.library.sentences import sentences_beside
 
 ABSENT = "no such photo is on this disk"
 OUTSIDE = "it lies in no folder of the library; name one with --photos FOLDER"
@@ -42,6 +43,8 @@ class Row:
     file: PhotoFile | None = None
     facts: Facts | None = None
     perceptual_hash: bytes | None = None
+    beside: list[tuple[str, str]] = field(default_factory=list)  # said in its archive, by language
+    is_unread: bool = False  # what is said there
     reason: str | None = None
 
 
@@ -147,6 +150,11 @@ def _decode(row: Row) -> None:
         row.perceptual_hash = perceptual_hash(picture)
     except (PictureError, OSError) as error:
         row.reason = str(error)
+        return
+    try:
+        row.beside = sentences_beside(row.path)
+    except (UsageError, OSError):
+        row.is_unread = True
 
 
 def _hash_or_none(path: Path) -> str | None:

@@ -39,8 +39,7 @@ from imgsearch.indexing.outcomes import (
 from imgsearch.indexing.renewing import renew_facts
 from imgsearch.indexing.roots import find_roots
 from imgsearch.library import Library, generations, recorded
-from imgsearch.library.sentences import Sentence, sentences_of
-from imgsearch.pairs.sidecars import described_by
+from imgsearch.library.sentences import Sentence, sentences_beside
 
 HASHES_AHEAD = 256
 MATCHED_TOGETHER = 64
@@ -169,12 +168,10 @@ def _look(task: Task, unread: UnreadPaths) -> None:
 def _sentences_beside(path: Path, unread: UnreadPaths) -> list[Sentence]:
     """What text in an archive says of a photo in it; text that does not read is noted."""
     try:
-        texts = images.texts_beside(path)
-        captions, _ = described_by({ending: (ending, text) for ending, text in texts.items()})
+        return sentences_beside(path)
     except (UsageError, OSError) as error:
         unread.append((path, str(error)))
         return []
-    return sentences_of(captions)
 
 
 def _decode(task: Task, max_pixels: int, sides: Sequence[int]) -> Pictures:

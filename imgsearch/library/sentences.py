@@ -5,8 +5,11 @@ out.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+from imgsearch import images
 from imgsearch.images import language_code
+from imgsearch.pairs.sidecars import described_by
 from imgsearch.prompts import language_of
 
 Sentence = tuple[str, str]  # language and text
@@ -31,6 +34,13 @@ def sentences_of(captions: Mapping[str, Sequence[str]]) -> list[Sentence]:
         if (said := one_line(text))
     )
     return list(dict.fromkeys(every))
+
+
+def sentences_beside(path: Path) -> list[Sentence]:
+    """What text in an archive says of a photo in it. Raises UsageError and OSError."""
+    texts = images.texts_beside(path)
+    captions, _ = described_by({ending: (ending, text) for ending, text in texts.items()})
+    return sentences_of(captions)
 
 
 def by_language(sentences: Sequence[Sentence]) -> dict[str, list[str]]:
