@@ -73,9 +73,10 @@ def test_a_year_is_from_its_first_moment_to_its_last_where_this_machine_stands()
     first, last = datetime(2021, 1, 1, tzinfo=CHINA), datetime(2024, 1, 1, tzinfo=CHINA)
     assert meaning("year", "2021-2023") == (Period(first, last),)
     assert meaning("year", 2023) == (Period(datetime(2023, 1, 1, tzinfo=CHINA), last),)
-    assert meaning("year", ">2022") == meaning("year", ">=2023") == (Period(last_of(2022), None),)
-    assert meaning("year", "2023-") == meaning("year", "2023年-") == meaning("year", ">=2023")
-    assert meaning("year", "<=2022") == meaning("year", "＜2023") == (Period(None, last_of(2022)),)
+    for since in (">2020", ">=2021", "2021-", "2021年-"):
+        assert meaning("year", since) == (Period(first, None),)
+    for until in ("<2024", "<=2023", "＜2024年"):
+        assert meaning("year", until) == (Period(None, last),)
     assert meaning("iso", "800-") == meaning("iso", ">=800")
     assert meaning("year", "2021|2023年") == meaning("year", 2021) + meaning("year", 2023)
 
@@ -173,7 +174,7 @@ def test_conditions_come_in_their_order_and_none_is_left_out() -> None:
         ({"year": "23"}, "year:23 .*four digits.*year:2021-2023"),
         ({"year": "2023-2021"}, "backwards"),
         ({"year": ">23"}, "four digits"),
-        ({"year": ">9998"}, "year is not from 1000 to 9998"),
+        ({"year": ">9999"}, "year is not from 1000 to 9998"),
         ({"year": "-"}, "four digits"),
         ({"iso": "800--"}, "no number"),
         ({"month": "13"}, "no number from 1 to 12"),

@@ -18,6 +18,7 @@ from imgsearch.catalog.patterns import ANYTHING, is_like, no_such
 from imgsearch.catalog.rows import AlbumRow
 from imgsearch.catalog.tables import Album, AlbumPhoto, File
 from imgsearch.errors import QueryError, UsageError
+from imgsearch.queries import Like, parse
 
 
 def albums(engine: Engine) -> list[AlbumRow]:
@@ -36,13 +37,13 @@ def albums(engine: Engine) -> list[AlbumRow]:
         ]
 
 
-def matching(connection: Connection, pattern: str) -> list[tuple[int, str, str | None]]:
-    """Id, name and query of every album with such a name.
+def matching(connection: Connection, pattern: str) -> list[tuple[int, str | None]]:
+    """Id and query of every album with such a name.
 
     Raises QueryError where there is none and the pattern has no `*`.
     """
-    statement = select(Album.id, Album.name, Album.query).where(is_like(Album.name, pattern))
-    found = [(row.id, row.name, row.query) for row in connection.execute(statement)]
+    statement = select(Album.id, Album.query).where(is_like(Album.name, pattern))
+    found = [(row.id, row.query) for row in connection.execute(statement)]
     if not found and ANYTHING not in pattern:
         raise _unknown(connection, pattern)
     return found
@@ -90,6 +91,7 @@ def save(connection: Connection, name: str, query: str, now: datetime) -> None:
     connection.execute(
         statement.on_conflict_do_update(index_elements=["name"], set_={"query": query})
     )
+    _check_ends(connection, name)
 
 
 def rename(connection: Connection, name: str, new_name: str) -> None:
@@ -99,6 +101,7 @@ def rename(connection: Connection, name: str, new_name: str) -> None:
     if taken not in (None, album_id):
         raise UsageError(f"there is an album {new_name!r} already; choose another name")
     connection.execute(update(Album).where(Album.id == album_id).values(name=new_name))
+    _check_ends(connection, new_name)
 
 
 def drop(connection: Connection, name: str) -> None:
@@ -115,6 +118,25 @@ def inherit(connection: Connection, from_id: int, to_id: int) -> None:
     )
     copied = ["album_id", "photo_id", "added_at"]
     connection.execute(insert(AlbumPhoto).from_select(copied, theirs).on_conflict_do_nothing())
+
+
+def _check_ends(connection: Connection, pattern: str, within: tuple[str, ...] = ()) -> None:
+    """Raise QueryError where a search that is saved under such a name is a part of itself.
+
+    Whatever makes a circle, saving or a new name, is refused; so whoever asks finds an end.
+    """
+    saved = select(Album.name, Album.query).where(Album.query.is_not(None))
+    for name, query in connection.execute(saved.where(is_like(Album.name, pattern))).all():
+        if name in within:
+            raise QueryError(
+                f"the saved searches {', '.join(map(repr, within))} would lead back to {name!r}; "
+                "save another search, or choose another name"
+            )
+        for each in parse(query or "").conditions:
+            if each.key == "album":
+                for test in each.tests:
+                    if isinstance(test, Like):
+                        _check_ends(connection, test.pattern, (*within, name))
 
 
 def _by_hand(connection: Connection, name: str) -> int:

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from imgsearch.catalog import albums, criteria
 from imgsearch.catalog.comparing import at_or_under
 from imgsearch.catalog.embeddings import Ids
+from imgsearch.catalog.paths import spellings
 from imgsearch.catalog.tables import AlbumPhoto, File, Photo
 from imgsearch.errors import QueryError
 from imgsearch.queries import Condition, Like, parse
@@ -37,7 +38,7 @@ def photo_ids(engine: Engine, conditions: Sequence[Condition], folder: Path | No
         found = _satisfying(connection, conditions, folder).subquery()
         # As one text: a row for each of 100,000 ids took three times as long.
         ids = connection.execute(select(func.group_concat(found.c.id))).scalar()
-    return np.sort(np.fromstring(ids or "", np.int64, sep=","))
+    return np.sort(np.fromstring(ids or "", np.int64, sep=","), kind="stable")  # mostly they are
 
 
 def newest(engine: Engine, conditions: Sequence[Condition], folder: Path | None, limit: int) -> Ids:
@@ -52,7 +53,7 @@ def about_files(conditions: Sequence[Condition], folder: Path | None) -> ColumnE
     """Whether a file is live and satisfies those conditions that are about files."""
     tests = [File.state == "live"]
     if folder is not None:
-        tests.append(at_or_under(folder))
+        tests.append(or_(*map(at_or_under, spellings(folder))))
     for each in conditions:
         if each.key in criteria.OF_FILES:
             tests.append(_any(criteria.of_file(each.key, test) for test in each.tests))
@@ -63,9 +64,7 @@ def _satisfying(
     connection: Connection,
     conditions: Sequence[Condition],
     folder: Path | None,
-    within: tuple[str, ...] = (),
 ) -> Select[Any]:
-    """The photos; `within` are the albums whose saved searches led here."""
     is_shown = about_files(conditions, folder)
     tests: list[ColumnElement[bool]] = [exists().where(File.photo_id == Photo.id, is_shown)]
     if folder is not None or any(each.key in criteria.OF_FILES for each in conditions):
@@ -73,30 +72,22 @@ def _satisfying(
         tests = [Photo.id.in_(select(File.photo_id).where(is_shown))]
     for each in conditions:
         if each.key == "album":
-            tests.append(_any(_is_in_album(connection, test, within) for test in each.tests))
+            tests.append(_any(_is_in_album(connection, test) for test in each.tests))
         elif each.key not in criteria.OF_FILES:
             tests.append(_any(criteria.of_photo(connection, each.key, test) for test in each.tests))
     return select(Photo.id).where(*tests)
 
 
-def _is_in_album(
-    connection: Connection, test: object, within: tuple[str, ...]
-) -> ColumnElement[bool]:
+def _is_in_album(connection: Connection, test: object) -> ColumnElement[bool]:
     if not isinstance(test, Like):
         raise QueryError(f"an album is asked for by its name, not by {test}")
     found = albums.matching(connection, test.pattern)
-    by_hand = [album_id for album_id, _, query in found if query is None]
+    by_hand = [album_id for album_id, query in found if query is None]
     tests = [Photo.id.in_(select(AlbumPhoto.photo_id).where(AlbumPhoto.album_id.in_(by_hand)))]
-    for _, name, query in found:
-        if query is None:
-            continue
-        if name in within:
-            raise QueryError(
-                f"the saved searches {', '.join(map(repr, within))} lead back to {name!r}; "
-                "save one of them anew"
-            )
-        inner = _satisfying(connection, parse(query).conditions, None, (*within, name))
-        tests.append(Photo.id.in_(inner))
+    for _, query in found:
+        if query is not None:
+            inner = _satisfying(connection, parse(query).conditions, None)
+            tests.append(Photo.id.in_(inner))
     return or_(*tests)
 
 

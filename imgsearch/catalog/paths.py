@@ -26,6 +26,13 @@ def name_of(text: str, raw: bytes | None) -> str:
     return text if raw is None else os.fsdecode(raw)
 
 
+def spellings(path: Path) -> tuple[Path, ...]:
+    """A path as files there may be known: free of links, as roots are, or by the name of a link
+    below one of them.
+    """
+    return tuple({Path(os.path.realpath(path)): None, Path(os.path.abspath(path)): None})
+
+
 def bounds_under(folder: Path) -> tuple[str, str]:
     """The half-open range of texts of all paths below a folder."""
     stem = columns_of(folder)[0].rstrip(os.sep)
