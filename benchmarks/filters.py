@@ -122,7 +122,7 @@ def _line(
     vectors: np.ndarray,
     queries: int,
 ) -> str:
-    allowed = Allowed(library.catalog, filters).ids
+    allowed = Allowed(library, filters).ids
     rows = np.flatnonzero(np.isin(ids, allowed))
     plain, filtered, alone = [], [], []
     same = 0
@@ -133,7 +133,7 @@ def _line(
         between = time.perf_counter()
         hits = imgsearch.search(library, photo, K, filters=filters)
         done = time.perf_counter()
-        Allowed(library.catalog, filters)
+        Allowed(library, filters)
         alone.append(time.perf_counter() - done)
         plain.append(between - started)
         filtered.append(done - between)

@@ -194,7 +194,7 @@ def test_sidecars_come_in_without_a_path(indexed: Run, photos: Path, tmp_path: P
         (["--import", "--export", "out.csv"], "not both"),
         (["--import", "--recaption", "x"], "--recaption is of making captions"),
         (["--export", "out.csv", "--beams", "3"], "--beams is of making captions"),
-        (["--import", "--path", "photos"], "leave --path and --language out"),
+        (["--import", "--path", "photos"], "--path is a filter, and --import takes all"),
         (["--contact-sheet", "a.png"], "--dry-run"),
         (["--export", "out.doc"], "`sidecars`"),
         (["--decode", "greedy", "--beams", "3"], "--beams is for --decode beam"),

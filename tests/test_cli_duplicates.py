@@ -89,8 +89,9 @@ def test_tiers_thresholds_and_folders_narrow_what_is_found(copied: Run, tmp_path
     assert found("--tier", "picture", "--threshold", 0.9) == ["picture"]
     assert "scene" in found("--tier", "scene", "--threshold", 0.01)
     nothing = copied("duplicates", "--path", tmp_path / "elsewhere")
-    assert (nothing.exit_code, nothing.stdout) == (1, "")
-    assert "no duplicates found at or under" in nothing.stderr
+    assert (nothing.exit_code, nothing.stdout) == (2, "")
+    assert "no photo at or under" in nothing.stderr
+    assert copied("duplicates", "--after", "2999").exit_code == 1
 
 
 @pytest.mark.parametrize(

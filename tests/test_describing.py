@@ -39,7 +39,7 @@ from imgsearch.errors import (
 )
 from imgsearch.images import descriptions
 from imgsearch.indexing import index
-from imgsearch.library import Library, open_library
+from imgsearch.library import Library, choose_photos, open_library
 from imgsearch.words import parse
 from runs import draw_many
 
@@ -153,10 +153,10 @@ def test_photos_with_a_caption_of_a_persons_are_left_alone(
 def test_only_photos_under_the_path_are_captioned(
     library: Library, captioner: Captioner, photos: Path
 ) -> None:
-    finished = run(library, captioner, selection=Selection(path=photos / "blue.png"))
+    blue = choose_photos(library, photos / "blue.png")
+    finished = run(library, captioner, selection=Selection(blue))
     assert finished.captioned == {"en": 1, "zh": 1}
-    with pytest.raises(UsageError, match="imgsearch index"):
-        run(library, captioner, selection=Selection(path=photos / "nowhere"))
+    assert {name for name, told_of in told(library).items() if told_of} == {"blue.png"}
 
 
 def test_what_another_captioner_said_is_left_until_it_is_named(
@@ -167,7 +167,7 @@ def test_what_another_captioner_said_is_left_until_it_is_named(
     finished = run(library, captioner, languages=["en"])
     assert finished.captioned == {}
     assert finished.began.plans[0].by_others == {"toy/other": 3}
-    again = Selection(path=photos / "red.png", recaption="toy/other")
+    again = Selection(choose_photos(library, photos / "red.png"), recaption="toy/other")
     assert run(library, captioner, languages=["en"], selection=again).captioned == {"en": 1}
     finished = run(library, captioner, languages=["en"], selection=Selection(recaption="toy"))
     assert finished.captioned == {"en": 2} and finished.began.plans[0].up_to_date == 1
@@ -445,9 +445,8 @@ def test_what_is_refused_is_no_run_and_hides_none(
 ) -> None:
     run(library, captioner)
     good = library.catalog.last_run()
-    for selection in (Selection(recaption="nobody"), Selection(path=photos / "nowhere")):
-        with pytest.raises(UsageError):
-            run(library, captioner, selection=selection)
+    with pytest.raises(UsageError):
+        run(library, captioner, selection=Selection(recaption="nobody"))
     with pytest.raises(UsageError, match="speaks"):
         run(library, captioner, languages=["fr"])
     assert library.catalog.last_run() == good
@@ -757,8 +756,6 @@ def test_an_export_that_fails_leaves_every_file_as_it_was(
     (folder / "keep.csv.tmp").write_text("mine, too", "utf-8")
     with pytest.raises(UsageError, match=r"no caption is in 'xx'; .* en, fr, zh"):
         export_captions(library, folder / "keep.csv", languages=["xx"])
-    with pytest.raises(UsageError, match="knows no photo at or under"):
-        export_captions(library, folder / "keep.csv", path=tmp_path / "nowhere")
     (folder / "folder.csv").mkdir()
     with pytest.raises(UsageError, match="cannot be written"):
         export_captions(library, folder / "folder.csv")
@@ -791,7 +788,8 @@ def test_an_export_may_be_of_one_language_and_one_folder(
     fill(library, photos)
     out = tmp_path / "out.csv"
     assert export_captions(library, out, languages=["zh"]).captions == 1
-    assert export_captions(library, out, path=photos / "green.png").captions == 1
+    green = choose_photos(library, photos / "green.png")
+    assert export_captions(library, out, only=green).captions == 1
     with pytest.raises(UsageError, match=r"OUT.csv, OUT.jsonl or `sidecars`"):
         export_captions(library, tmp_path / "out.txt")
     with pytest.raises(UsageError, match="folder that exists"):

@@ -180,11 +180,12 @@ def test_a_path_filter_may_go_through_a_link_or_be_relative(
         assert names(hits)[0] == "red.png"
 
 
-def test_a_folder_without_photos_has_no_hits(
+def test_a_folder_without_photos_is_refused(
     colours: Library, colour_encoder: ColourEncoder
 ) -> None:
     nowhere = Filters(path=Path("nowhere"))
-    assert search(colours, "red", encoder=colour_encoder, filters=nowhere) == []
+    with pytest.raises(QueryError, match=r"no photo at or under 'nowhere'; .*imgsearch index"):
+        search(colours, "red", encoder=colour_encoder, filters=nowhere)
 
 
 def test_a_least_score_ends_the_hits(stars: Stars) -> None:

@@ -76,7 +76,7 @@ def test_the_best_under_a_filter_are_those_of_numpy(
     current = library.catalog.current_generation(row.id)
     if current is None or current.kind != kind:
         generations.build(library, row, kind)
-    allowed = Allowed(library.catalog, Filters(conditions=conditions(**asked)))
+    allowed = Allowed(library, Filters(conditions=conditions(**asked)))
     assert allowed.ids is not None
     vectors = _vectors()
     for query in (0, 5, PHOTOS - 1):
@@ -97,7 +97,7 @@ def test_every_filter_holds_at_once(library: Library) -> None:
     filters = Filters(
         path=Path("/photos/6"), captioned=False, conditions=conditions(camera="camera 0")
     )
-    allowed = Allowed(library.catalog, filters)
+    allowed = Allowed(library, filters)
     assert allowed.ids is not None
     right = [n + 1 for n in range(PHOTOS) if n % 7 == 6 and n % 3 == 0 and n + 1 != 7]
     assert allowed.ids.tolist() == right
@@ -105,7 +105,7 @@ def test_every_filter_holds_at_once(library: Library) -> None:
 
 
 def test_conditions_alone_give_the_newest_without_a_score(library: Library) -> None:
-    hits = newest(Allowed(library.catalog, Filters(conditions=conditions(camera="camera 2"))), 4)
+    hits = newest(Allowed(library, Filters(conditions=conditions(camera="camera 2"))), 4)
     assert [hit.photo_id for hit in hits] == [1200, 1197, 1194, 1191]
     assert [(hit.rank, hit.score) for hit in hits] == [(n, None) for n in (1, 2, 3, 4)]
-    assert len(newest(Allowed(library.catalog, Filters()), 5000)) == PHOTOS
+    assert len(newest(Allowed(library, Filters()), 5000)) == PHOTOS

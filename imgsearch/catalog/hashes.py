@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select, update
 
-from imgsearch.catalog.comparing import at_or_under
+from imgsearch.catalog.conditions import about_files
 from imgsearch.catalog.connection import ROWS_AT_ONCE
 from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.tables import File, Photo
@@ -39,12 +39,10 @@ def candidates(catalog: Catalog, folder: Path | None = None) -> list[Candidate]:
     statement = (
         select(Photo.id, *columns, func.count(File.id), func.min(File.id))
         .join(File, File.photo_id == Photo.id)
-        .where(File.state == "live")
+        .where(about_files((), folder))
         .group_by(Photo.id)
         .order_by(Photo.id)
     )
-    if folder is not None:
-        statement = statement.where(at_or_under(folder))
     with catalog.engine.connect() as connection:
         rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(statement)
         return [Candidate(*row) for row in rows]

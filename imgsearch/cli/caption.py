@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from imgsearch.cli import decoding_options as options
-from imgsearch.cli import frame
+from imgsearch.cli import filter_options, frame, showing
 from imgsearch.cli.caption_jobs import Job
 from imgsearch.errors import UsageError
 
@@ -42,16 +42,7 @@ def caption(
         str, typer.Option("--captioner", metavar="NAME", help="A captioner by name or path.")
     ] = "builtin",
     tokenizer: frame.TokenizerOption = None,
-    path: Annotated[
-        Path | None,
-        typer.Option(
-            "--path",
-            metavar="FOLDER",
-            parser=frame.expanded,
-            help="Only photos at or under this path.",
-            show_default=False,
-        ),
-    ] = None,
+    path: showing.PathOption = None,
     everything: Annotated[
         bool,
         typer.Option("--all", help="Caption photos with a caption of a person's, too, beside it."),
@@ -142,8 +133,10 @@ def caption(
         **dict.fromkeys(flags.given, True),
     }
     _check(paths, is_import=is_import, export=export, made=[each for each in made if made[each]])
-    if is_import and (path or language):
-        raise UsageError("--import takes all captions in: leave --path and --language out")
+    if is_import:
+        filter_options.check_unused(context, path, "--import takes all captions in: leave it out")
+    if is_import and language:
+        raise UsageError("--import takes all captions in: leave --language out")
     if contact_sheet and not dry_run:
         raise UsageError("--contact-sheet draws what --dry-run N shows: name both")
     languages = frame.languages(language)
@@ -153,12 +146,13 @@ def caption(
         if is_import:
             job.take_in(paths or [])
         elif export is not None:
-            job.write_out(export, path)
+            job.write_out(export, filter_options.only(context, opened, path))
         else:
             from imgsearch import captioning
             from imgsearch.describing import Selection
 
-            selection = Selection(path, everything, recaption)
+            only = filter_options.only(context, opened, path)
+            selection = Selection(only, everything, recaption)
             decoding = flags.decoding()
             loaded = captioning.load(
                 captioner,

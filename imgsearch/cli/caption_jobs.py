@@ -18,6 +18,7 @@ from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from imgsearch.captioning import Captioner, Decoding
+    from imgsearch.catalog import Ids
     from imgsearch.describing import Preview, Selection
     from imgsearch.library import Library
 
@@ -110,8 +111,8 @@ class Job:
         elif not self.is_quiet:
             frame.show(forms.imported_page(imported))
 
-    def write_out(self, target: str, path: Path | None) -> None:
-        """Export captions."""
+    def write_out(self, target: str, only: Ids | None) -> None:
+        """Export captions, of `only` these photos."""
         from imgsearch.describing import export_captions
         from imgsearch.display import captions as forms
 
@@ -119,7 +120,7 @@ class Job:
             self.library,
             "sidecars" if target == "sidecars" else frame.expanded(target),
             languages=self.languages,
-            path=path,
+            only=only,
         )
         where = "text beside the photos" if target == "sidecars" else target
         if self.is_json:

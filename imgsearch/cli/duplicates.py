@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from imgsearch.cli import frame
+from imgsearch.cli import filter_options, frame, showing
 
 if TYPE_CHECKING:
     from imgsearch.organising.duplicates import Group, Looked, Tier, Unread
@@ -39,12 +39,7 @@ def duplicates(
             show_default=False,
         ),
     ] = None,
-    path: Annotated[
-        Path | None,
-        typer.Option(
-            "--path", metavar="PATH", parser=frame.expanded, help="Only files at or under PATH."
-        ),
-    ] = None,
+    path: showing.PathOption = None,
     null: Annotated[
         bool,
         typer.Option("-0", "--null", help="Only the paths not to be kept, ended by NUL."),
@@ -64,6 +59,8 @@ def duplicates(
 ) -> None:
     """Find photos that are there more than once, and say which copy to keep. Deletes nothing.
 
+    With --path, of a photo's files only those there count.
+
     Kept is the copy of most pixels; then the one that has its EXIF; then any but a GIF; then the
     largest file; then the one the library has known longest. The reason stands beside it. Every
     copy was compared with the one that is kept for it.
@@ -81,11 +78,15 @@ def duplicates(
     is_quiet = quiet or frame.settings(context).is_quiet
     with frame.existing_library(context, library) as opened, _Progress(is_quiet) as progress:
         groups = find_duplicates(
-            opened, asked, threshold=threshold, folder=path, notify=progress.show
+            opened,
+            asked,
+            threshold=threshold,
+            folder=path,
+            only=filter_options.only(context, opened, path),
+            notify=progress.show,
         )
     if not groups:
-        where = "" if path is None else f" at or under {path}"
-        frame.complain(f"no duplicates found{where}", style="yellow")
+        frame.complain("no duplicates found", style="yellow")
         raise typer.Exit(NOTHING_FOUND)
     if contact_sheet is not None:
         _save_sheet(contact_sheet, groups)

@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from imgsearch.errors import UsageError
 from imgsearch.queries import KEYS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from imgsearch.catalog import Ids
+    from imgsearch.library import Library
     from imgsearch.queries import Condition
 
 PANEL = "Filters (also in a query, as year:2023)"
@@ -41,6 +46,23 @@ def conditions(context: typer.Context) -> tuple[Condition, ...]:
     from imgsearch.queries import conditions as conditions_of
 
     return conditions_of(**context.meta.get(GIVEN, {}))
+
+
+def only(context: typer.Context, library: Library, path: Path | None) -> Ids | None:
+    """The photos at or under a path that the options let through; None where nothing was given.
+
+    Raises QueryError for a path, a label, an album or a country that there is not.
+    """
+    from imgsearch.library import choose_photos
+
+    return choose_photos(library, path, conditions(context))
+
+
+def check_unused(context: typer.Context, path: Path | None, reason: str) -> None:
+    """Raise UsageError where a filter was given that would bound nothing, for that reason."""
+    given = [*(["path"] if path is not None else []), *context.meta.get(GIVEN, {})]
+    if given:
+        raise UsageError(f"--{given[0]} is a filter, and {reason}")
 
 
 def _options() -> list[Any]:

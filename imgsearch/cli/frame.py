@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 # Commands that go on where they were.
-WRITING = ("index", "watch", "import", "caption", "label", "rebuild", "finetune", "train-captioner")
+WRITING = (
+    *("index", "watch", "import", "caption", "label", "duplicates"),
+    *("rebuild", "finetune", "train-captioner"),
+)
 
 
 def expanded(path: str) -> Path:

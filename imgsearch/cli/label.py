@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgsearch.cli import frame
+from imgsearch.cli import filter_options, frame, showing
 from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def label(
             show_default=False,
         ),
     ] = None,
+    path: showing.PathOption = None,
     wait: frame.WaitOption = False,
     json: frame.JsonOption = False,
     quiet: frame.QuietOption = False,
@@ -78,7 +79,7 @@ def label(
     \b
     imgsearch label cat dog 汽车 --dry-run      look first
     imgsearch label LABELS.txt                 and later again: only for new photos
-    imgsearch label LABELS.txt --min-confidence 0.8 --top 3
+    imgsearch label LABELS.txt --min-confidence 0.8 --top 3 --path ~/Pictures/2024
     imgsearch label --add family id:7 holiday/0001.jpg
     imgsearch label --remove dog id:7
     imgsearch label --list
@@ -96,6 +97,8 @@ def label(
     named = [name for name, value in jobs.items() if value]
     if len(named) > 1:
         raise UsageError(f"{named[0]} and {named[1]} are two things to do: give one at a time")
+    if named:
+        filter_options.check_unused(context, path, f"{named[0]} takes none: leave one out")
     given = list(words or ())
     with frame.existing_library(context, library) as opened:
         if add is not None or remove is not None:
@@ -114,7 +117,8 @@ def label(
             from imgsearch.organising import Bounds, preview_labels
             from imgsearch.organising import label as label_photos
 
-            bounds = Bounds(top, min_confidence)
+            only = filter_options.only(context, opened, path)
+            bounds = Bounds(top, min_confidence, only)
             is_quiet = quiet or frame.settings(context).is_quiet
             labels = _labels(given)
             if dry_run:

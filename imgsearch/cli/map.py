@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgsearch.cli import frame
+from imgsearch.cli import filter_options, frame, showing
 from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def draw_map(
     most: Annotated[
         int, typer.Option("--most", metavar="N", min=1, help="Lay out at most N photos.")
     ] = 5_000,
+    path: showing.PathOption = None,
     quiet: frame.QuietOption = False,
     library: frame.LibraryOption = None,
 ) -> None:
@@ -38,7 +39,7 @@ def draw_map(
 
     \b
     imgsearch map map.png
-    imgsearch map map.html --most 2000
+    imgsearch map map.html --most 2000 --year 2023
     """
     from imgsearch.cli.map_progress import MapProgress
     from imgsearch.display.text import readable_size
@@ -49,7 +50,8 @@ def draw_map(
         frame.existing_library(context, library) as opened,
         MapProgress("laying out", is_quiet=is_quiet) as progress,
     ):
-        photos = lay_out(opened, most=most)
+        only = filter_options.only(context, opened, path)
+        photos = lay_out(opened, most=most, only=only)
         progress.doing("drawing")
         try:
             if target.suffix.lower() in PAGES:
@@ -88,6 +90,7 @@ def cluster(
     language: Annotated[
         str, typer.Option("--language", metavar="LANG", help="Name the groups in en or zh.")
     ] = "en",
+    path: showing.PathOption = None,
     json: frame.JsonOption = False,
     contact_sheet: Annotated[
         Path | None,
@@ -109,6 +112,7 @@ def cluster(
     \b
     imgsearch cluster
     imgsearch cluster -k 12 --language zh --contact-sheet groups.png
+    imgsearch cluster --album holidays
     imgsearch cluster --json | jq -r '.words[0]'
     """
     from imgsearch.cli.map_progress import MapProgress
@@ -120,7 +124,8 @@ def cluster(
         frame.existing_library(context, library) as opened,
         MapProgress("finding groups", is_quiet=is_quiet) as progress,
     ):
-        groups = find_groups(opened, k, language=language, progress=progress.count)
+        only = filter_options.only(context, opened, path)
+        groups = find_groups(opened, k, language=language, only=only, progress=progress.count)
     if json:
         frame.write(forms.clusters_json(groups))
     else:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from imgsearch.cli import frame, showing
+from imgsearch.cli import filter_options, frame, showing
 from imgsearch.cli.previews import PreviewAsOption, PreviewOption
 
 NOTHING_FOUND = 1
@@ -31,13 +31,15 @@ def random_photos(
     \b
     imgsearch random
     imgsearch random -k 3 --preview --path ~/Pictures/2009
+    imgsearch random --country 中国 --year 2019-2023
     imgsearch random -k 100 --seed 1 --json | jq -r .path
     """
     from imgsearch.searching import Filters
     from imgsearch.searching.random_photos import random_photos as draw
 
     with frame.existing_library(context, library) as opened:
-        hits = draw(opened, k, seed=seed, filters=Filters(path=path))
+        filters = Filters(path, conditions=filter_options.conditions(context))
+        hits = draw(opened, k, seed=seed, filters=filters)
         shown = showing.Shown(json=json, preview=preview, preview_as=preview_as, html=html)
         showing.show_hits(opened, hits, "photos drawn at random", shown)
     if not hits:

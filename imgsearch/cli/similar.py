@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from imgsearch.cli import completion, frame, showing
+from imgsearch.cli import completion, filter_options, frame, showing
 from imgsearch.cli.previews import PreviewAsOption, PreviewOption
 
 NOTHING_FOUND = 1
@@ -44,7 +44,7 @@ def similar(
     \b
     imgsearch similar holiday/0001.jpg
     imgsearch similar id:123 -k 30 --preview
-    imgsearch similar ~/Downloads/sofa.png --path ~/Pictures
+    imgsearch similar ~/Downloads/sofa.png --path ~/Pictures --after 2020
     """
     from imgsearch.searching import Filters
     from imgsearch.searching.similar import similar as find_similar
@@ -56,7 +56,7 @@ def similar(
                 showing.photo_asked_for(photo),
                 k,
                 encoder=encoder,
-                filters=Filters(path=path, min_score=min_score),
+                filters=Filters(path, min_score, conditions=filter_options.conditions(context)),
             )
         shown = showing.Shown(json=json, preview=preview, preview_as=preview_as, html=html)
         showing.show_hits(opened, hits, f"similar to {photo}", shown)

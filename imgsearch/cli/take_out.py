@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgsearch.cli import frame
+from imgsearch.cli import filter_options, frame, showing
 
 if TYPE_CHECKING:
+    from imgsearch.library import Library
     from imgsearch.organising.taking_out import How, LeftOut, TakenOut
 
 NOTHING_FOUND = 1
@@ -44,6 +46,7 @@ def copy(
     numbers: NumbersArgument = None,
     query: QueryOption = None,
     k: KOption = 10,
+    path: showing.PathOption = None,
     dry_run: DryRunOption = False,
     json: frame.JsonOption = False,
     library: frame.LibraryOption = None,
@@ -57,9 +60,10 @@ def copy(
     imgsearch search receipt -k 50
     imgsearch copy ~/receipts
     imgsearch copy ~/receipts 1 3 5-8
-    imgsearch copy ~/cats --query "a cat" -k 100 --dry-run
+    imgsearch copy ~/cats --query "a cat" -k 100 --year 2023 --dry-run
     """
-    paths = _paths(context, library, numbers, query, k)
+    with frame.existing_library(context, library) as opened:
+        paths = _paths(context, opened, numbers, _Asked(query, k, path))
     _take(paths, folder, "copy", is_json=json, dry_run=dry_run)
 
 
@@ -76,6 +80,7 @@ def link(
     ] = False,
     query: QueryOption = None,
     k: KOption = 10,
+    path: showing.PathOption = None,
     dry_run: DryRunOption = False,
     json: frame.JsonOption = False,
     library: frame.LibraryOption = None,
@@ -88,35 +93,42 @@ def link(
     imgsearch link ~/best 1 3 5-8
     imgsearch link ~/beach --query "a beach at sunset" -k 200 --hard
     """
-    paths = _paths(context, library, numbers, query, k)
+    with frame.existing_library(context, library) as opened:
+        paths = _paths(context, opened, numbers, _Asked(query, k, path))
     _take(paths, folder, "hardlink" if hard else "symlink", is_json=json, dry_run=dry_run)
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """The search that --query makes: its text, how many hits, and where they are."""
+
+    query: str | None
+    k: int
+    path: Path | None
+
+
 def _paths(
-    context: typer.Context,
-    library: Path | None,
-    numbers: list[str] | None,
-    query: str | None,
-    k: int,
+    context: typer.Context, library: Library, numbers: list[str] | None, asked: _Asked
 ) -> list[Path]:
     """The photos that were meant, and no search that nobody asked for."""
     from imgsearch.cli.numbers import chosen
+    from imgsearch.cli.queries import asked_for
     from imgsearch.errors import UsageError
     from imgsearch.library.last_search import last_search
 
-    if query is not None and numbers:
+    if asked.query is None:
+        filter_options.check_unused(context, asked.path, "the last search is done: give --query")
+        return chosen(last_search(library), numbers or ())
+    if numbers:
         raise UsageError(
             "numbers are those of the last search, and --query makes another: give one"
         )
-    with frame.existing_library(context, library) as opened:
-        if query is None:
-            return chosen(last_search(opened), numbers or ())
-        from imgsearch.cli.queries import asked_for
-        from imgsearch.cli.showing import status
-        from imgsearch.searching import search
+    from imgsearch.searching import Filters, search
 
-        with status(f"searching {query}"):
-            return [hit.path for hit in search(opened, asked_for(query), k)]
+    filters = Filters(asked.path, conditions=filter_options.conditions(context))
+    with showing.status(f"searching {asked.query}"):
+        hits = search(library, asked_for(asked.query), asked.k, filters=filters)
+    return [hit.path for hit in hits]
 
 
 def _take(paths: list[Path], folder: Path, how: How, *, is_json: bool, dry_run: bool) -> None:

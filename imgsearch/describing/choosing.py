@@ -8,34 +8,29 @@ is all that a run needs to go on where it was stopped.
 
 import hashlib
 import json
-import os
 from collections.abc import Set
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from imgsearch.captioning import Captioner, Decoding
-from imgsearch.catalog import EncoderRow
+from imgsearch.catalog import EncoderRow, Ids
 from imgsearch.describing.events import Plan
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.library import Library
 
-Ids = npt.NDArray[np.int64]
-
 
 @dataclass(frozen=True)
 class Selection:
-    """Which photos are captioned: those with a live file at or under `path`, and without a caption
-    in the language.
+    """Which photos are captioned: those with a live file, or `only` these, without a caption in the
+    language.
 
     `everything` takes also those with a caption of a person's, which stays beside the new one.
     `recaption` names a captioner, or a family such as "builtin": what it generated is made anew,
     unless it was made by the captioner of this run in this very way.
     """
 
-    path: Path | None = None
+    only: Ids | None = None
     everything: bool = False
     recaption: str | None = None
 
@@ -95,7 +90,7 @@ class Chooser:
     ) -> None:
         self._catalog = library.catalog
         self._selection = selection
-        self._selected = live_photos(library, selection.path)
+        self._selected = selected(library, selection.only)
         self._embedded = _array(self._catalog.embedded_photo_ids(encoder.id))
         self._captioners = {row.id: row for row in self._catalog.captioners()}
         self._identity = identity
@@ -151,20 +146,9 @@ class Chooser:
         return {row.id for row in found if row.identity != self._identity}
 
 
-def live_photos(library: Library, path: Path | None) -> Ids:
-    """Ids of the photos with a live file at or under a path, of all without one, ascending."""
-    if path is None:
-        found = [library.catalog.live_photo_ids(root) for root in library.catalog.roots()]
-        return np.unique(np.concatenate([np.empty(0, np.int64), *found]))
-    # Roots are free of links, but a link to a folder inside one keeps its own name.
-    for folder in (Path(os.path.realpath(path)), Path(os.path.abspath(path))):
-        ids = library.catalog.live_photo_ids(folder)
-        if len(ids):
-            return ids
-    raise UsageError(
-        f"the library knows no photo at or under {str(path)!r}; this takes them in: "
-        f"{library.command('index', path)}"
-    )
+def selected(library: Library, only: Ids | None) -> Ids:
+    """Ids of the photos with a live file, or `only` these, ascending."""
+    return library.catalog.photo_ids() if only is None else np.unique(only)
 
 
 def _array(photo_ids: Set[int]) -> Ids:

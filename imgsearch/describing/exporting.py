@@ -19,8 +19,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal, NamedTuple, TextIO
 
-from imgsearch.catalog import CaptionRow, facts
-from imgsearch.describing.choosing import Ids, live_photos
+from imgsearch.catalog import CaptionRow, Ids, facts
+from imgsearch.describing.choosing import selected
 from imgsearch.errors import UsageError
 from imgsearch.images import ENDINGS
 from imgsearch.library import Library
@@ -58,16 +58,16 @@ def export_captions(
     target: Path | Literal["sidecars"],
     *,
     languages: Sequence[str] | None = None,
-    path: Path | None = None,
+    only: Ids | None = None,
 ) -> Exported:
-    """Write the captions of all photos, or of those at or under `path`, in all languages or these.
+    """Write the captions of all photos, or of `only` these, in all languages or in these.
 
     A target ending in `.csv` or `.jsonl` gets one row a caption, and is replaced where it is there;
     "sidecars" writes people's captions to a `.txt` beside each photo that has no `.txt` or `.json`,
     a caption a line. Empty captions are left out. Raises UsageError for another ending, for a
     language that no caption has, and for what cannot be written.
     """
-    photo_ids = live_photos(library, path)
+    photo_ids = selected(library, only)
     _check_languages(library, photo_ids, languages)
     every = _captions(library, photo_ids, languages)
     if target == SIDECARS:

@@ -14,10 +14,9 @@ from pathlib import Path
 
 from imgsearch import captioning
 from imgsearch.captioning import Caption, Captioner, Decoding
-from imgsearch.catalog import EncoderRow
+from imgsearch.catalog import EncoderRow, Ids
 from imgsearch.describing.choosing import (
     Chooser,
-    Ids,
     Selection,
     check_languages,
     embed_command,

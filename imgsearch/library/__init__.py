@@ -8,11 +8,13 @@ argument; what is here is only what two of them share.
     captions.py     the text that lies beside its photos, or tells of them
     sentences.py    sentences as captions are kept
     generations.py  a new index from stored embeddings, and the switch to it
+    choosing.py     the photos that a path and conditions mean
     facts.py        what a decoded photo says, as the catalog keeps it
     recording.py    a run in the library's book
 """
 
 from imgsearch.library.captions import Beside, beside, captions_among, captions_of, photos_of
+from imgsearch.library.choosing import choose_photos
 from imgsearch.library.lock import Lock
 from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
 from imgsearch.library.recording import recorded
@@ -26,6 +28,7 @@ __all__ = [
     "beside",
     "captions_among",
     "captions_of",
+    "choose_photos",
     "default_path",
     "open_library",
     "photos_of",

@@ -23,6 +23,7 @@ runs, because another answers now, asks that one.
 """
 
 from collections.abc import Sequence
+from functools import cache, partial
 
 from imgsearch import prompts
 from imgsearch.encoders import Encoder
@@ -31,7 +32,7 @@ from imgsearch.library import Library
 from imgsearch.queries import Asked, query_of
 from imgsearch.relevance import LEAST_RELEVANT
 from imgsearch.searching.answer import Answer
-from imgsearch.searching.filters import NO_FILTERS, Filters
+from imgsearch.searching.filters import NO_FILTERS, Allowed, Filters
 from imgsearch.searching.hits import Hit
 from imgsearch.searching.manner import ANY_MANNER, MODES, Manner, Mode
 from imgsearch.searching.ordering import ORDERS, Order
@@ -105,7 +106,8 @@ def search_all(
     """The hits of each query as `search` gives them; the texts of all are embedded in one batch."""
     if k < 1:
         raise UsageError(f"k must be at least 1, got {k}")
-    answers = [Answer(library, query_of(query), k, manner) for query in queries]
+    allowed = cache(partial(Allowed, library))  # queries of the same filters share what they let
+    answers = [Answer(library, query_of(query), k, manner, allowed) for query in queries]
     vectors = _embedded(answers, manner.prompt)
     return [
         _hits(answer, vector, manner.prompt)

@@ -4,17 +4,12 @@ Filters go in; out come the ids that may be hits, so that every ranking is of th
 file by which each is shown.
 """
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from imgsearch.catalog import Catalog
+from imgsearch.catalog import Ids
+from imgsearch.library import Library, choose_photos
 from imgsearch.queries import Condition, Flag
-
-Ids = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -34,19 +29,18 @@ NO_FILTERS = Filters()
 
 
 class Allowed:
-    """The photos that filters let through, whatever was asked; `ids` is None where all are."""
+    """The photos that filters let through, whatever was asked; `ids` is None where all are.
 
-    def __init__(self, catalog: Catalog, filters: Filters) -> None:
-        self._catalog = catalog
-        self._folder: Path | None = None
+    Raises QueryError for a path under which no photo is, and for conditions that cannot be.
+    """
+
+    def __init__(self, library: Library, filters: Filters) -> None:
+        self._catalog = library.catalog
+        self._folder = filters.path
         self._conditions = filters.conditions
         if filters.captioned is not None:
             self._conditions += (Condition("captioned", (Flag(filters.captioned),)),)
-        self.ids: Ids | None = None
-        if filters.path is not None:
-            self._filter_by_path(filters.path)
-        elif self._conditions:
-            self.ids = catalog.photo_ids(self._conditions)
+        self.ids = choose_photos(library, self._folder, self._conditions)
 
     def paths(self, ids: Ids) -> dict[int, Path]:
         """The first live file of each photo that filters let through; without one, it is absent."""
@@ -55,11 +49,3 @@ class Allowed:
     def newest(self, k: int) -> Ids:
         """The k photos that were taken last, the newest first."""
         return self._catalog.newest_photo_ids(self._conditions, folder=self._folder, limit=k)
-
-    def _filter_by_path(self, path: Path) -> None:
-        # Roots are free of links, but a link to a folder inside one keeps its own name.
-        for folder in (Path(os.path.realpath(path)), Path(os.path.abspath(path))):
-            self._folder = folder
-            self.ids = self._catalog.photo_ids(self._conditions, folder=folder)
-            if len(self.ids):
-                break

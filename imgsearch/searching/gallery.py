@@ -13,10 +13,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from imgsearch.catalog import EncoderRow, GenerationRow
+from imgsearch.catalog import EncoderRow, GenerationRow, Ids
 from imgsearch.errors import LibraryDamagedError, QueryError
 from imgsearch.library import Library
-from imgsearch.searching.filters import Allowed, Ids
+from imgsearch.searching.filters import Allowed
 from imgsearch.searching.hits import Hit
 from imgsearch.vectors import Vectors
 
@@ -118,7 +118,7 @@ class Gallery:
     def _score_beside(self, vector: Vectors, after: int) -> tuple[Ids, Vectors]:
         ids, vectors = self._catalog.embeddings(self._row.id, after=after)
         if self._allowed.ids is not None:
-            kept = np.isin(ids, self._allowed.ids)
+            kept = np.isin(ids, self._allowed.ids) if len(ids) else slice(0)
             ids, vectors = ids[kept], vectors[kept]
         return _best(ids, cosines(vector, vectors))
 

@@ -24,11 +24,8 @@ def random_photos(
         raise UsageError(f"k must be at least 1, got {k}")
     if filters.min_score is not None:
         raise UsageError("photos drawn at random have no score; leave the least one out")
-    allowed = Allowed(library.catalog, filters)
-    ids = allowed.ids
-    if ids is None:
-        live = [library.catalog.live_photo_ids(root) for root in library.catalog.roots()]
-        ids = np.unique(np.concatenate([np.empty(0, np.int64), *live]))
+    allowed = Allowed(library, filters)
+    ids = library.catalog.photo_ids() if allowed.ids is None else allowed.ids
     drawn = np.random.default_rng(seed).permutation(ids)[:k]
     paths = allowed.paths(drawn)
     hits = [Hit(rank, None, int(i), paths[int(i)]) for rank, i in enumerate(drawn, 1)]

@@ -38,7 +38,7 @@ def similar(
     stored = [] if itself is None else [itself]
     if len(library.catalog.embeddings(question.row.id, photo_ids=stored)[0]):
         question = Question(library, stored[0], None, encoder)
-    gallery = Gallery(library, question.row, Allowed(library.catalog, filters), filters.min_score)
+    gallery = Gallery(library, question.row, Allowed(library, filters), filters.min_score)
     near = gallery.hits(question.vector("auto"), k + 1)
     others = [hit for hit in near if hit.photo_id != itself][:k]
     ranked = [replace(hit, rank=rank, vector_rank=rank) for rank, hit in enumerate(others, 1)]

@@ -23,6 +23,7 @@ given up for a photo that it was not held against. Nothing is ever deleted here.
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from imgsearch.catalog import Ids
 from imgsearch.errors import UsageError
 from imgsearch.library import Library
 from imgsearch.organising.duplicates.groups import TIERS, Copy, Group, Tier
@@ -53,6 +54,7 @@ def find_duplicates(
     *,
     threshold: float | None = None,
     folder: Path | None = None,
+    only: Ids | None = None,
     notify: Callable[[Looked | Unread], None] | None = None,
 ) -> list[Group]:
     """The groups of the tiers, in the order bytes, picture, scene, those of most copies first.
@@ -60,9 +62,9 @@ def find_duplicates(
     A photo is in one group of a tier at most, and of the tier of scenes only if no tier of pictures
     that was asked for would do without it. `threshold` is the least score of the one tier of
     pictures or scenes that is asked for: the share of equal bits of two hashes, from 0.75 to 1, or
-    a cosine. With `folder`, only files at or under it count. Photos without a hash are hashed and
-    the hashes kept, so the next call is quick. `notify` hears how far the call is, and at the end
-    how many photos could not be looked at.
+    a cosine. With `folder`, only files at or under it count; `only` bounds the photos. Photos
+    without a hash are hashed and the hashes kept, so the next call is quick. `notify` hears how far
+    the call is, and at the end how many photos could not be looked at.
 
     Raises UsageError for an unknown tier and a threshold that cannot be, NoEncoderError where
     scenes are asked for and no encoder answers, LibraryError where hashes cannot be kept.
@@ -70,8 +72,8 @@ def find_duplicates(
     _check(tiers, threshold)
     notify = notify or (lambda _: None)
     if "picture" in tiers:
-        hash_lacking(library, folder, notify)
-    ranking = Ranking(library, folder)
+        hash_lacking(library, Ranking(library, folder, only), notify)
+    ranking = Ranking(library, folder, only)
     found: list[Group] = []
     if "bytes" in tiers:
         found += _sorted(ranking.same_bytes())

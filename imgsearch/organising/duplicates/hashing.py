@@ -5,7 +5,6 @@ without, and is tried again the next time.
 """
 
 from collections.abc import Callable
-from pathlib import Path
 
 from imgsearch.catalog import hashes
 from imgsearch.images import perceptual
@@ -18,10 +17,9 @@ BATCH = 256
 
 
 def hash_lacking(
-    library: Library, folder: Path | None, notify: Callable[[Looked | Unread], None]
+    library: Library, ranking: Ranking, notify: Callable[[Looked | Unread], None]
 ) -> None:
-    """Hash the photos with a file that have no hash, and keep the hashes."""
-    ranking = Ranking(library, folder)
+    """Hash those of the photos that have no hash, and keep the hashes."""
     lacking = sorted(photo.photo_id for photo in ranking.photos if photo.perceptual_hash is None)
     looking = Looking(ranking, perceptual.perceptual_hash)
     for start in range(0, len(lacking), BATCH):

@@ -4,27 +4,28 @@ One order for every tier, so that of the photos given up in any tier none is the
 was given up for, unless a better one is kept in its place.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from imgsearch.catalog import hashes
-from imgsearch.catalog.hashes import Candidate
+from imgsearch.catalog import Ids, hashes
+from imgsearch.catalog.paths import spellings
 from imgsearch.library import Library
 from imgsearch.organising.duplicates.groups import Group, Tier, copy, reason, worth
 from imgsearch.organising.duplicates.stars import Star
 
 
 class Ranking:
-    """The photos with a live file, at or under a folder where one is given; `photos` in order."""
+    """The photos with a live file, at or under a folder and `only` those where these are given;
+    `photos` in order.
+    """
 
-    def __init__(self, library: Library, folder: Path | None) -> None:
+    def __init__(self, library: Library, folder: Path | None, only: Ids | None) -> None:
         self.catalog = library.catalog
-        rows: list[Candidate] = []
-        for known_as in _as_known(folder):
-            self._folder, rows = known_as, hashes.candidates(library.catalog, known_as)
-            if rows:
-                break
+        self._folder = folder
+        rows = hashes.candidates(library.catalog, folder)
+        if only is not None:
+            wanted = set(only.tolist())
+            rows = [photo for photo in rows if photo.photo_id in wanted]
         self.photos = sorted(rows, key=worth, reverse=True)
         self.of = {photo.photo_id: photo for photo in self.photos}
 
@@ -59,14 +60,8 @@ class Ranking:
         }
         if self._folder is None:
             return paths
-        folder = self._folder
+        folders = spellings(self._folder)
         return {
-            i: [each for each in some if each.is_relative_to(folder)] for i, some in paths.items()
+            i: [each for each in some if any(map(each.is_relative_to, folders))]
+            for i, some in paths.items()
         }
-
-
-def _as_known(folder: Path | None) -> list[Path | None]:
-    """The folder as files in it may be known: free of links, or by the name of a link."""
-    if folder is None:
-        return [None]
-    return [Path(os.path.realpath(folder)), Path(os.path.abspath(folder))]
