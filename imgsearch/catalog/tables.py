@@ -142,7 +142,7 @@ class File(Base):
         CheckConstraint("state IN ('live', 'missing', 'skipped')", name="state"),
         Index("uq_files_text", "path", unique=True, sqlite_where=text("path_bytes IS NULL")),
         Index("uq_files_bytes", "path_bytes", unique=True),
-        Index("ix_files_photo_id", "photo_id"),
+        Index("ix_files_photo_id_state", "photo_id", "state"),  # who has a live file, at once
         {"sqlite_autoincrement": True},
     )
 

@@ -36,6 +36,8 @@ def upgrade() -> None:
     op.create_index("ix_photos_taken_at", "photos", ["taken_at"])
     op.create_index("ix_photos_place_id", "photos", ["place_id"])
     op.create_index("ix_photos_facts_revision", "photos", ["facts_revision"])
+    op.drop_index("ix_files_photo_id", "files")
+    op.create_index("ix_files_photo_id_state", "files", ["photo_id", "state"])
     op.create_table(
         "containers",
         sa.Column("id", KEY, nullable=False),
