@@ -38,6 +38,7 @@ def encoder() -> CountingEncoder:
 def library(tmp_path: Path, photos: Path, encoder: CountingEncoder) -> Iterator[Library]:
     with open_library(tmp_path / "library") as opened:
         list(index(opened, [photos], encoder=encoder))
+        encoder.batches.clear()  # of ordinary texts, which indexing embeds
         yield opened
 
 
