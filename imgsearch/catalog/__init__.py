@@ -5,12 +5,13 @@ rows, frozen dataclasses) come out, never ORM objects, so nobody outside this fo
 `Catalog` answers questions; `Catalog.write()` gives a `Writer` whose life is exactly one
 transaction, which is what makes a killed run harmless.
 
-    tables.py      the tables, as SQLAlchemy models
+    tables/        the tables, as SQLAlchemy models
     connection.py  the engine: pragmas, transactions, errors in our words
     revisions.py   bring a file of an older revision up to date
     rows.py        the plain values that come out
     paths.py       paths in and out of columns, also those that are not text
     queries.py     Catalog
+    questions/     what it answers about encoders, and about what is said of photos
     encoders.py    encoders, which of them answer, and generations
     embeddings.py  stored embeddings as arrays
     photos.py      rows of photos, and filling them up
@@ -25,9 +26,11 @@ transaction, which is what makes a killed run harmless.
     containers.py  files that hold photos
     comparing.py   known files by name, known photos by content
     writing.py     Writer
+    changes/       what it does to encoders, and to what is said of photos
     switching.py   which encoders answer, and taking that back
     stepping.py    what taking back the switches would do
     audit.py       counts and checks for status and doctor
+    hashes.py      what tells copies of a picture
     facts.py       what is kept about photos and refused files
     footprint.py   what an encoder takes up, and giving space back
 """

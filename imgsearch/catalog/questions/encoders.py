@@ -1,0 +1,114 @@
+"""EncoderQuestions: encoders, what was built of them, and how they see photos.
+
+Ids go in, rows and arrays come out.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine, func, select
+
+from imgsearch.catalog import embeddings, encoders
+from imgsearch.catalog.embeddings import Ids
+from imgsearch.catalog.rows import EncoderRow, GenerationRow
+from imgsearch.catalog.tables import Embedding, EncoderEntry
+from imgsearch.vectors import Vectors
+
+
+class EncoderQuestions:
+    """Asked of a `Catalog`."""
+
+    engine: Engine
+
+    # Encoders
+
+    def encoders(self) -> list[EncoderRow]:
+        """All encoders a run was told to use, oldest first; one may have no embeddings yet."""
+        return encoders.rows(self.engine)
+
+    def encoder_named(self, name: str) -> EncoderRow | None:
+        """The encoder of that name (the newest of several), or the only one of that family.
+
+        "builtin" finds "builtin/1"; a family of which two encoders are here is None.
+        """
+        rows = self.encoders()
+        same = [row for row in rows if row.name == name]
+        family = [row for row in rows if row.name.startswith(name + "/")]
+        if same:
+            return same[-1]
+        return family[0] if len(family) == 1 else None
+
+    def encoder_with_identity(self, identity: str) -> EncoderRow | None:
+        """The encoder of that identity."""
+        rows = encoders.rows(self.engine, EncoderEntry.identity == identity)
+        return rows[0] if rows else None
+
+    def active_encoder(self, language: str) -> EncoderRow | None:
+        """The encoder that answers queries of a language."""
+        return self.active_encoders().get(language)
+
+    def active_encoders(self) -> dict[str, EncoderRow]:
+        """Language -> encoder, in the order of the languages' names."""
+        return encoders.answering(self.engine)
+
+    # Generations
+
+    def current_generation(self, encoder_id: int) -> GenerationRow | None:
+        """The generation that searches of this encoder use."""
+        current = self.generations(encoder_id, only_current=True)
+        return current[0] if current else None
+
+    def generations(
+        self, encoder_id: int | None = None, *, only_current: bool = False
+    ) -> list[GenerationRow]:
+        """Generations, oldest first; of all encoders when none is named."""
+        return encoders.generations(self.engine, encoder_id, only_current)
+
+    # Embeddings
+
+    def photo_count(self, encoder_id: int) -> int:
+        """How many photos this encoder has embedded, those without a live file included."""
+        return self.embeddings_after(encoder_id, 0)
+
+    def embeddings_after(self, encoder_id: int, after: int) -> int:
+        """How many embeddings of an encoder came later than the embedding id `after`."""
+        with self.engine.connect() as connection:
+            return connection.execute(
+                select(func.count()).where(Embedding.encoder_id == encoder_id, Embedding.id > after)
+            ).scalar_one()
+
+    def embeddings(
+        self, encoder_id: int, *, photo_ids: Sequence[int] | Ids | None = None, after: int = 0
+    ) -> tuple[Ids, Vectors]:
+        """Photo ids (n,) and their vectors (n, d), unit rows.
+
+        In the order of arrival, only those later than the embedding id `after`; with `photo_ids`,
+        in the order of that list, without those that have no embedding.
+        """
+        if photo_ids is not None:
+            return embeddings.of_photos(self.engine, encoder_id, photo_ids, after)
+        ids, vectors, _ = self.embeddings_and_last(encoder_id, after=after)
+        return ids, vectors
+
+    def embeddings_and_last(
+        self, encoder_id: int, *, after: int = 0, limit: int | None = None
+    ) -> tuple[Ids, Vectors, int]:
+        """As `embeddings`, with the last embedding's id (`after` if there is none).
+
+        With `limit`, the first so many.
+        """
+        return embeddings.in_order(self.engine, encoder_id, after, limit)
+
+    def sample_embeddings(self, encoder_id: int, most: int) -> tuple[Vectors, int]:
+        """About `most` vectors (n, d) spread evenly over an encoder's; the last embedding's id.
+
+        All of them where there are no more; the same ones at each call.
+        """
+        return embeddings.sample(self.engine, encoder_id, most)
+
+    def embedded_photo_ids(self, encoder_id: int) -> set[int]:
+        """The photos this encoder has embedded."""
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                select(Embedding.photo_id).where(Embedding.encoder_id == encoder_id)
+            )
+            return set(rows.scalars())
