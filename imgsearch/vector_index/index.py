@@ -1,9 +1,6 @@
-"""A generation: the FAISS index over an encoder's embeddings; built, searched, saved, mapped back.
+"""VectorIndex: built of ids and vectors, searched by cosine, saved into a folder.
 
-In go photo ids and vectors, out come cosine scores and photo ids, best first, the same way on every
-kind; `flat` is exact and the yardstick of the others. The only file that imports faiss. An index
-never changes once it is built: FAISS crashes when a search meets an addition, and an index that is
-mapped from disk cannot grow at all, so a change is a new index.
+Ids and vectors go in, scores and ids come out, the same way on every kind.
 """
 
 import hashlib
@@ -14,36 +11,29 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.errors import LibraryDamagedError, LibraryTooNewError, UsageError
+from imgsearch.errors import UsageError
+from imgsearch.vector_index.folder import (
+    FORMAT,
+    INDEX_FILE,
+    MANIFEST_FILE,
+    damaged,
+    read_index,
+    read_manifest,
+)
+from imgsearch.vector_index.kinds import FACTORY, KINDS
 from imgsearch.vectors import Vectors, normalise
-
-# FAISS brings its own OpenMP, which spins while it waits: beside another busy process training took
-# 18-45 s instead of 0.75 s. It reads this when it loads.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-import faiss  # after the line above, or that has no effect
 
 Ids = npt.NDArray[np.int64]
 
-FORMAT = 1
-INDEX_FILE, MANIFEST_FILE = "index.faiss", "manifest.json"
-# IVF keeps ids of its own; wrapping it in an IDMap gives wrong ids without a word.
-_FACTORY = {
-    "flat": "IDMap,Flat",
-    "sq8": "IDMap,SQ8",
-    "hnsw": "IDMap,HNSW32",
-    "ivf": "IVF{nlist},Flat",
-    "ivf-sq8": "IVF{nlist},SQ8",
-}
-KINDS = tuple(_FACTORY)
 _ROWS_AT_ONCE = 65_536
 _TRAINING_ROWS, _ROWS_PER_LIST = 100_000, 64
 _EF_CONSTRUCTION, _EF_SEARCH = 80, 128
 _LEAST_NPROBE, _NPROBE_SHARE = 8, 1 / 16
 _GRAPH_SHARE = 0.2  # below it, few photos pass the filter: scanning those is cheaper and exact
-_PIECE_BITS = 30  # of a hash, by which its neighbours are looked up
 _CANDIDATES_PER_HIT = 10  # what an approximate search looks at for each hit it is to find
 
 
@@ -72,7 +62,7 @@ class VectorIndex:
         Raises UsageError for an unknown kind; ValueError for ids that repeat, are negative or do
         not match the vectors in number.
         """
-        if kind not in _FACTORY:
+        if kind not in FACTORY:
             raise UsageError(f"no kind of index is called {kind!r}; there are {', '.join(KINDS)}")
         ids = np.asarray(ids, np.int64)
         if np.ndim(vectors) != 2 or ids.shape != vectors.shape[:1]:
@@ -161,15 +151,15 @@ class VectorIndex:
         Raises LibraryDamagedError where a file is missing or does not read as it should, and
         LibraryTooNewError where a newer imgsearch wrote it.
         """
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder)
         file = folder / INDEX_FILE
         size_bytes = file.stat().st_size if file.is_file() else None
         # A shorter file would still map, and kill the process when a page past its end is touched.
         if size_bytes != manifest["size_bytes"]:
-            raise _damaged(folder, f"{INDEX_FILE} is {'missing' if size_bytes is None else 'cut'}")
-        index = _read_index(file, is_ivf=str(manifest["kind"]).startswith("ivf"))
+            raise damaged(folder, f"{INDEX_FILE} is {'missing' if size_bytes is None else 'cut'}")
+        index = read_index(file, is_ivf=str(manifest["kind"]).startswith("ivf"))
         if (index.d, index.ntotal) != (manifest["dim"], manifest["count"]):
-            raise _damaged(folder, f"{INDEX_FILE} and {MANIFEST_FILE} do not belong together")
+            raise damaged(folder, f"{INDEX_FILE} and {MANIFEST_FILE} do not belong together")
         return VectorIndex(manifest["kind"], index, manifest["about"])
 
     @staticmethod
@@ -181,8 +171,8 @@ class VectorIndex:
         VectorIndex.load(folder)
         with open(folder / INDEX_FILE, "rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != _read_manifest(folder)["sha256"]:
-            raise _damaged(folder, f"{INDEX_FILE} has changed since it was written")
+        if found != read_manifest(folder)["sha256"]:
+            raise damaged(folder, f"{INDEX_FILE} has changed since it was written")
 
     def _search_past_ties(
         self, queries: Vectors, wanted: int, allowed: int, only: Ids | None
@@ -230,37 +220,10 @@ class VectorIndex:
         return scores, np.where(rows < 0, rows, ids[rows])
 
 
-class HashIndex:
-    """Hashes of one length, and which of them differ from another in few bits: all of them, found
-    by what they share.
-
-    Of more pieces than half the bits that may differ, some piece has one that does at most: a look
-    at each of its neighbours, instead of one at every hash. At 100,000 that is eight times faster.
-    """
-
-    def __init__(self, hashes: npt.NDArray[np.uint8], bits: int) -> None:
-        width = 8 * hashes.shape[1]
-        pieces = bits // 2 + 1
-        self._radius = bits + 1
-        self._index = faiss.IndexBinaryMultiHash(width, pieces, min(width // pieces, _PIECE_BITS))
-        self._index.nflip = 1
-        self._index.add(np.ascontiguousarray(hashes))
-
-    def within(self, hashes: npt.NDArray[np.uint8]) -> tuple[Ids, Ids, Ids]:
-        """Of each of n hashes, the rows that differ from it in at most `bits` bits.
-
-        (n, bytes) -> offsets (n + 1,), and from one offset to the next the rows and their
-        differing bits, in no order.
-        """
-        found = self._index.range_search(np.ascontiguousarray(hashes), self._radius)
-        offsets, differing, rows = (np.asarray(each, np.int64) for each in found)
-        return offsets, rows, differing
-
-
 def _empty_index(kind: str, dim: int, count: int) -> Any:
     # FAISS holds 39 vectors a centroid for the least that k-means should see.
     nlist = max(1, min(round(2 * math.sqrt(count)), count // 39))
-    description = _FACTORY[kind].format(nlist=nlist)
+    description = FACTORY[kind].format(nlist=nlist)
     index = faiss.index_factory(dim, description, faiss.METRIC_INNER_PRODUCT)
     if kind == "hnsw":
         faiss.downcast_index(index.index).hnsw.efConstruction = _EF_CONSTRUCTION
@@ -279,41 +242,3 @@ def _selector(ids: Ids) -> Any:
     bits = np.zeros((int(ids[-1]) // 8 + 1 if len(ids) else 1) * 8, np.uint8)
     bits[ids] = 1
     return faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        written = manifest["format"]
-        if isinstance(written, int) and written > FORMAT:
-            raise LibraryTooNewError(
-                f"{folder} has index format {written}, this imgsearch reads up to {FORMAT}; "
-                "upgrade imgsearch to use this library"
-            )
-        if written != FORMAT or manifest["kind"] not in KINDS:
-            raise ValueError(f"format {written!r}, kind {manifest['kind']!r}")
-        names = ("kind", "dim", "count", "size_bytes", "sha256", "about")
-        return {name: manifest[name] for name in names}
-    except (OSError, ValueError, LookupError, TypeError) as error:
-        raise _damaged(folder, f"{MANIFEST_FILE} does not read ({error})") from error
-
-
-def _read_index(file: Path, is_ivf: bool) -> Any:
-    # Inverted lists map with one flag, everything else with the other; given the wrong one, or in a
-    # build without it, FAISS loads the whole file into memory, which is slower and as right.
-    flags = getattr(faiss, "IO_FLAG_MMAP" if is_ivf else "IO_FLAG_MMAP_IFC", 0)
-    try:
-        try:
-            return faiss.read_index(str(file), flags)
-        except (RuntimeError, UnicodeError, TypeError):  # cannot map here, or cannot say the path
-            with open(file, "rb") as opened:
-                return faiss.read_index(faiss.PyCallbackIOReader(opened.read))
-    except (RuntimeError, MemoryError, OSError) as error:
-        raise _damaged(file.parent, f"{file.name} does not read") from error
-
-
-def _damaged(folder: Path, what: str) -> LibraryDamagedError:
-    return LibraryDamagedError(
-        f"the index in {folder} is damaged: {what}; "
-        "it is derived from the catalog, `imgsearch doctor` makes it again"
-    )

@@ -1,0 +1,23 @@
+"""A generation: the FAISS index over an encoder's embeddings; built, searched, saved, mapped back.
+
+In go photo ids and vectors, out come cosine scores and photo ids, best first, the same way on every
+kind; `flat` is exact and the yardstick of the others. The only folder that imports faiss. An index
+never changes once it is built: FAISS crashes when a search meets an addition, and an index that is
+mapped from disk cannot grow at all, so a change is a new index.
+
+    index.py   VectorIndex: built, searched, saved
+    kinds.py   the kinds, as FAISS is told of them
+    folder.py  a saved one: its manifest, and the file mapped back
+    hashes.py  HashIndex: hashes that differ in few bits
+"""
+
+import os
+
+# FAISS brings its own OpenMP, which spins while it waits: beside another busy process training took
+# 18-45 s instead of 0.75 s. It reads this when it loads.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from imgsearch.vector_index.hashes import HashIndex  # after the line above, or it has no effect
+from imgsearch.vector_index.index import VectorIndex
+from imgsearch.vector_index.kinds import KINDS
+
+__all__ = ["KINDS", "HashIndex", "VectorIndex"]

@@ -1,0 +1,57 @@
+"""The folder of a saved index: what its manifest says, and the file, mapped back.
+
+A folder goes in, plain values and an index of FAISS come out, or an error that says what is wrong.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import faiss
+
+from imgsearch.errors import LibraryDamagedError, LibraryTooNewError
+from imgsearch.vector_index.kinds import KINDS
+
+FORMAT = 1
+INDEX_FILE, MANIFEST_FILE = "index.faiss", "manifest.json"
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What the manifest says, by name. Raises LibraryDamagedError, LibraryTooNewError."""
+    try:
+        manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        written = manifest["format"]
+        if isinstance(written, int) and written > FORMAT:
+            raise LibraryTooNewError(
+                f"{folder} has index format {written}, this imgsearch reads up to {FORMAT}; "
+                "upgrade imgsearch to use this library"
+            )
+        if written != FORMAT or manifest["kind"] not in KINDS:
+            raise ValueError(f"format {written!r}, kind {manifest['kind']!r}")
+        names = ("kind", "dim", "count", "size_bytes", "sha256", "about")
+        return {name: manifest[name] for name in names}
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise damaged(folder, f"{MANIFEST_FILE} does not read ({error})") from error
+
+
+def read_index(file: Path, is_ivf: bool) -> Any:
+    """The index of FAISS, mapped where that can be. Raises LibraryDamagedError."""
+    # Inverted lists map with one flag, everything else with the other; given the wrong one, or in a
+    # build without it, FAISS loads the whole file into memory, which is slower and as right.
+    flags = getattr(faiss, "IO_FLAG_MMAP" if is_ivf else "IO_FLAG_MMAP_IFC", 0)
+    try:
+        try:
+            return faiss.read_index(str(file), flags)
+        except (RuntimeError, UnicodeError, TypeError):  # cannot map here, or cannot say the path
+            with open(file, "rb") as opened:
+                return faiss.read_index(faiss.PyCallbackIOReader(opened.read))
+    except (RuntimeError, MemoryError, OSError) as error:
+        raise damaged(file.parent, f"{file.name} does not read") from error
+
+
+def damaged(folder: Path, what: str) -> LibraryDamagedError:
+    """The error for an index that does not read, with what makes it again."""
+    return LibraryDamagedError(
+        f"the index in {folder} is damaged: {what}; "
+        "it is derived from the catalog, `imgsearch doctor` makes it again"
+    )
