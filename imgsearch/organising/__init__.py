@@ -1,8 +1,8 @@
-"""Working on a collection: labels, groups of photos that are alike, a map of them all.
+"""Working on a collection: labels, albums, duplicates, groups that are alike, a map, copies.
 
-A library goes in; what is found is kept in its catalog where a person would search for it (labels),
-and handed back where a person would look at it (groups, a map). Nothing here opens a picture, and
-nothing changes one.
+A library goes in; what is found is kept in its catalog where a person would search for it (labels,
+albums), and handed back where a person would look at it (duplicates, groups, a map). Pictures are
+opened to be compared and to be copied; none is ever changed or deleted.
 
     labelling.py    label: zero-shot labels from stored embeddings, batch by batch
     label_lists.py  labels as people write them
@@ -11,6 +11,8 @@ nothing changes one.
     albums.py       albums by hand and as saved searches
     clustering.py   cluster: groups of photos, and words for each
     mapping.py      draw_map: photos on a plane
+    duplicates/     find_duplicates: the same file, picture or scene, and which copy to keep
+    taking_out.py   take_out: photos into a folder, as copies or links
     texts.py        texts as an encoder of the library sees them
 """
 
