@@ -95,6 +95,10 @@ def test_chance_draws_from_what_filters_leave(library: Library, reds: Path) -> N
     assert names(random_photos(library, 5, filters=only)) == ["blue.png"]
     with pytest.raises(UsageError, match="no score"):
         random_photos(library, filters=Filters(min_score=0.2))
+    with pytest.raises(UsageError, match="no relevance"):
+        random_photos(library, filters=Filters(min_relevance=0.2))
+    with pytest.raises(UsageError, match="by its score alone"):
+        similar(library, 1, filters=Filters(min_relevance=0.2))
 
 
 def test_similar_on_the_command_line(indexed: Run, photos: Path) -> None:
@@ -114,4 +118,5 @@ def test_random_on_the_command_line(indexed: Run, photos: Path) -> None:
     assert [line.split("  ")[0] for line in lines] == ["1", "2"]
     row = json.loads(indexed("random", "-k", "1", "--seed", "4", "--json").stdout)
     assert row["score"] is None and lines[0] == f"1  {row['path']}"
-    assert indexed("random", "--path", "/nowhere").exit_code == 1
+    assert indexed("random", "--year", "1999").exit_code == 1
+    assert indexed("random", "--path", "/nowhere").exit_code == 2

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from conftest import ColourEncoder, draw
+from imgsearch.errors import QueryError
 from imgsearch.indexing import index
 from imgsearch.library import Library, open_library
 from imgsearch.searching import Filters, search
