@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from imgsearch.catalog import Catalog, FilePlace, PhotoFacts, upgrade
+from imgsearch.catalog.patterns import fits
 from imgsearch.errors import QueryError
 from imgsearch.places import place_of
 from imgsearch.queries import Condition, Flag, Like, Near, Period, Span, Test, parse
@@ -358,6 +359,16 @@ def test_a_name_that_nothing_has_is_an_error_that_says_what_there_is(
 ) -> None:
     with pytest.raises(QueryError, match=said):
         photos[0].photo_ids([Condition(key, (Like(name),))])
+
+
+def test_a_pattern_of_many_stars_fits_what_it_says_and_soon() -> None:
+    assert not fits("é" + "a" * 2_000, "é*a*a*a*a*a*a*a*b")
+    assert fits("É" + "a" * 2_000 + "b", "é*a*a*a*a*a*a*a*b")
+    chance = random.Random(11)
+    for _ in range(3_000):
+        text = "".join(chance.choices("éAb", k=chance.randrange(7)))
+        pattern = "".join(chance.choices("ÉaB*", k=chance.randrange(6)))
+        assert fits(text, pattern) == like(text, pattern), (text, pattern)
 
 
 @pytest.mark.parametrize("key", ["iso", "colour", "path", "album", "near"])

@@ -7,7 +7,6 @@ function of ours, which folds both sides: 100,000 paths take 0.2 s instead of 0.
 """
 
 import functools
-import re
 import unicodedata
 from collections.abc import Sequence
 from typing import Any
@@ -42,8 +41,24 @@ def no_such(what: str, name: str, names: Sequence[str]) -> QueryError:
 
 
 def fits(text: str | None, pattern: str) -> bool:
-    """Whether all of a text fits a pattern; None fits none."""
-    return text is not None and _compiled(pattern).fullmatch(_folded(text)) is not None
+    """Whether all of a text fits a pattern; None fits none.
+
+    What stands between two `*` is taken where it is first found: if the rest does not fit from
+    there, it fits from nowhere later, so that no pattern takes long.
+    """
+    if text is None:
+        return False
+    text, parts = _folded(text), _parts(pattern)
+    if len(parts) == 1:
+        return text == parts[0]
+    first, *between, last = parts
+    place = len(first)
+    for each in between:
+        found = text.find(each, place)
+        if found < 0:
+            return False
+        place = found + len(each)
+    return text.startswith(first) and text.endswith(last) and place <= len(text) - len(last)
 
 
 def _escaped(pattern: str) -> str:
@@ -53,9 +68,9 @@ def _escaped(pattern: str) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"\*+", _folded(pattern))
-    return re.compile(".*".join(map(re.escape, parts)), re.DOTALL)
+def _parts(pattern: str) -> list[str]:
+    """What stands before, between and after the `*`."""
+    return _folded(pattern).split(ANYTHING)
 
 
 def _folded(text: str) -> str:
