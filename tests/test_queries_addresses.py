@@ -78,6 +78,9 @@ class Answers(http.server.BaseHTTPRequestHandler):
         self.send_header("Location", place)
         self.end_headers()
 
+    def answer_nowhere(self, _: str) -> None:
+        self.answer_to("http://[::1")
+
     def answer_loop(self, count: str) -> None:
         self.answer_to(f"/loop/{int(count) - 1}" if count != "0" else "/picture")
 
@@ -291,6 +294,10 @@ def test_a_redirect_is_checked_anew(server: str) -> None:
         "64:ff9b::a9fe:a9fe",
         "64:ff9b:1::1",
         "100::1",
+        "100:0:0:1::1",
+        "192.0.0.8",
+        "192.88.99.1",
+        "3fff::1",
         "2001:db8::1",
         "2001:0:4136:e378:8000:63bf:3fff:fdd2",
         "2002:7f00:1::1",
@@ -330,6 +337,11 @@ def library(tmp_path: Path, photos: Path) -> Iterator[Library]:
     with open_library(tmp_path / "library") as opened:
         list(index(opened, [photos], encoder=ColourEncoder()))
         yield opened
+
+
+def test_a_redirect_to_what_is_no_address_is_said(server: str) -> None:
+    with pytest.raises(QueryError, match="cannot be fetched: Invalid IPv6"):
+        local(f"{server}/nowhere")
 
 
 def test_a_query_never_reaches_this_machine(library: Library, server: str) -> None:

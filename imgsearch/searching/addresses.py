@@ -32,6 +32,13 @@ _PORTS = {"http": 80, "https": 443}
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _AT_ONCE = 1 << 16
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # the last four bytes are an IPv4 address
+# Set aside since, or not known to every version of `ipaddress`.
+_SET_ASIDE = tuple(
+    map(
+        ipaddress.ip_network,
+        ("192.0.0.0/24", "192.88.99.0/24", "64:ff9b:1::/48", "100:0:0:1::/64", "3fff::/20"),
+    )
+)
 _LITERAL = "/%:@!$&'()*+,;=~?"  # of a path or a query, besides letters and digits
 
 
@@ -48,6 +55,8 @@ def is_public(address: Numeric) -> bool:
             return all(map(is_public, carried))
         if address.is_site_local:  # of old, and global to `ipaddress`
             return False
+    if any(address in network for network in _SET_ASIDE):
+        return False
     return address.is_global and not (address.is_multicast or address.is_reserved)
 
 
@@ -64,6 +73,9 @@ def fetch(
     for _ in range(MAX_REDIRECTS + 1):
         try:
             answer = _ask(_target(at), deadline, max_bytes, may_reach)
+            if isinstance(answer, bytes):
+                return answer
+            at = urljoin(at, answer.location)
         except TimeoutError as error:
             raise _refusal(url, f"no answer came in time ({seconds:g} seconds at most)") from error
         except ssl.SSLError as error:
@@ -72,9 +84,6 @@ def fetch(
             ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _refusal(url, str(error) or type(error).__name__) from error
-        if isinstance(answer, bytes):
-            return answer
-        at = urljoin(at, answer.location)
     raise _refusal(url, f"it leads on more than {MAX_REDIRECTS} times")
 
 
