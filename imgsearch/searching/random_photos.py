@@ -18,12 +18,14 @@ def random_photos(
     """k different photos with a live file, without a score; fewer where there are no more.
 
     The same seed draws the same photos of the same library. Raises UsageError for k below 1, and
-    for a least score, which nothing has here.
+    for a least score or relevance, which nothing has here.
     """
     if k < 1:
         raise UsageError(f"k must be at least 1, got {k}")
     if filters.min_score is not None:
         raise UsageError("photos drawn at random have no score; leave the least one out")
+    if filters.min_relevance is not None:
+        raise UsageError("photos drawn at random have no relevance; leave the least one out")
     allowed = Allowed(library, filters)
     ids = library.catalog.photo_ids() if allowed.ids is None else allowed.ids
     drawn = np.random.default_rng(seed).permutation(ids)[:k]

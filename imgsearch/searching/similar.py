@@ -29,10 +29,16 @@ def similar(
     files with the same bytes.
 
     Raises QueryError for an unknown id and a library without photos, PictureError for a file that
-    is no picture, NoEncoderError where no encoder answers, UsageError for k below 1.
+    is no picture, NoEncoderError where no encoder answers, UsageError for k below 1 and for a
+    least relevance, which is one of words.
     """
     if k < 1:
         raise UsageError(f"k must be at least 1, got {k}")
+    if filters.min_relevance is not None:
+        raise UsageError(
+            "how like a photo is to another is told by its score alone; leave the least relevance "
+            "out, or give a least score"
+        )
     itself = photo if isinstance(photo, int) else _known(library, photo)
     question = Question(library, photo, None, encoder)
     stored = [] if itself is None else [itself]
