@@ -1,6 +1,7 @@
 """Hits that are not all alike, and hits in the order of dates and paths."""
 
 import os
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -51,6 +52,15 @@ def test_the_order_is_that_of_the_formula(share: float) -> None:
     expected = marginal_relevance(relevance, vectors, 40, share)
     assert diverse(relevance, vectors, 40, share) == expected
     assert diverse(relevance, vectors, 7, share) == expected[:7]
+
+
+def test_many_hits_take_no_room_for_every_pair() -> None:
+    vectors = random_vectors(3_000)
+    tracemalloc.start()
+    assert len(diverse(np.linspace(1, 0, 3_000), vectors, 5)) == 5
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 2 * 3_000 * 3_000  # of float64 it would be 8
 
 
 def test_relevance_alone_is_the_order_of_relevance() -> None:

@@ -29,6 +29,7 @@ from imgsearch.vectors import Vectors
 
 SHARE = 0.5
 DEPTH = 100  # of how many hits those that are shown are chosen, at least
+_ROWS_AT_ONCE = 256
 
 Scores = npt.NDArray[np.floating]
 
@@ -62,15 +63,24 @@ def diverse(relevance: Scores, vectors: Vectors, k: int, share: float = SHARE) -
     if not len(relevance):
         return []
     wanted = _stretched(relevance.astype(np.float64))
-    alike = _stretched(vectors.astype(np.float64) @ vectors.T.astype(np.float64))  # (n, n)
+    rows = vectors.astype(np.float64)
+    least, most = _ends(rows)
     chosen = [int(np.argmax(wanted))]
-    nearest = alike[chosen[0]]
+    nearest = rows @ rows[chosen[0]]  # (n,)
     while len(chosen) < min(k, len(wanted)):
-        gains = share * wanted - (1 - share) * nearest
+        alike = (nearest - least) / (most - least or 1)
+        gains = share * wanted - (1 - share) * alike
         gains[chosen] = -np.inf
         chosen.append(int(np.argmax(gains)))
-        nearest = np.maximum(nearest, alike[chosen[-1]])
+        nearest = np.maximum(nearest, rows @ rows[chosen[-1]])
     return chosen
+
+
+def _ends(rows: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """The least and the greatest cosine of two of n rows, of which n x n are never held."""
+    parts = (rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE))
+    ends = [(cosines.min(), cosines.max()) for cosines in (part @ rows.T for part in parts)]
+    return min(low for low, _ in ends), max(high for _, high in ends)
 
 
 def _stretched(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
