@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from archives import zipped
 from conftest import ColourEncoder
 from imgsearch import images, index, open_library
 from imgsearch.catalog import hashes
@@ -16,6 +17,7 @@ from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.images.perceptual import perceptual_hash
 from imgsearch.library import Library
 from imgsearch.organising.duplicates import Group, Looked, Unread, find_duplicates
+from imgsearch.organising.duplicates.ranking import Ranking
 from imgsearch.organising.duplicates.scenes import SCENE_SHARE, bound
 from imgsearch.organising.duplicates.stars import stars
 from imgsearch.vectors import normalise
@@ -74,6 +76,57 @@ def test_files_of_the_same_bytes_are_a_group_and_waste_what_the_others_take(
     (folder / "c.png").unlink()
     list(index(library, folder, encoder=ColourEncoder()))
     assert find_duplicates(library, ["bytes"]) == []
+
+
+def test_a_file_that_links_lead_to_is_no_copy_of_itself(library: Library, folder: Path) -> None:
+    (folder / "real").mkdir()
+    (folder / "b.png").rename(folder / "real" / "b.png")
+    (folder / "real" / "hard.png").hardlink_to(folder / "real" / "b.png")
+    (folder / "linked").symlink_to(folder / "real", target_is_directory=True)
+    (folder / "soft.png").symlink_to(folder / "real" / "b.png")
+    take_in(library, folder)
+    assert max(row.files for row in hashes.candidates(library.catalog)) >= 3
+    assert find_duplicates(library, ["bytes"]) == []
+    shutil.copy(folder / "real" / "b.png", folder / "z.png")
+    take_in(library, folder)
+    (group,) = find_duplicates(library, ["bytes"])
+    kept, (other,) = group.keeper.path, group.others
+    assert kept.parent == folder / "real" and other.path == folder / "z.png"
+
+
+def test_no_photo_is_given_up_for_a_file_that_is_gone_or_has_changed(
+    library: Library, folder: Path
+) -> None:
+    for name in ("c.png", "d.png"):
+        shutil.copy(folder / "b.png", folder / name)
+    take_in(library, folder)
+    (folder / "b.png").unlink()
+    assert named(find_duplicates(library, ["bytes"])) == [("c.png", ["d.png"])]
+    (folder / "c.png").write_bytes(b"another photo")
+    assert find_duplicates(library, ["bytes"]) == []
+
+
+def test_of_a_file_and_its_equal_in_an_archive_the_file_is_kept_and_nothing_is_spare(
+    library: Library, folder: Path
+) -> None:
+    content = (folder / "b.png").read_bytes()
+    zipped(folder / "0.zip", {"b.png": content, "again/b.png": content})
+    take_in(library, folder / "0.zip")
+    (group,) = find_duplicates(library, ["bytes"])
+    assert (group.reason, group.spare) == ("known longest", ())
+    take_in(library, folder)
+    (group,) = find_duplicates(library, ["bytes"])
+    assert (group.keeper.path, group.reason) == (folder / "b.png", "a file of its own")
+    assert (len(group.others), group.spare, group.wasted_bytes) == (2, (), 0)
+
+
+def test_a_photo_that_loses_its_files_while_one_looks_is_in_no_group(sky: Stars) -> None:
+    ids = sky.add(random_vectors(4))
+    ranking = Ranking(sky.library, None, None)
+    found = [(ids[0], {ids[1]: 1.0}), (ids[2], {ids[3]: 1.0, ids[1]: 0.9})]
+    sky.lose([ids[0], ids[1]])
+    (group,) = ranking.groups("scene", found)
+    assert (group.keeper.photo_id, [copy.photo_id for copy in group.others]) == (ids[2], [ids[3]])
 
 
 def test_a_picture_in_other_formats_and_sizes_is_one_and_the_best_is_kept(

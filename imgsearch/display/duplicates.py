@@ -60,18 +60,20 @@ def json_lines(groups: Sequence[Group]) -> str:
 
 
 def spare_paths(groups: Sequence[Group], end: bytes = b"\0") -> bytes:
-    """The paths of all that are not to be kept, each once, in the file system's own bytes."""
-    paths = dict.fromkeys(copy.path for group in groups for copy in group.others)
+    """The paths of all that can be taken away, each once, in the file system's own bytes."""
+    paths = dict.fromkeys(copy.path for group in groups for copy in group.spare)
     return b"".join(path_bytes(path) + end for path in paths)
 
 
 def summary(groups: Sequence[Group]) -> str:
     """How many groups there are and what the copies take, in a sentence."""
-    copies = {copy.path: copy.size_bytes for group in groups for copy in group.others}
+    copies = {copy.path: copy.size_bytes for group in groups for copy in group.spare}
+    inside = {copy.path for group in groups for copy in group.others} - copies.keys()
     files = "1 copy" if len(copies) == 1 else f"{len(copies):,} copies"
     number = "1 group" if len(groups) == 1 else f"{len(groups):,} groups"
     taken = readable_size(sum(copies.values()))
-    return f"{number}: {files} beside what is kept, {taken}. Nothing was deleted."
+    beside = f", and {len(inside):,} inside archives" if inside else ""
+    return f"{number}: {files} beside what is kept, {taken}{beside}. Nothing was deleted."
 
 
 def duplicates_sheet(groups: Sequence[Group]) -> Image.Image:

@@ -10,6 +10,7 @@ A group is a star: the photo to keep, and those that were each compared with it.
 like C) join a whole burst, of which the last shot has nothing of the first; in a star nothing is
 given up for a photo that it was not held against. Nothing is ever deleted here.
 
+    files.py     the files a photo is in, each once
     groups.py    Group, Copy; which copy is kept, and why
     ranking.py   all photos, the best to keep first
     stars.py     the groups that a likeness makes

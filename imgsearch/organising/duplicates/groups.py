@@ -3,7 +3,8 @@
 Candidates go in, plain values come out. Kept is the copy of most pixels; of equal ones that which
 a camera's EXIF came along with, then one of more than a GIF's 256 colours, then the largest file
 (fewer losses), then the path that the library has known longest. Format and EXIF go before bytes
-because a lossy original saved again as PNG is larger and no better.
+because a lossy original saved again as PNG is larger and no better. Of files with the same bytes,
+one that lies in no archive is kept before one that does.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from imgsearch.catalog.hashes import Candidate
+from imgsearch.organising.duplicates.files import is_inside
 
 Tier: TypeAlias = Literal["bytes", "picture", "scene"]
 TIERS: tuple[Tier, ...] = ("bytes", "picture", "scene")
@@ -44,9 +46,14 @@ class Group:
     reason: str
 
     @property
+    def spare(self) -> tuple[Copy, ...]:
+        """Those of the others that can be taken away: files of their own, not inside another."""
+        return tuple(copy for copy in self.others if not is_inside(copy.path))
+
+    @property
     def wasted_bytes(self) -> int:
-        """What the others take on the disk."""
-        return sum(copy.size_bytes for copy in self.others)
+        """What the spare ones take on the disk."""
+        return sum(copy.size_bytes for copy in self.spare)
 
 
 def worth(photo: Candidate) -> tuple[int, bool, bool, int, int]:

@@ -4,12 +4,13 @@ One order for every tier, so that of the photos given up in any tier none is the
 was given up for, unless a better one is kept in its place.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from imgsearch.catalog import Ids, hashes
+from imgsearch.catalog import FileRow, Ids, hashes
 from imgsearch.catalog.paths import spellings
 from imgsearch.library import Library
+from imgsearch.organising.duplicates.files import apart, is_inside, live
 from imgsearch.organising.duplicates.groups import Group, Tier, copy, reason, worth
 from imgsearch.organising.duplicates.stars import Star
 
@@ -30,38 +31,55 @@ class Ranking:
         self.of = {photo.photo_id: photo for photo in self.photos}
 
     def same_bytes(self) -> list[Group]:
-        """A group a photo with several files; the one known longest is kept."""
+        """A group a photo with several files on the disk; links to one file are one."""
         several = [photo for photo in self.photos if photo.files > 1]
-        paths = self._paths([photo.photo_id for photo in several])
+        known = self._files([photo.photo_id for photo in several])
         groups = []
         for photo in several:
-            first, *others = (copy(photo, path) for path in paths[photo.photo_id])
-            groups.append(Group("bytes", first, tuple(others), "known longest"))
+            files = known.get(photo.photo_id, {})
+            paths = apart(files)
+            if len(paths) > 1:
+                first, *others = (copy(photo, path) for path in paths)
+                groups.append(Group("bytes", first, tuple(others), _reason(first.path, files)))
         return groups
 
     def groups(self, tier: Tier, stars: Iterable[Star]) -> list[Group]:
-        """The stars with all that is shown of their photos; each photo by its first file."""
+        """The stars with all that is shown of their photos; each photo by its first file.
+
+        Photos that lost their files meanwhile are in none.
+        """
         stars = list(stars)
-        ids = [i for keeper, others in stars for i in (keeper, *others)]
-        paths = {i: files[0] for i, files in self._paths(ids).items()}
+        known = self._files([i for keeper, others in stars for i in (keeper, *others)])
+        paths = {i: found[0] for i, files in known.items() if (found := live(files))}
         groups = []
         for keeper, scores in stars:
-            order = sorted(scores, key=lambda i: (-scores[i], i))
+            there = [i for i in scores if i in paths]
+            if keeper not in paths or not there:
+                continue
+            order = sorted(there, key=lambda i: (-scores[i], i))
             others = tuple(copy(self.of[i], paths[i], scores[i]) for i in order)
             why = reason(self.of[keeper], [self.of[i] for i in order])
             groups.append(Group(tier, copy(self.of[keeper], paths[keeper]), others, why))
         return groups
 
-    def _paths(self, photo_ids: Sequence[int]) -> dict[int, list[Path]]:
+    def _files(self, photo_ids: Sequence[int]) -> dict[int, dict[str, FileRow]]:
+        """Photo id -> its files, at or under the folder."""
         files = self.catalog.files_of_photos(photo_ids)
-        paths = {
-            photo_id: [Path(name) for name, file in known.items() if file.state == "live"]
-            for photo_id, known in files.items()
-        }
         if self._folder is None:
-            return paths
+            return files
         folders = spellings(self._folder)
         return {
-            i: [each for each in some if any(map(each.is_relative_to, folders))]
-            for i, some in paths.items()
+            photo_id: {
+                name: file
+                for name, file in known.items()
+                if any(map(Path(name).is_relative_to, folders))
+            }
+            for photo_id, known in files.items()
         }
+
+
+def _reason(kept: Path, files: Mapping[str, FileRow]) -> str:
+    """Why this file of a photo is kept, whose first one may lie in an archive or be a link."""
+    if is_inside(kept) or not any(is_inside(Path(name)) for name in files):
+        return "known longest"
+    return "a file of its own"
