@@ -55,10 +55,10 @@ if TYPE_CHECKING:
     from imgsearch.library.last_search import last_search as last_search
     from imgsearch.organising import add_label as add_label
     from imgsearch.organising import add_to_album as add_to_album
-    from imgsearch.organising import albums as albums
     from imgsearch.organising import cluster as cluster
     from imgsearch.organising import draw_map as draw_map
     from imgsearch.organising import label as label
+    from imgsearch.organising import list_albums as list_albums
     from imgsearch.organising import remove_from_album as remove_from_album
     from imgsearch.organising import remove_label as remove_label
     from imgsearch.organising import save_album as save_album
@@ -136,10 +136,10 @@ _HOMES = {
     "organising": {
         "add_label": "add_label",
         "add_to_album": "add_to_album",
-        "albums": "albums",
         "cluster": "cluster",
         "draw_map": "draw_map",
         "label": "label",
+        "list_albums": "list_albums",
         "remove_from_album": "remove_from_album",
         "remove_label": "remove_label",
         "save_album": "save_album",
@@ -210,7 +210,6 @@ __all__ = [
     "__version__",
     "add_label",
     "add_to_album",
-    "albums",
     "caption",
     "cluster",
     "doctor",
@@ -227,6 +226,7 @@ __all__ = [
     "index",
     "label",
     "last_search",
+    "list_albums",
     "load_encoder",
     "look_up",
     "open_library",

@@ -9,7 +9,7 @@ from PIL import Image
 from commands import Run
 from imgsearch.errors import UsageError
 from imgsearch.library import open_library
-from imgsearch.organising import add_to_album, albums, save_album
+from imgsearch.organising import add_to_album, list_albums, save_album
 from imgsearch.queries import parse
 
 pytest_plugins = "commands"
@@ -94,6 +94,6 @@ def test_albums_from_python(indexed: Run, tmp_path: Path) -> None:
     with open_library(tmp_path / "library") as library:
         assert add_to_album(library, "two", [1, 2, 2]) == 2
         assert save_album(library, "all", "after:1990") == 3
-        assert [(row.name, row.photos) for row in albums(library)] == [("all", None), ("two", 2)]
+        assert [(row.name, row.photos) for row in list_albums(library)] == [("all", None), ("two", 2)]
         with pytest.raises(UsageError, match="one line"):
             add_to_album(library, "two\nlines", [1])

@@ -118,10 +118,10 @@ def list_albums(
     imgsearch album list --json | jq -r .name
     """
     from imgsearch.display.albums import albums_json, albums_table
-    from imgsearch.organising import albums
+    from imgsearch.organising import list_albums
 
     with frame.existing_library(context, library) as opened:
-        rows = albums(opened)
+        rows = list_albums(opened)
     if json:
         frame.write(albums_json(rows))
     elif rows:

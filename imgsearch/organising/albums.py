@@ -1,4 +1,4 @@
-"""add_to_album(), remove_from_album(), save_album(), rename_album(), drop_album(), albums().
+"""add_to_album(), remove_from_album(), save_album(), rename_album(), drop_album(), list_albums().
 
 A library, the name of an album and ids of photos go in; how many photos it changed comes out. A
 saved search is a text of conditions alone, as `camera:canon year:2023`, and its photos are always
@@ -17,7 +17,7 @@ LONGEST_NAME = 200
 SPECIAL = '*|"'  # what a name cannot have, to be asked for as album:"NAME"
 
 
-def albums(library: Library) -> list[AlbumRow]:
+def list_albums(library: Library) -> list[AlbumRow]:
     """Every album by name."""
     return library.catalog.albums()
 

@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import numpy as np
 
+from imgsearch.catalog import Ids
 from imgsearch.catalog.hashes import Candidate
 from imgsearch.images import perceptual
 from imgsearch.organising.duplicates.groups import Group
@@ -21,6 +22,7 @@ from imgsearch.organising.duplicates.stars import stars
 
 PICTURE_SCORE = 1 - 20 / perceptual.HASH_BITS
 MOST_UNLIKE = 25.0  # levels of 255 in a cell, see benchmarks/duplicates.py
+MOST_HELD = 20_000  # photos' cells, of 3 kB each
 MOST_STRETCHED = 1.03  # of the sides' ratio: a small copy is rounded to whole pixels
 ZONE_STEP = timedelta(minutes=15)  # a copy whose EXIF lost its zone is off by some of them
 
@@ -39,27 +41,22 @@ def pictures(
     bits = np.frombuffer(b"".join(photo.perceptual_hash or b"" for photo in photos), np.uint8)
     bits = bits.reshape(len(photos), -1)
     row_of = {photo.photo_id: row for row, photo in enumerate(photos)}
-    ids = [photo.photo_id for photo in photos]
+    ids = np.array([photo.photo_id for photo in photos], np.int64)
     index = HashIndex(bits, round((1 - least_score) * perceptual.HASH_BITS))
     same = _Same(ranking)
 
     def near(some: Sequence[int]) -> Iterator[tuple[int, Mapping[int, float]]]:
         offsets, rows, differing = index.within(bits[[row_of[i] for i in some]])
-        found = {
-            photo_id: {
-                ids[row]: 1 - int(count) / perceptual.HASH_BITS
-                for row, count in zip(rows[low:high], differing[low:high], strict=True)
-                if ids[row] != photo_id
-            }
-            for photo_id, low, high in zip(some, offsets[:-1], offsets[1:], strict=True)
-        }
-        same.look_at(found)
-        yield from found.items()
+        has_others = np.repeat(np.diff(offsets) > 1, np.diff(offsets))  # each is near itself
+        same.look_at(ids[np.unique(rows[has_others])])
+        for photo_id, low, high in zip(some, offsets[:-1], offsets[1:], strict=True):
+            scores = 1 - differing[low:high] / perceptual.HASH_BITS
+            yield photo_id, dict(zip(ids[rows[low:high]].tolist(), scores.tolist(), strict=True))
 
     def tell(done: int) -> None:
         notify(Looked("comparing pictures", done, len(photos)))
 
-    groups = ranking.groups("picture", stars(ids, near, same.are_same, tell))
+    groups = ranking.groups("picture", stars(ids.tolist(), near, same.are_same, tell))
     if same.looking.unread:
         unread = same.looking.unread
         notify(Unread(len(unread), next(iter(unread.values()))))
@@ -67,17 +64,20 @@ def pictures(
 
 
 class _Same:
-    """Whether two photos are one picture, by their cells; holds those of one block of photos."""
+    """Whether two photos are one picture, by their cells; holds those of the last few thousand."""
 
     def __init__(self, ranking: Ranking) -> None:
         self.looking = Looking(ranking, perceptual.cells)
         self._ranking = ranking
         self._cells: dict[int, perceptual.Cells] = {}
 
-    def look_at(self, near: Mapping[int, Mapping[int, float]]) -> None:
-        """Open the photos that are in question."""
-        in_question = {i for keeper, scores in near.items() if scores for i in (keeper, *scores)}
-        self._cells = dict(self.looking.at(sorted(in_question)))
+    def look_at(self, in_question: Ids) -> None:
+        """Open those of the photos that are not held."""
+        wanted = in_question.tolist()
+        if len(self._cells) > MOST_HELD:
+            self._cells = {i: self._cells[i] for i in wanted if i in self._cells}
+        known = self._cells.keys() | self.looking.unread.keys()
+        self._cells.update(self.looking.at([i for i in wanted if i not in known]))
 
     def are_same(self, one: int, other: int) -> bool:
         if one not in self._cells or other not in self._cells:

@@ -14,7 +14,7 @@ Star: TypeAlias = tuple[
 ]  # the photo to keep; those like it, with their scores
 Near: TypeAlias = Callable[[Sequence[int]], Iterator[tuple[int, Mapping[int, float]]]]
 
-ASKED_AT_ONCE = 2048  # bounds what is held of photos of which there are thousands
+ASKED_AT_ONCE = 64  # of thousands that are alike, most are given up before they are asked about
 
 
 def stars(
