@@ -356,6 +356,18 @@ def test_every_photo_given_up_was_held_against_the_one_kept() -> None:
         assert not (alike[one, other] and (one + other) % 3 > 0)
 
 
+def test_thousands_that_are_alike_are_not_each_asked_about() -> None:
+    asked = []
+
+    def near(some):  # type: ignore[no-untyped-def]
+        asked.extend(some)
+        return ((i, dict.fromkeys(range(4000), 1.0)) for i in some)
+
+    ((keeper, others),) = stars(range(4000), near, lambda *_: True, lambda _: None)
+    assert (keeper, len(others)) == (0, 3999)
+    assert len(asked) < 100
+
+
 @pytest.mark.parametrize(
     ("tiers", "threshold", "message"),
     [
