@@ -94,6 +94,7 @@ def test_albums_from_python(indexed: Run, tmp_path: Path) -> None:
     with open_library(tmp_path / "library") as library:
         assert add_to_album(library, "two", [1, 2, 2]) == 2
         assert save_album(library, "all", "after:1990") == 3
-        assert [(row.name, row.photos) for row in list_albums(library)] == [("all", None), ("two", 2)]
+        rows = list_albums(library)
+        assert [(row.name, row.photos) for row in rows] == [("all", None), ("two", 2)]
         with pytest.raises(UsageError, match="one line"):
             add_to_album(library, "two\nlines", [1])
