@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -264,6 +265,31 @@ def test_a_text_is_kept_once_for_its_templates(catalog: Catalog) -> None:
     kept = catalog.cached_texts(encoder_id, "raw", ["一只猫", "一只狗"])
     assert kept.keys() == {"一只猫"}
     np.testing.assert_array_equal(kept["一只猫"], one)
+
+
+def test_texts_are_not_kept_where_that_would_wait_for_another_writer(catalog: Catalog) -> None:
+    with catalog.write() as writer:
+        encoder_id = add_encoder(writer, "toy")
+    other = Catalog(catalog.path)
+    is_writing, is_enough = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with other.write():
+            is_writing.set()
+            is_enough.wait(5)
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    is_writing.wait()
+    catalog.cache_texts(encoder_id, "raw", {"a cat": unit_rows(1)[0]})
+    is_enough.set()
+    writing.join()
+    other.close()
+    assert catalog.cached_texts(encoder_id, "raw", ["a cat"]) == {}
+    catalog.cache_texts(encoder_id, "raw", {"a cat": unit_rows(1)[0]})
+    assert list(catalog.cached_texts(encoder_id, "raw", ["a cat"])) == ["a cat"]
+    with catalog.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
 
 
 def test_switching_generations_leaves_one_current(catalog: Catalog) -> None:

@@ -24,6 +24,8 @@ from imgsearch.errors import LibraryDamagedError, LibraryError, LibraryLockedErr
 
 BUSY_SECONDS = 30
 IMMEDIATE = "imgsearch_immediate"  # execution option: take the write lock at BEGIN
+HASTY = "imgsearch_hasty"  # and this: give up where another program writes, at once nearly
+HASTY_SECONDS = 0.05
 ROWS_AT_ONCE = 10_000  # held in memory while a table is read from end to end
 CONSTANTS = 900  # older builds of SQLite take 999 in a statement
 T = TypeVar("T")
@@ -93,8 +95,19 @@ def _connect(path: Path, foreign_keys: bool) -> sqlite3.Connection:
 
 def _begin(connection: Connection) -> None:
     # The driver's own transactions are off (isolation_level=None): they leave DDL outside.
-    is_writer = connection.get_execution_options().get(IMMEDIATE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writer else "BEGIN")
+    options = connection.get_execution_options()
+    if not options.get(HASTY, False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get(IMMEDIATE, False) else "BEGIN")
+        return
+    _wait_at_most(connection, HASTY_SECONDS)
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        _wait_at_most(connection, BUSY_SECONDS)
+
+
+def _wait_at_most(connection: Connection, seconds: float) -> None:
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {seconds * 1000:.0f}").close()
 
 
 def _translate(path: Path, context: ExceptionContext) -> None:

@@ -21,7 +21,7 @@ from imgsearch.catalog import (
     full_text,
     photos,
 )
-from imgsearch.catalog.connection import IMMEDIATE, open_engine, pieces
+from imgsearch.catalog.connection import HASTY, IMMEDIATE, open_engine, pieces
 from imgsearch.catalog.embeddings import Ids
 from imgsearch.catalog.paths import name_of
 from imgsearch.catalog.questions.encoders import EncoderQuestions
@@ -159,10 +159,11 @@ class Catalog(EncoderQuestions, WordQuestions):
     def cache_texts(
         self, encoder_id: int, templates_key: str, vectors: Mapping[str, Vectors]
     ) -> None:
-        """Keep texts' vectors (d,). A library that cannot be written keeps none, silently."""
-        # A search must work in a library on a read-only disk, and while another process writes.
-        with contextlib.suppress(LibraryError), self.write() as writer:
-            embeddings.keep_texts(writer.connection, encoder_id, templates_key, vectors)
+        """Keep texts' vectors (d,). A library that cannot be written now keeps none, silently."""
+        # A search must work in a library on a read-only disk, and not wait for who writes it.
+        hasty = self.engine.execution_options(**{IMMEDIATE: True, HASTY: True})
+        with contextlib.suppress(LibraryError), hasty.begin() as connection:
+            embeddings.keep_texts(connection, encoder_id, templates_key, vectors)
 
     def last_run(self) -> RunRow | None:
         """The newest run of any verb."""
