@@ -414,3 +414,21 @@ def test_a_saved_search_is_the_photos_that_satisfy_it(
         writer.drop_album("by name")
         writer.drop_album("old")
         writer.drop_album("old canons")
+
+
+def test_a_saved_search_outlives_what_it_names(photos: tuple[Catalog, dict[int, Photo]]) -> None:
+    catalog, known = photos
+    dogs = expected(known, lambda photo: "dog" in photo.labels)
+    with catalog.write() as writer:
+        writer.add_to_album("by hand", sorted(dogs)[:3])
+        writer.save_album("of both", 'album:"by hand"|best')
+        writer.save_album("of labels", "label:dog|gone")
+    both = found(catalog, Condition("album", (Like("of both"),)))
+    with catalog.write() as writer:
+        writer.rename_album("by hand", "kept")
+    best = found(catalog, Condition("album", (Like("best"),)))
+    assert found(catalog, Condition("album", (Like("of both"),))) == best != both
+    assert found(catalog, Condition("album", (Like("of labels"),))) == dogs != set()
+    assert found(catalog, Condition("album", (Like("of*"),))) == best | dogs
+    with pytest.raises(QueryError, match="no album 'by hand'"):
+        catalog.photo_ids([Condition("album", (Like("by hand"),))])

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, delete, exists, func, literal, select
 from sqlalchemy.dialects.sqlite import insert
 
 from imgsearch.catalog.connection import pieces
-from imgsearch.catalog.patterns import ANYTHING, is_like, no_such
+from imgsearch.catalog.patterns import is_like, no_such
 from imgsearch.catalog.rows import AlbumRow
 from imgsearch.catalog.tables import Album, AlbumPhoto, File
 from imgsearch.errors import QueryError, UsageError
@@ -38,15 +38,9 @@ def albums(engine: Engine) -> list[AlbumRow]:
 
 
 def matching(connection: Connection, pattern: str) -> list[tuple[int, str | None]]:
-    """Id and query of every album with such a name.
-
-    Raises QueryError where there is none and the pattern has no `*`.
-    """
+    """Id and query of every album with such a name."""
     statement = select(Album.id, Album.query).where(is_like(Album.name, pattern))
-    found = [(row.id, row.query) for row in connection.execute(statement)]
-    if not found and ANYTHING not in pattern:
-        raise _unknown(connection, pattern)
-    return found
+    return [(row.id, row.query) for row in connection.execute(statement)]
 
 
 def add(
@@ -94,14 +88,14 @@ def save(connection: Connection, name: str, query: str, now: datetime) -> None:
     _check_ends(connection, name)
 
 
-def rename(connection: Connection, name: str, new_name: str) -> None:
+def rename(connection: Connection, name: str, another: str) -> None:
     """See `Writer.rename_album`."""
     album_id, _ = _found(connection, name)
-    taken = connection.execute(select(Album.id).where(Album.name == new_name)).scalar()
+    taken = connection.execute(select(Album.id).where(Album.name == another)).scalar()
     if taken not in (None, album_id):
-        raise UsageError(f"there is an album {new_name!r} already; choose another name")
-    connection.execute(update(Album).where(Album.id == album_id).values(name=new_name))
-    _check_ends(connection, new_name)
+        raise UsageError(f"there is an album {another!r} already; choose another name")
+    connection.execute(update(Album).where(Album.id == album_id).values(name=another))
+    _check_ends(connection, another)
 
 
 def drop(connection: Connection, name: str) -> None:

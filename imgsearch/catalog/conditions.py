@@ -5,7 +5,7 @@ among them. `path:` and `name:` are about files: one live file of a photo must s
 Everything is one statement, so that a million photos never become a Python set.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Select,
+    SQLColumnExpression,
     and_,
     exists,
     false,
@@ -27,14 +28,18 @@ from imgsearch.catalog import albums, criteria
 from imgsearch.catalog.comparing import at_or_under
 from imgsearch.catalog.embeddings import Ids
 from imgsearch.catalog.paths import spellings
-from imgsearch.catalog.tables import AlbumPhoto, File, Photo
+from imgsearch.catalog.patterns import ANYTHING, is_like, no_such
+from imgsearch.catalog.tables import Album, AlbumPhoto, File, Label, Photo
 from imgsearch.errors import QueryError
 from imgsearch.queries import Condition, Like, parse
+
+_NAMED: Mapping[str, SQLColumnExpression[str]] = {"album": Album.name, "label": Label.name}
 
 
 def photo_ids(engine: Engine, conditions: Sequence[Condition], folder: Path | None) -> Ids:
     """See `Catalog.photo_ids`."""
     with engine.connect() as connection:
+        _check_names(connection, conditions)
         found = _satisfying(connection, conditions, folder).subquery()
         # As one text: a row for each of 100,000 ids took three times as long.
         ids = connection.execute(select(func.group_concat(found.c.id))).scalar()
@@ -44,6 +49,7 @@ def photo_ids(engine: Engine, conditions: Sequence[Condition], folder: Path | No
 def newest(engine: Engine, conditions: Sequence[Condition], folder: Path | None, limit: int) -> Ids:
     """See `Catalog.newest_photo_ids`."""
     with engine.connect() as connection:
+        _check_names(connection, conditions)
         statement = _satisfying(connection, conditions, folder)
         latest = statement.order_by(Photo.taken_at.desc(), Photo.id.desc()).limit(limit)
         return np.array(connection.execute(latest).scalars().all(), np.int64)
@@ -58,6 +64,21 @@ def about_files(conditions: Sequence[Condition], folder: Path | None) -> ColumnE
         if each.key in criteria.OF_FILES:
             tests.append(_any(criteria.of_file(each.key, test) for test in each.tests))
     return and_(*tests)
+
+
+def _check_names(connection: Connection, asked: Sequence[Condition]) -> None:
+    """Raise QueryError for a label or an album that there is not.
+
+    Only a person's own are looked at: a saved search may outlive what it names, and finds none.
+    """
+    for each in asked:
+        name = _NAMED.get(each.key)
+        for test in each.tests:
+            if name is None or not isinstance(test, Like) or ANYTHING in test.pattern:
+                continue
+            if connection.execute(select(name).where(is_like(name, test.pattern))).first() is None:
+                names = connection.execute(select(name).order_by(name)).scalars().all()
+                raise no_such(each.key, test.pattern, names)
 
 
 def _satisfying(

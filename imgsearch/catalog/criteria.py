@@ -7,8 +7,7 @@
 - `month:` and `day:` are those of this machine's wall clock, by which most photos were taken in
   (see `images.facts`).
 - `country:` is a code or a name in English or Chinese, `city:` any name that GeoNames has for it.
-- A name that is nowhere in the library's labels and albums, nor among countries, is an error that
-  says which there are; one with a `*` finds nothing.
+- A name that no country has is an error; one with a `*` finds nothing.
 """
 
 import os
@@ -17,7 +16,7 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import ColumnElement, Connection, Integer, and_, cast, func, or_, select, true
 
-from imgsearch.catalog.patterns import ANYTHING, fits, is_like, no_such, part
+from imgsearch.catalog.patterns import ANYTHING, fits, is_like, part
 from imgsearch.catalog.positions import is_near
 from imgsearch.catalog.tables import CaptionEntry, File, Label, Photo, PhotoLabel, Place, Root
 from imgsearch.errors import QueryError
@@ -32,7 +31,7 @@ OF_FILES = ("path", "name")
 def of_photo(connection: Connection, key: str, test: Test) -> Holds:
     """Whether a photo satisfies a test of any key but `path`, `name` and `album`.
 
-    Raises QueryError for a test that the key does not take, and for a name that nothing has.
+    Raises QueryError for a test that the key does not take, and for a country that there is not.
     """
     match test:
         case Span(low=low, high=high) if key in NUMBERS:
@@ -91,9 +90,6 @@ def _is_in_city(connection: Connection, pattern: str) -> Holds:
 
 def _has_label(connection: Connection, pattern: str) -> Holds:
     ids = connection.execute(select(Label.id).where(is_like(Label.name, pattern))).scalars().all()
-    if not ids and ANYTHING not in pattern:
-        names = connection.execute(select(Label.name).order_by(Label.name)).scalars().all()
-        raise no_such("label", pattern, names)
     return Photo.id.in_(select(PhotoLabel.photo_id).where(PhotoLabel.label_id.in_(ids)))
 
 

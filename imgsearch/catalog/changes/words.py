@@ -94,9 +94,9 @@ class WordChanges(Changing):
         """Let an album be the photos that satisfy a query, in place of another it was before."""
         albums.save(self.connection, name, query, self._now)
 
-    def rename_album(self, name: str, new_name: str) -> None:
+    def rename_album(self, name: str, another: str) -> None:
         """Give an album another name."""
-        albums.rename(self.connection, name, new_name)
+        albums.rename(self.connection, name, another)
 
     def drop_album(self, name: str) -> None:
         """Forget an album; its photos stay."""
