@@ -1,11 +1,13 @@
 """Taking photos out: copies and links into a folder, where nothing is ever replaced."""
 
 import os
+import signal
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from archives import zipped
 from conftest import draw
 from imgsearch.errors import UsageError
 from imgsearch.organising.taking_out import LeftOut, TakenOut, take_out
@@ -82,6 +84,42 @@ def test_a_photo_inside_an_archive_is_written_out_however_it_is_taken(
         assert outcome == TakenOut(inside, tmp_path / how / "red.png")
         assert outcome.target.read_bytes() == (photos / "red.png").read_bytes()
         assert not outcome.target.is_symlink()
+
+
+@pytest.mark.parametrize("is_archived", [False, True])
+def test_half_a_photo_never_has_a_photos_name(tmp_path: Path, is_archived: bool) -> None:
+    resource = pytest.importorskip("resource")  # Windows has no bound on the size of a file
+    content = os.urandom(50_000)
+    photo = tmp_path / "a.png"
+    photo.write_bytes(content)
+    if is_archived:
+        photo = zipped(tmp_path / "all.zip", {"a.png": content}) / "a.png"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    try:
+        (outcome,) = take_out([photo], tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert outcome == LeftOut(photo, "File too large")
+    assert list((tmp_path / "out").iterdir()) == []
+    (outcome,) = take_out([photo], tmp_path / "out")
+    assert isinstance(outcome, TakenOut)
+    assert (outcome.target.name, outcome.target.read_bytes()) == ("a.png", content)
+    assert [each.name for each in (tmp_path / "out").iterdir()] == ["a.png"]
+
+
+def test_without_links_a_copy_still_replaces_nothing(
+    same_names: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def link(*_: object) -> None:
+        raise PermissionError("as FAT answers")
+
+    monkeypatch.setattr(os, "link", link)
+    targets = [each.target for each in take_out(same_names, tmp_path / "out")]  # type: ignore[union-attr]
+    assert [each.read_bytes() for each in targets] == [each.read_bytes() for each in same_names]
+    assert len(list((tmp_path / "out").iterdir())) == 3
 
 
 def test_a_file_is_no_folder_to_take_photos_to(photos: Path) -> None:

@@ -3,12 +3,14 @@
 Paths of photos go in, one `TakenOut` or `LeftOut` for each comes out as it happens. A name that the
 folder has already gets a number behind it, unless the file there has the very same bytes: then a
 second run does nothing. A photo inside a container is written out, since nothing can link to it.
+A photo has its name when the last of its bytes is written: an interrupt leaves no broken one.
 """
 
 import filecmp
 import io
 import itertools
 import os
+import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -105,25 +107,40 @@ def _taken_out(
 
 def _put(path: Path, content: bytes | None, target: Path, how: How) -> None:
     """Make the target, which must not be there: FileExistsError."""
-    if content is not None:
-        with open(target, "xb") as file:
-            file.write(content)
-    elif how == "symlink":
+    if content is None and how == "symlink":
         os.symlink(os.path.abspath(path), target)
-    elif how == "hardlink":
+    elif content is None and how == "hardlink":
         os.link(path, target)
     else:
-        _copy(path, target)
+        _write(path, content, target)
 
 
-def _copy(path: Path, target: Path) -> None:
-    with open(path, "rb") as source, open(target, "xb") as file:
-        try:
-            shutil.copyfileobj(source, file)
-        except BaseException:  # half a photo is none
-            target.unlink()
-            raise
-    shutil.copystat(path, target)
+def _write(path: Path, content: bytes | None, target: Path) -> None:
+    """Write the photo beside the target first: what has a photo's name is a whole photo."""
+    part = target.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with open(part, "xb") as file:
+            if content is not None:
+                file.write(content)
+            else:
+                with open(path, "rb") as source:
+                    shutil.copyfileobj(source, file)
+        if content is None:
+            shutil.copystat(path, part)
+        _name_it(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _name_it(part: Path, target: Path) -> None:
+    """Give a file its name, unless something has it: FileExistsError."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, as FAT: an empty file holds the name
+        open(target, "xb").close()
+        os.replace(part, target)
 
 
 def _is_same(path: Path, content: bytes | None, target: Path, how: How) -> bool:
