@@ -192,6 +192,59 @@ def test_of_a_tar_that_is_cut_short_the_photos_before_are_taken(tmp_path: Path) 
     assert any(isinstance(each, Unreadable) and "cut short" in each.reason for each in told)
 
 
+def header(name: str, size_bytes: int, kind: bytes = tarfile.REGTYPE) -> bytes:
+    entry = tarfile.TarInfo(name)
+    entry.size, entry.type = size_bytes, kind
+    return entry.tobuf(tarfile.GNU_FORMAT)
+
+
+def pax(**said: str) -> bytes:
+    records = b""
+    for key, value in said.items():
+        text = f" GNU.sparse.{key}={value}\n"
+        records += f"{len(text) + 2}{text}".encode()
+    return header("x", len(records), tarfile.XHDTYPE) + records.ljust(512, b"\0")
+
+
+LOOP = header("b.png", -512) + png()
+HUGE = header("b.png", 2**62) + png()
+CHAIN = (header("././@LongLink", 10, b"L") + b"a.png".ljust(512, b"\0")) * 5000
+SPARSE = pax(major="1", minor="0", name="b.png", realsize="abc") + header("b.png", 512)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        pytest.param(LOOP, id="leads back to itself"),
+        pytest.param(header("b.png", -1024) + header("c.png", -2048), id="leads back further"),
+        pytest.param(header("b.png", -1) + png(), id="less than nothing"),
+        pytest.param(HUGE, id="beyond all disks"),
+        pytest.param(CHAIN, id="names of names of names"),
+        pytest.param(SPARSE + b"zz\n".ljust(512, b"\0"), id="a sparse file of no size"),
+        pytest.param(header("b.png", 2**62, b"L"), id="a name longer than memory"),
+    ],
+)
+@pytest.mark.parametrize("is_first", [False, True])
+def test_headers_that_lie_end_the_list_and_nothing_else(
+    tmp_path: Path, damage: bytes, is_first: bool
+) -> None:
+    path = tmp_path / "a.tar"
+    before = b"" if is_first else header("a.png", len(png())) + png().ljust(512, b"\0")
+    path.write_bytes(before + damage + b"\0" * 1024)
+    assert len(png()) <= 512
+    (found,) = find([path])
+    assert isinstance(found, ContainerFile)
+    *told, last = members(found, 1)
+    assert isinstance(last, Unreadable) and last.path == path and last.reason
+    assert [each.path.name for each in told if isinstance(each, PhotoFile)] == (
+        [] if is_first else ["a.png"]
+    )
+    if not is_first:
+        assert images.decode(path / "a.png").getpixel((0, 0)) == (255, 0, 0)
+    with pytest.raises(PictureError):
+        images.content_hash(path / "b.png")
+
+
 def test_a_damaged_member_spoils_no_other(tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", {"a.png": png("red"), "b.png": png("blue")})
     content = bytearray(path.read_bytes())

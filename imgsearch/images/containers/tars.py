@@ -15,6 +15,7 @@ from imgsearch.images.containers.contents import Contents
 
 BLOCK = 512
 COMPRESSED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"\x28\xb5\x2f\xfd")
+CUT_SHORT = "the tar is cut short in it"
 
 Span = tuple[int, int]  # offset and size, in bytes
 
@@ -35,7 +36,9 @@ class Tar:
         try:
             with tarfile.open(path, "r:") as tar:
                 self._list(tar)
-        except tarfile.TarError as error:
+        except OSError:
+            raise
+        except Exception as error:  # as in `_list`: the first header is read here
             raise PictureError(f"it is no tar that can be read: {_first(error)}") from error
 
     def members(self, every_seconds: float) -> Iterator[Member]:
@@ -64,17 +67,26 @@ class Tar:
         """Nothing is held."""
 
     def _list(self, tar: tarfile.TarFile) -> None:
-        end = os.path.getsize(self._path)
+        end, reached = os.path.getsize(self._path), -1
         try:
             while (entry := tar.next()) is not None:
                 tar.members = []  # type: ignore[attr-defined]  # it would keep a record of each
-                if not entry.isreg() or entry.issparse():
-                    continue
-                span = (entry.offset_data, entry.size)
-                reason = "the tar is cut short in it" if sum(span) > end else None
-                self._contents.add(entry.name, span, entry.size, reason)
-        except tarfile.TarError as error:
-            self._damage = f"the tar is damaged or cut short: {_first(error)}"
+                # A header may have a negative size, and lead back to itself for ever.
+                if entry.size < 0 or tar.offset <= reached:  # type: ignore[attr-defined]
+                    self._damage = f"the tar is damaged: an entry has {entry.size} bytes"
+                    return
+                reached = tar.offset  # type: ignore[attr-defined]
+                if entry.isreg() and not entry.issparse():
+                    span = (entry.offset_data, entry.size)
+                    reason = CUT_SHORT if sum(span) > end else None
+                    self._contents.add(entry.name, span, entry.size, reason)
+                if reached > end:
+                    self._damage = "the tar is damaged or cut short: unexpected end of data"
+                    return
+        except OSError:  # of the disk: what is not listed is not gone
+            raise
+        except Exception as error:  # headers are garbage in a hundred ways: ValueError, IndexError,
+            self._damage = f"the tar is damaged or cut short: {_first(error)}"  # RecursionError ...
 
     def _read(self, span: Span) -> bytes:
         offset, size = span
@@ -82,7 +94,7 @@ class Tar:
             file.seek(offset)
             content = file.read(size)
         if len(content) < size:
-            raise PictureError("the tar is cut short in it")
+            raise PictureError(CUT_SHORT)
         return content
 
 
