@@ -1,6 +1,7 @@
 """Frames of videos and animated pictures: which moment each shows, what it says of itself."""
 
 import random
+import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ from films import film, turned
 from imgsearch import images
 from imgsearch.errors import PictureError
 from imgsearch.images import ContainerFile, PhotoFile, Unreadable, find, members
+from imgsearch.images.containers import films
 
 pytestmark = pytest.mark.filterwarnings("error")
 pytest.importorskip("av")
@@ -172,3 +174,45 @@ def test_a_picture_that_stands_still_has_no_frames(tmp_path: Path) -> None:
     Image.new("RGB", (16, 16)).save(tmp_path / "a.gif")
     Image.new("RGB", (16, 16)).save(tmp_path / "b.png")
     assert listed(tmp_path, 0.1, containers=images.ANIMATED) == []
+
+
+def test_a_film_is_as_long_as_its_frames_and_not_as_it_says(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mkv", 6)
+    content = path.read_bytes()
+    told = content.index(b"\x44\x89\x88") + 3  # Duration: eight bytes of a float
+    path.write_bytes(content[:told] + struct.pack(">d", 1e15) + content[told + 8 :])
+    assert listed(path, 1) == [f"00-00-0{n}.000" for n in range(6)]
+    assert images.is_gone(path / "00-00-06.000")
+
+
+def test_a_film_of_few_frames_is_read_to_its_last(tmp_path: Path) -> None:
+    path = film(tmp_path / "a.mkv", 1, group=600)
+    names = listed(path, 0.1)
+    assert names == [f"00-00-00.{n}00" for n in range(10)]
+
+
+def test_of_a_film_with_too_many_frames_the_first_are_taken_and_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(films, "MOST_FRAMES", 4)
+    path = film(tmp_path / "a.mp4", 6)
+    (found,) = find([path])
+    assert isinstance(found, ContainerFile)
+    *told, last = members(found, 1)
+    assert [each.path.name for each in told] == [f"00-00-0{n}.000" for n in range(4)]
+    assert isinstance(last, Unreadable) and last.path == path
+    assert "only the first 4 frames were taken" in last.reason
+    assert len(list(members(found, 2))) == 3
+
+
+def test_a_slow_animation_has_no_more_members_than_frames(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    frames = [Image.new("RGB", (16, 16), (10 * n, 0, 0)) for n in range(5)]
+    lasting = [65_000, 1_000, 65_000, 1_000, 65_000]
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=lasting)
+    names = listed(path, 10, containers=images.ANIMATED)
+    assert names == ["00-01-10.000", "00-02-20.000"]  # neither of the frames that last a second
+    assert [images.decode(path / name).getpixel((0, 0))[0] for name in names] == [20, 40]  # type: ignore[index]
+    assert listed(path, 1, containers=images.ANIMATED) == [
+        *("00-01-05.000", "00-01-06.000", "00-02-11.000", "00-02-12.000")
+    ]

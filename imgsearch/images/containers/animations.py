@@ -7,6 +7,7 @@ frames below it begin one step later.
 import bisect
 import errno
 import itertools
+import math
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -52,12 +53,15 @@ class Animation:
         self._size_bytes = 3 * width * height
 
     def members(self, every_seconds: float) -> Iterator[Member]:
-        """A frame every so many seconds after the first; none of a picture that stands still."""
-        for place in itertools.count(1):
-            seconds = place * every_seconds
-            if seconds >= self._seconds:
-                return
-            yield Member(moment(seconds), self._size_bytes)
+        """A frame every so many seconds after the first, each once; none of a picture that stands
+        still.
+        """
+        place = 0
+        for begins, ends in itertools.pairwise([*self._starts[1:], self._seconds]):
+            following = max(place + 1, math.ceil(begins / every_seconds))
+            if following * every_seconds < ends:
+                place = following
+                yield Member(moment(place * every_seconds), self._size_bytes)
 
     def size_bytes(self, name: str) -> int:
         """The bytes of its pixels."""

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 PLACES_KEPT = 2
 SECONDS_BEFORE = (0.0, 1.0, 10.0)  # where to look for a key frame when the index points too far
 LARGEST_PIXELS = 1 << 26  # 8K is half of it
+LEAST_BYTES_A_SECOND = 1000  # a length that needs less is not believed but looked up
+MOST_FRAMES = (
+    250_000  # of one film: nearly three hours of every frame, a month of one in ten seconds
+)
 JUST = 0.0005  # seconds: moments are named by the millisecond
 
 
@@ -39,16 +43,21 @@ class Film:
         self._lock = threading.Lock()
         first = _Reader(path)
         self._readers = [first]
-        self._seconds = first.seconds()
+        self._seconds = first.seconds(os.path.getsize(path))
         self._size_bytes: int = 3 * first.stream.width * first.stream.height
         self._shot = dict(first.container.metadata) | dict(first.stream.metadata)
 
     def members(self, every_seconds: float) -> Iterator[Member]:
         """A frame at the start, and one every so many seconds."""
-        place = 0
-        while (seconds := place * every_seconds) < self._seconds or not place:
+        for place in range(MOST_FRAMES):
+            seconds = place * every_seconds
+            if place and seconds >= self._seconds:
+                return
             yield Member(moment(seconds), self._size_bytes)
-            place += 1
+        raise PictureError(
+            f"it says that it lasts {self._seconds:,.0f} seconds; only the first {MOST_FRAMES:,} "
+            "frames were taken: --every SECONDS takes fewer of them"
+        )
 
     def size_bytes(self, name: str) -> int:
         """The bytes of its pixels: every frame has as many."""
@@ -108,8 +117,8 @@ class _Reader:
             size = f"{self.stream.width} x {self.stream.height}"
             raise PictureError(f"{size} pixels is more than a frame may have")
         self.stream.thread_type = "AUTO"
-        # No memory: a damaged length asks for more than there is.
-        self._errors = (av.FFmpegError, ValueError, MemoryError)
+        # No memory, a number too large: a damaged length asks for more than there is.
+        self._errors = (av.FFmpegError, ValueError, MemoryError, OverflowError)
         self._start = float((self.stream.start_time or 0) * self.stream.time_base)
         try:
             self._rewind()
@@ -122,14 +131,16 @@ class _Reader:
         """The moment of the frame that is shown; before all frames at first."""
         return float("-inf") if self._shown is None else self._time(self._shown)
 
-    def seconds(self) -> float:
-        """How long the film is. Where the file does not say, all of it is read, but not decoded."""
-        if self.stream.duration:
-            return float(self.stream.duration * self.stream.time_base)
-        if self.container.duration:
-            return float(self.container.duration / 1e6) - self._start  # Matroska: when it ends
+    def seconds(self, size_bytes: int) -> float:
+        """How long the film is. Where the file does not say, or says what a film of its size can
+        hardly be, all of it is read, but not decoded.
+        """
+        told = self._told_seconds()
+        if told is not None and told * LEAST_BYTES_A_SECOND <= size_bytes:
+            return told
         last = 0.0
         try:
+            self.container.seek(self._timestamp(0.0), stream=self.stream, backward=True)
             for packet in self.container.demux(self.stream):
                 if packet.pts is not None:
                     last = max(
@@ -138,7 +149,14 @@ class _Reader:
             self._seek(0.0)
         except self._errors as error:
             raise PictureError(f"the video is damaged: {_why(error)}") from error
-        return last - self._start
+        return last - self._start if told is None else min(told, last - self._start)
+
+    def _told_seconds(self) -> float | None:
+        if self.stream.duration:
+            return float(self.stream.duration * self.stream.time_base)
+        if self.container.duration:
+            return float(self.container.duration / 1e6) - self._start  # Matroska: when it ends
+        return None
 
     def at(self, seconds: float) -> Image.Image:
         """The frame on the screen at that moment, upright."""
