@@ -15,7 +15,8 @@ from imgsearch.catalog import Catalog, FilePlace, PhotoFacts, upgrade
 from imgsearch.catalog.patterns import fits
 from imgsearch.errors import QueryError
 from imgsearch.places import place_of
-from imgsearch.queries import Condition, Flag, Like, Near, Period, Span, Test, parse
+from imgsearch.queries import Condition, Flag, Like, Near, Period, Span, Test, condition, parse
+from imgsearch.queries.keys import LONGEST_PART, MOST_PARTS
 
 ROOT = Path("/photos")
 
@@ -377,6 +378,23 @@ def test_a_test_that_a_key_does_not_take_is_an_error(
 ) -> None:
     with pytest.raises(QueryError):
         photos[0].photo_ids([Condition(key, (Flag(True),))])
+
+
+def test_as_much_as_may_be_asked_for_is_answered(
+    photos: tuple[Catalog, dict[int, Photo]],
+) -> None:
+    catalog, known = photos
+    everything = catalog.photo_ids().tolist()
+    many = "|".join(["-*"] * (MOST_PARTS - 1) + ["*"])
+    for key in ("path", "name", "camera", "label", "album"):
+        asked = [Condition("iso", (Span(0, None),)), condition(key, many)]
+        assert set(catalog.photo_ids(asked)) <= set(everything)
+    numbers = condition("iso", "|".join(["100-400"] * MOST_PARTS))
+    right = expected(known, lambda photo: between(photo.facts.iso, 100, 400))
+    others = [condition("iso", ">=100")] * (MOST_PARTS - 1)
+    assert found(catalog, *others, numbers) == right
+    assert found(catalog, condition("name", "_" * LONGEST_PART)) == set()
+    assert found(catalog, condition("path", "%" * LONGEST_PART)) == set()
 
 
 def test_the_newest_come_first(photos: tuple[Catalog, dict[int, Photo]]) -> None:

@@ -21,6 +21,7 @@ from imgsearch.queries import (
     condition,
     conditions,
 )
+from imgsearch.queries.keys import together
 
 CHINA = timezone(timedelta(hours=8))
 
@@ -199,6 +200,8 @@ def test_conditions_come_in_their_order_and_none_is_left_out() -> None:
         ({"lng": 5, "lon": 6, "lat": 7}, "lng: is there twice"),
         ({"colour": "red"}, "no key colour: .*after:, before:"),
         ({"label": "\ud800"}, "not valid text"),
+        ({"iso": "|".join(["100"] * 101)}, "iso: has 101 parts .*at most 100"),
+        ({"name": "a" * 4097}, "name: has 1 parts and 4,097 characters"),
     ],
 )
 def test_a_value_that_cannot_be_is_an_error_with_what_is_expected(
@@ -206,6 +209,12 @@ def test_a_value_that_cannot_be_is_an_error_with_what_is_expected(
 ) -> None:
     with pytest.raises(QueryError, match=message):
         conditions(**values)
+
+
+def test_more_conditions_than_a_statement_holds_are_an_error() -> None:
+    assert len(together([("iso", 100)] * 100)) == 100
+    with pytest.raises(QueryError, match="101 conditions, and at most 100"):
+        together([("iso", 100)] * 101)
 
 
 def test_a_part_of_a_point_is_no_condition_by_itself() -> None:

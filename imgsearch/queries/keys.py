@@ -28,6 +28,8 @@ Value: TypeAlias = str | float | bool | date
 
 ALIASES: Mapping[str, str] = MappingProxyType({"folder": "path", "albums": "album", "lon": "lng"})
 DEFAULT_KILOMETRES = 5.0
+MOST_PARTS = 100  # of a value, and conditions of a query: SQLite reads no statement of any depth
+LONGEST_PART = 4096  # characters, as the longest path of Linux
 HALF_WAY_ROUND = 20_038.0  # kilometres; nothing is farther away
 # what a type is called, and what the files of that type are called
 _TYPES = {"jpg": "jpeg", "tif": "tiff", "heic": "heif", "jp2": "jpeg2000"}
@@ -141,7 +143,7 @@ def condition(key: str, value: Value) -> Condition:
         raise QueryError(f"{name}: is a part of a point; give lat: and lng: together")
     kind = _KINDS[name]
     tests: list[Test] = []
-    for part in text.split("|"):
+    for part in _parts(name, text):
         try:
             tests += kind.read(_filled(part.strip()))
         except ValueError as error:
@@ -173,6 +175,11 @@ def together(pairs: Iterable[tuple[str, Value]]) -> tuple[Condition, ...]:
             raise QueryError(f"{name}: is there twice; photos are looked for around one point")
         else:
             point[name] = value
+    if len(found) > MOST_PARTS:
+        raise QueryError(
+            f"there are {len(found):,} conditions, and at most {MOST_PARTS} can hold together; "
+            "leave some out"
+        )
     return (*found, *_near(point))
 
 
@@ -222,6 +229,18 @@ def _text(value: Value) -> str:
     except UnicodeEncodeError as error:
         raise QueryError(f"the value {text!r} is not valid text; type it anew") from error
     return text
+
+
+def _parts(name: str, text: str) -> list[str]:
+    """What stands between the `|` of a value."""
+    parts = text.split("|")
+    if len(parts) > MOST_PARTS or len(max(parts, key=len)) > LONGEST_PART:
+        raise QueryError(
+            f"the value of {name}: has {len(parts):,} parts and {len(text):,} characters; at most "
+            f"{MOST_PARTS} parts of {LONGEST_PART:,} characters can be asked for, so cut it, or "
+            "save some of it as an album"
+        )
+    return parts
 
 
 def _filled(part: str) -> str:
