@@ -54,8 +54,8 @@ def test_a_further_encoder_embeds_what_it_lacks_and_takes_over_nothing(
     assert later.seen == 3
     row = library.catalog.encoder_named("toy/later")
     assert row is not None and library.catalog.current_generation(row.id) is not None
-    active = library.catalog.active_encoder("en")
-    assert active is not None and active.name == "toy/colour"
+    active = library.catalog.active_encoders()["en"]
+    assert active.name == "toy/colour"
     run(library, photos, encoder=later)
     assert later.seen == 3
 
@@ -97,11 +97,11 @@ def test_a_new_library_without_a_network_starts_with_the_bundled_encoder(
     # a better encoder takes over from the bundled one, as soon as it covers the photos
     draw(photos / "new.png", "white")
     run(library, photos / "new.png", encoder=ColourEncoder())
-    active = library.catalog.active_encoder("en")
-    assert active is not None and active.name == told[0].used
+    active = library.catalog.active_encoders()["en"]
+    assert active.name == told[0].used
     run(library, photos, encoder=ColourEncoder())
-    active = library.catalog.active_encoder("en")
-    assert active is not None and active.name == "toy/colour"
+    active = library.catalog.active_encoders()["en"]
+    assert active.name == "toy/colour"
     with pytest.raises(DownloadError):
         run(library, photos, encoder=encoders.DEFAULT["en"])
 

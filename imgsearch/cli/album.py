@@ -134,7 +134,7 @@ def list_albums(
 def rename(
     context: typer.Context,
     name: NameArgument,
-    new_name: Annotated[str, typer.Argument(metavar="NEW", help="What it is to be called.")],
+    another: Annotated[str, typer.Argument(metavar="NEW", help="What it is to be called.")],
     library: frame.LibraryOption = None,
 ) -> None:
     """Give an album another name.
@@ -145,7 +145,7 @@ def rename(
     from imgsearch.organising import rename_album
 
     with frame.existing_library(context, library) as opened:
-        rename_album(opened, name, new_name)
+        rename_album(opened, name, another)
 
 
 @app.command("delete")

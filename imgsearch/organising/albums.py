@@ -69,15 +69,15 @@ def save_album(library: Library, name: str, query: str) -> int:
     return count
 
 
-def rename_album(library: Library, name: str, new_name: str) -> None:
+def rename_album(library: Library, name: str, another: str) -> None:
     """Give an album another name.
 
     Raises QueryError for an album that there is not, UsageError for a name that cannot be or is
     taken, LibraryLockedError.
     """
-    new_name = _checked(new_name)
+    another = _checked(another)
     with library.lock(), library.catalog.write() as writer:
-        writer.rename_album(name, new_name)
+        writer.rename_album(name, another)
 
 
 def drop_album(library: Library, name: str) -> None:

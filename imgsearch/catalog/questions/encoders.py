@@ -42,10 +42,6 @@ class EncoderQuestions:
         rows = encoders.rows(self.engine, EncoderEntry.identity == identity)
         return rows[0] if rows else None
 
-    def active_encoder(self, language: str) -> EncoderRow | None:
-        """The encoder that answers queries of a language."""
-        return self.active_encoders().get(language)
-
     def active_encoders(self) -> dict[str, EncoderRow]:
         """Language -> encoder, in the order of the languages' names."""
         return encoders.answering(self.engine)
