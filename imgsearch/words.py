@@ -79,6 +79,16 @@ def parse(query: str) -> tuple[Term, ...]:
     return tuple(dict.fromkeys(term for term in telling if term)) or tuple(dict.fromkeys(loose))
 
 
+def are_scattered(query: str, words: Collection[str]) -> bool:
+    """Whether words that were found for a query are single characters of its longer words alone:
+    大 and 象 of 大象, which is an elephant.
+    """
+    runs = set(_RUN.findall(unicodedata.normalize("NFKC", query)))
+    return bool(words) and all(
+        len(word) == 1 and _IS_CJK.match(word) and word not in runs for word in words
+    )
+
+
 def spans(text: str, words: Collection[str]) -> list[tuple[int, int]]:
     """Where words that were found for a text are in it, as half-open ranges of its characters.
 

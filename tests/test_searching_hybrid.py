@@ -8,7 +8,9 @@ import pytest
 
 from imgsearch.catalog import FilePlace
 from imgsearch.searching import Filters, Hit, Mode, search
+from imgsearch.searching.filters import NO_FILTERS, Allowed
 from imgsearch.searching.fusion import DEPTH, GENERATED_WEIGHT, OFFSET, WRITTEN_WEIGHT, fuse
+from imgsearch.searching.words import find_words, said, weights
 from stars import Stars, direction, open_stars, random_vectors
 from test_searching_words import generate, write
 
@@ -122,6 +124,16 @@ def test_the_name_of_a_file_is_worth_a_place_beside_the_nearest_photo(stars: Sta
     hits = search(stars.library, "pier47", 3, mode="hybrid", prompt="raw", encoder=stars.encoder)
     assert [hit.vector_rank for hit in hits] == [1, None, 2]
     assert (hits[1].photo_id, hits[1].text_rank, hits[1].matched) == (named, 1, ("pier47",))
+
+
+def test_scattered_characters_are_worth_no_more_than_a_generated_caption(stars: Stars) -> None:
+    _, other, elephant = stars.add(random_vectors(3))
+    with stars.library.catalog.write() as writer:
+        writer.add_captions(other, ["两个人举着大大的象牙牌子"], "zh", "user")
+        writer.add_captions(elephant, ["一头大象"], "zh", "user")
+    found = find_words(stars.library, "大象", Allowed(stars.library, NO_FILTERS), 10)
+    assert weights(stars.library, "大象", found) == {elephant: 3.0, other: 0.1}
+    assert said(stars.library, "大象", found) == {elephant}
 
 
 def test_equal_points_stand_by_cosine_and_then_by_id() -> None:

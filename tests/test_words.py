@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from imgsearch.words import indexed, parse, spans
+from imgsearch.words import are_scattered, indexed, parse, spans
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,24 @@ from imgsearch.words import indexed, parse, spans
 )
 def test_a_text_is_kept_as_its_words_in_order(text: str, words: str) -> None:
     assert indexed(text) == words
+
+
+@pytest.mark.parametrize(
+    ("query", "words", "expected"),
+    [
+        ("大象", ("大", "象"), True),
+        ("大象", ("大象", "大", "象"), False),
+        ("红色的大象 dog", ("大",), True),
+        ("红色的大象 dog", ("大", "dog"), False),
+        ("狗 大象", ("狗",), False),  # a word of its own
+        ("狗", ("狗",), False),
+        ("狗", (), False),
+    ],
+)
+def test_characters_of_longer_words_are_scattered(
+    query: str, words: tuple[str, ...], expected: bool
+) -> None:
+    assert are_scattered(query, words) is expected
 
 
 @pytest.mark.parametrize(

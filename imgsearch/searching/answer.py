@@ -90,7 +90,7 @@ class Answer:
             hits = gallery.hits(vector, max(self._k, DEPTH))
             found = self._found.hits
             cosines = gallery.scores(vector, [hit.photo_id for hit in (*hits, *found)])
-            hits = fuse(hits, found, cosines, weights(self._library, self._found))
+            hits = fuse(hits, found, cosines, weights(self._library, self._text or "", self._found))
         else:
             depth = diversity.DEPTH if self._manner.is_diverse else 0
             hits = gallery.hits(vector, max(self._k, depth))
@@ -119,7 +119,9 @@ class Answer:
         if len(question.terms) > 1:  # what is subtracted need not be ordinary
             vector = normalise(question.parts(self._manner.prompt)[question.added].sum(axis=0))
         relevances = background.relevance(
-            vector.astype(np.float64), self._vectors(question, hits).astype(np.float64)
+            vector.astype(np.float64),
+            self._vectors(question, hits).astype(np.float64),
+            is_sentence=self._text is not None and not prompts.is_label(self._text),
         )
         told = [
             replace(hit, relevance=round(float(each), DIGITS))

@@ -14,7 +14,7 @@ from imgsearch.library import Library
 from imgsearch.searching.filters import Allowed
 from imgsearch.searching.fusion import GENERATED_WEIGHT, NAMED_WEIGHT, WRITTEN_WEIGHT
 from imgsearch.searching.hits import Hit
-from imgsearch.words import parse
+from imgsearch.words import are_scattered, parse
 
 
 @dataclass(frozen=True)
@@ -40,22 +40,26 @@ def find_words(library: Library, text: str, allowed: Allowed, limit: int) -> Fou
     return Found(tuple(hits), live)
 
 
-def weights(library: Library, found: Found) -> dict[int, float]:
+def weights(library: Library, text: str, found: Found) -> dict[int, float]:
     """What a photo's place among these is worth in a fused ranking, by where its words were found.
 
-    Most of them in a caption that a person wrote, else some in a name, else in a generated caption.
+    Most of them in a caption that a person wrote, else some in a name, else in a generated caption,
+    which is also all that single characters of longer words are worth.
     """
     matches = found.matches
     told = [photo_id for photo_id, match in matches.items() if match.caption_id is not None]
     sources = {
         row.id: row.source for rows in library.catalog.captions(told).values() for row in rows
     }
-    return {photo_id: _weight(match, sources) for photo_id, match in matches.items()}
+    return {
+        photo_id: GENERATED_WEIGHT if are_scattered(text, match.words) else _weight(match, sources)
+        for photo_id, match in matches.items()
+    }
 
 
 def said(library: Library, text: str, found: Found) -> set[int]:
     """The photos of which a person wrote, in a caption or a name, at least half of the words."""
-    of_words = weights(library, found)
+    of_words = weights(library, text, found)
     least = len(parse(text)) / 2
     return {
         photo_id
