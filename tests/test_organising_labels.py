@@ -9,7 +9,7 @@ import pytest
 import imgsearch
 from conftest import ColourEncoder, draw
 from imgsearch.catalog import GivenLabel
-from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.errors import NoEncoderError, QueryError, UsageError
 from imgsearch.library import Library
 from imgsearch.organising import (
     Bounds,
@@ -100,6 +100,9 @@ def test_a_list_has_a_label_a_line_and_may_say_what_it_looks_like() -> None:
         (["= a cat"], "1 to 100"),
         (["cat = 猫 | a cat"], "two languages"),
         (["a\x07b"], "1 to 100"),
+        (["a|b"], "without"),
+        (["a* = red"], "without"),
+        (['"a"'], "without"),
         (["\udce9"], "not valid text"),
     ],
 )
@@ -207,6 +210,43 @@ def test_a_persons_labels_are_never_touched_by_a_run(
         for change in (lambda: remove_label(library, "red", [1]), lambda: drop_label(library, "x")):
             with pytest.raises(UsageError, match="has no label"):
                 change()
+
+
+def test_what_a_person_took_from_a_photo_no_run_gives_it_again(
+    tmp_path: Path, photos: Path, colour_encoder: ColourEncoder
+) -> None:
+    draw(photos / "tomato.png", (250, 10, 10))
+    with opened(tmp_path, photos, colour_encoder) as library:
+        run(library, "red", "green")
+        (tomato,) = library.catalog.live_photo_ids(photos / "tomato.png").tolist()
+        assert remove_label(library, " red ", [tomato, 2]) == 1
+        assert library.catalog.labels_refused(["red", "green"]) == {"red": {tomato}}
+        *_, previewed = preview_labels(library, COLOURS[:2], bounds=Bounds(2, 0))
+        finished = run(library, "red", "green", relabel=True)
+        assert (finished.none, finished.labels[0].given) == (2, 1)
+        assert isinstance(previewed, LabelsFinished)
+        assert [told.photos for told in previewed.labels] == [3, 4]
+        assert "tomato" not in names(library)
+        draw(photos / "tomato.png", (240, 10, 10))
+        list(imgsearch.index(library, photos))
+        run(library, "red", "green")
+        assert "tomato" not in names(library)  # an edited photo is refused what it was before
+        (tomato,) = library.catalog.live_photo_ids(photos / "tomato.png").tolist()
+        add_label(library, "red", [tomato])
+        run(library, "red", "green", relabel=True)
+        assert names(library)["tomato"] == [("red", "user"), ("red", "zero-shot")]
+        drop_label(library, "red ")
+        run(library, "red")
+        assert names(library)["tomato"] == [("red", "zero-shot")]
+
+
+def test_a_photo_that_is_not_there_gets_no_label(
+    tmp_path: Path, photos: Path, colour_encoder: ColourEncoder
+) -> None:
+    with opened(tmp_path, photos, colour_encoder) as library:
+        with pytest.raises(QueryError, match="no photo 99 to label 'mine'"):
+            add_label(library, "mine", [1, 99])
+        assert library.catalog.label_tallies() == []
 
 
 def test_an_edited_photo_keeps_a_persons_labels_alone(

@@ -2,8 +2,9 @@
 
 Photo ids and names go in, rows come out. A photo has a label once from a person and once from an
 encoder; what an encoder gives is replaced by the next run that is about the same label, and touches
-nothing that a person said. How far a run has come is kept with its labels, in the transaction of
-each batch: the id of the last embedding, since those rise in the order of arrival.
+nothing that a person said. What a person took from a photo is kept too, as refused. How far a run
+has come is kept with its labels, in the transaction of each batch: the id of the last embedding,
+since those rise in the order of arrival.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from imgsearch.catalog.connection import pieces
 from imgsearch.catalog.rows import GivenLabel, LabelRow, LabelTally
-from imgsearch.catalog.tables import File, Label, PhotoLabel
+from imgsearch.catalog.tables import File, Label, PhotoLabel, RefusedLabel
 
 _ROWS = (
     select(
@@ -81,6 +82,19 @@ def reached(engine: Engine, names: Sequence[str], recipe: str) -> int:
     return min((found.get(name, 0) for name in names), default=0)
 
 
+def refused(engine: Engine, names: Sequence[str]) -> dict[str, set[int]]:
+    """See `Catalog.labels_refused`."""
+    found: dict[str, set[int]] = {}
+    statement = select(Label.name, RefusedLabel.photo_id).join(
+        Label, Label.id == RefusedLabel.label_id
+    )
+    with engine.connect() as connection:
+        for piece in pieces(names):
+            for name, photo_id in connection.execute(statement.where(Label.name.in_(piece))):
+                found.setdefault(name, set()).add(photo_id)
+    return found
+
+
 def begin(connection: Connection, names: Sequence[str], recipe: str, after: int) -> None:
     """See `Writer.begin_labels`."""
     statement = insert(Label).values(recipe=recipe, last_embedding_id=after)
@@ -130,6 +144,9 @@ def add_own(connection: Connection, name: str, photo_ids: Sequence[int], now: da
     """See `Writer.add_label`."""
     connection.execute(insert(Label).values(name=name).on_conflict_do_nothing())
     label_id = connection.execute(select(Label.id).where(Label.name == name)).scalar_one()
+    for piece in pieces(photo_ids):
+        these = (RefusedLabel.label_id == label_id, RefusedLabel.photo_id.in_(piece))
+        connection.execute(delete(RefusedLabel).where(*these))
     statement = insert(PhotoLabel).on_conflict_do_nothing()
     constants = {"label_id": label_id, "source": "user", "made_at": now}
     return sum(
@@ -138,14 +155,17 @@ def add_own(connection: Connection, name: str, photo_ids: Sequence[int], now: da
     )
 
 
-def remove(connection: Connection, name: str, photo_ids: Sequence[int]) -> int:
+def remove(connection: Connection, name: str, photo_ids: Sequence[int], now: datetime) -> int:
     """See `Writer.remove_label`."""
-    label_id = select(Label.id).where(Label.name == name).scalar_subquery()
+    label_id = connection.execute(select(Label.id).where(Label.name == name)).scalar()
     removed: set[int] = set()
     for piece in pieces(photo_ids):
         these = (PhotoLabel.label_id == label_id, PhotoLabel.photo_id.in_(piece))
         removed |= set(connection.execute(select(PhotoLabel.photo_id).where(*these)).scalars())
         connection.execute(delete(PhotoLabel).where(*these))
+    rows = [{"photo_id": i, "label_id": label_id, "made_at": now} for i in sorted(removed)]
+    if rows:
+        connection.execute(insert(RefusedLabel).on_conflict_do_nothing(), rows)
     return len(removed)
 
 
@@ -154,17 +174,26 @@ def drop(connection: Connection, name: str) -> bool:
     label_id = connection.execute(select(Label.id).where(Label.name == name)).scalar()
     if label_id is None:
         return False
-    connection.execute(delete(PhotoLabel).where(PhotoLabel.label_id == label_id))
+    for table in (PhotoLabel, RefusedLabel):
+        connection.execute(delete(table).where(table.label_id == label_id))
     connection.execute(delete(Label).where(Label.id == label_id))
     return True
 
 
 def inherit(connection: Connection, from_id: int, to_id: int) -> None:
-    """Copy a person's own labels from one photo to another."""
+    """Copy what a person said from one photo to another: own labels, and those refused."""
     copied = ("label_id", "source", "made_at")
     theirs = select(literal(to_id), *(getattr(PhotoLabel, name) for name in copied)).where(
         PhotoLabel.photo_id == from_id, PhotoLabel.source == "user"
     )
     connection.execute(
         insert(PhotoLabel).from_select(["photo_id", *copied], theirs).on_conflict_do_nothing()
+    )
+    refusals = select(literal(to_id), RefusedLabel.label_id, RefusedLabel.made_at).where(
+        RefusedLabel.photo_id == from_id
+    )
+    connection.execute(
+        insert(RefusedLabel)
+        .from_select(["photo_id", "label_id", "made_at"], refusals)
+        .on_conflict_do_nothing()
     )

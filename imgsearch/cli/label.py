@@ -74,7 +74,8 @@ def label(
     """Give photos labels by what is in them, each with a confidence, or none of these.
 
     A list has a label a line: `name`, or `name = a text | another` that says what it looks like.
-    Labels are searched for by `label:name`. Those you give yourself are never changed by a run.
+    Labels are searched for by `label:name`. Those you give yourself are never changed by a run, and
+    those you take from a photo are not given to it again.
 
     \b
     imgsearch label cat dog 汽车 --dry-run      look first

@@ -12,6 +12,7 @@ from imgsearch.errors import UsageError
 from imgsearch.prompts import language_of
 
 LONGEST = 100  # characters of a name
+SPECIAL = '*|"'  # what a name cannot have, to be asked for as label:"NAME"
 
 
 @dataclass(frozen=True)
@@ -91,8 +92,9 @@ def check_name(name: str) -> str:
         name.encode()
     except UnicodeEncodeError as error:
         raise UsageError(f"the label {name!r} is not valid text; type it anew") from error
-    if not name or len(name) > LONGEST or not name.isprintable():
+    if not name or len(name) > LONGEST or not name.isprintable() or set(SPECIAL) & set(name):
         raise UsageError(
-            f"a label has a name of 1 to {LONGEST} characters, which {name[:LONGEST]!r} is not"
+            f"a label has a name of 1 to {LONGEST} characters without {' '.join(SPECIAL)}, which "
+            f"{name[:LONGEST]!r} is not"
         )
     return name

@@ -5,7 +5,8 @@ say so. A photo gets the labels that an encoder is sure enough of, and none wher
 them. Labels are told apart in groups, one an encoder: those in Chinese by the one that answers
 Chinese. What the same call gave before is not given again: only photos that came since are looked
 at, and after an interrupt those that were left. A label that was asked for in another way before
-is given anew, and a person's labels are never touched.
+is given anew. A person's labels are never touched, and what a person took from a photo is not given
+to it again.
 """
 
 import hashlib
@@ -178,8 +179,11 @@ class _Group:
         return LabelsBegan(self.encoder.name, self.names, photos, up_to_date)
 
     def batches(self, library: Library, bounds: Bounds, after: int) -> Iterator[_Batch]:
+        refused = library.catalog.labels_refused(self.names)
         for ids, vectors, last in _embeddings(library, self.encoder, bounds.only, after):
             sure = confidences(vectors @ self.texts.T, self.ground)
+            for name, photo_ids in refused.items():
+                sure[np.isin(ids, list(photo_ids)), self.names.index(name)] = -1  # below any bound
             best = np.argsort(-sure, axis=1, kind="stable")[:, : bounds.top]
             is_given = np.take_along_axis(sure, best, axis=1) >= bounds.min_confidence
             given = [

@@ -85,6 +85,19 @@ def upgrade() -> None:
     )
     op.create_index("ix_photo_labels_label_id_photo_id", "photo_labels", ["label_id", "photo_id"])
     op.create_table(
+        "refused_labels",
+        sa.Column("photo_id", KEY, nullable=False),
+        sa.Column("label_id", KEY, nullable=False),
+        sa.Column("made_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("photo_id", "label_id", name="pk_refused_labels"),
+        sa.ForeignKeyConstraint(
+            ["photo_id"], ["photos.id"], name="fk_refused_labels_photo_id_photos"
+        ),
+        sa.ForeignKeyConstraint(
+            ["label_id"], ["labels.id"], name="fk_refused_labels_label_id_labels"
+        ),
+    )
+    op.create_table(
         "albums",
         sa.Column("id", KEY, nullable=False),
         sa.Column("name", sa.Text, nullable=False),

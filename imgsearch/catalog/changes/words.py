@@ -69,12 +69,14 @@ class WordChanges(Changing):
         labels.note_reached(self.connection, recipe, last_embedding_id)
 
     def add_label(self, name: str, photo_ids: Sequence[int]) -> int:
-        """A person gives photos a label; how many had not got it from a person."""
+        """A person gives photos a label, refused before or not; how many had not got it from a
+        person.
+        """
         return labels.add_own(self.connection, name, photo_ids, self._now)
 
     def remove_label(self, name: str, photo_ids: Sequence[int]) -> int:
-        """Take a label from photos, whoever gave it; how many had it."""
-        return labels.remove(self.connection, name, photo_ids)
+        """Take a label from photos, whoever gave it, and refuse it to them; how many had it."""
+        return labels.remove(self.connection, name, photo_ids, self._now)
 
     def drop_label(self, name: str) -> bool:
         """Take a label from every photo, and forget it; False where there is none."""

@@ -100,3 +100,7 @@ class WordQuestions:
         0 where one of them was not asked for in this way, or is not there.
         """
         return labels.reached(self.engine, names, recipe)
+
+    def labels_refused(self, names: Sequence[str]) -> dict[str, set[int]]:
+        """Name of a label -> the photos that a person took it from; without any, it is absent."""
+        return labels.refused(self.engine, names)

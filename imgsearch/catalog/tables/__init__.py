@@ -30,6 +30,7 @@ from imgsearch.catalog.tables.words import (
     CaptionerEntry,
     Label,
     PhotoLabel,
+    RefusedLabel,
 )
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "Photo",
     "PhotoLabel",
     "Place",
+    "RefusedLabel",
     "Root",
     "Run",
     "Switch",

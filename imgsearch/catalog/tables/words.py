@@ -94,6 +94,16 @@ class PhotoLabel(Base):
     made_at: Mapped[datetime]
 
 
+class RefusedLabel(Base):
+    """A label that a person took from a photo: no encoder gives it again."""
+
+    __tablename__ = "refused_labels"
+
+    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id"), primary_key=True)
+    label_id: Mapped[int] = mapped_column(ForeignKey("labels.id"), primary_key=True)
+    made_at: Mapped[datetime]
+
+
 class Album(Base):
     """Photos that a person put together, or a search whose hits are the album."""
 
