@@ -6,7 +6,7 @@ import struct
 import tarfile
 import zipfile
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import pytest
 
@@ -74,6 +74,28 @@ def test_names_never_lead_out_of_the_archive(tmp_path: Path, write, ending: str)
 def test_backslashes_are_folders_in_a_zip_and_letters_in_a_tar(tmp_path: Path) -> None:
     assert inside(zipped(tmp_path / "a.zip", {"x\\y.png": png()})) == {"x/y.png": None}
     assert inside(tarred(tmp_path / "a.tar", {"x\\y.png": png()})) == {"x\\y.png": None}
+
+
+def test_a_drive_in_a_zip_is_a_folder_on_every_system(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"C:\\win\\x.png": png(), "D:y.png": png()})
+    found = inside(path)
+    assert found == {"C_/win/x.png": None, "D_y.png": None}
+    for name in found:
+        assert images.decode(path / name).getpixel((0, 0)) == (255, 0, 0)
+        assert (PureWindowsPath("E:/a.zip") / name).is_relative_to("E:/a.zip")
+
+
+def test_an_archive_that_cannot_be_read_is_looked_into_once(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "a.zip", {"a.png": png()})
+    content, status = path.read_bytes(), path.stat()
+    for each in (b"x" * len(content), content):
+        path.write_bytes(each)  # same size and time: it need not be read again
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+        assert not images.is_gone(path / "a.png") and not images.is_gone(path / "b.png")
+        with pytest.raises(PictureError, match="no zip file"):
+            images.content_hash(path / "a.png")
+    images.let_go()
+    assert images.decode(path / "a.png").size == (32, 24) and images.is_gone(path / "b.png")
 
 
 @pytest.mark.skipif(os.name == "nt", reason="names are text there")

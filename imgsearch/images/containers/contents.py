@@ -18,6 +18,8 @@ from imgsearch.images.containers.container import Member
 LARGEST_BYTES = 3 << 28  # 805 million: no picture within the pixel cap is larger, uncompressed
 TEXTS = frozenset((".txt", ".json"))
 LARGEST_TEXT_BYTES = 1 << 20
+# What else leads out of a path on Windows: a drive ("C:"), and folders by another letter.
+UNSAFE = str.maketrans({"\0": "_"} | ({":": "_", "\\": "/"} if os.name == "nt" else {}))
 NESTED = "it is inside an archive, and only photos are taken from there: unpack it first"
 
 Entry = TypeVar("Entry")
@@ -75,5 +77,5 @@ class Contents(Generic[Entry]):
 
 def own_name(written: str) -> str:
     """A name below the archive, whatever was written: "/a.jpg" and "../a.jpg" are "a.jpg"."""
-    parts = (part for part in written.replace("\0", "_").split("/") if part not in ("", ".", ".."))
+    parts = (part for part in written.translate(UNSAFE).split("/") if part not in ("", ".", ".."))
     return posixpath.join("", *parts)

@@ -1,8 +1,8 @@
 """Containers kept open between one photo and the next.
 
 A path goes in, an open container comes out, the same for every thread until its file changes. To
-list an archive takes longer than to read a photo of it, so the last few stay open; `let_go` closes
-those that nobody reads.
+list an archive takes longer than to read a photo of it, so the last few stay open, and of one that
+cannot be read it is kept why; `let_go` closes those that nobody reads.
 """
 
 import os
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgsearch.errors import PictureError
 from imgsearch.images import names
 from imgsearch.images.containers.container import Container
 
@@ -23,10 +24,13 @@ Version = tuple[int, int, int]
 
 @dataclass
 class Kept:
-    """An open container, as of which version of its file, and how many are reading it."""
+    """An open container, or why there is none, as of which version of its file, and how many are
+    reading it.
+    """
 
-    container: Container
+    container: Container | None
     version: Version
+    reason: str = ""
     readers: int = 0
 
 
@@ -39,14 +43,17 @@ def opened(path: Path) -> Iterator[Container]:
     """The container at that path. Raises OSError, and PictureError for what cannot be read."""
     with _lock:
         kept = _current(path)
+        container = kept.container
+        if container is None:
+            raise PictureError(kept.reason)
         kept.readers += 1
     try:
-        yield kept.container
+        yield container
     finally:
         with _lock:
             kept.readers -= 1
             if not kept.readers and _kept.get(path) is not kept:
-                kept.container.close()
+                container.close()
 
 
 def let_go() -> None:
@@ -64,7 +71,7 @@ def _current(path: Path) -> Kept:
         _drop(path)
         kept = None
     if kept is None:
-        kept = _kept[path] = Kept(_open(path), version)
+        kept = _kept[path] = _looked_into(path, version)
         while len(_kept) > KEPT:
             _drop(next(iter(_kept)))
     _kept.move_to_end(path)
@@ -73,8 +80,15 @@ def _current(path: Path) -> Kept:
 
 def _drop(path: Path) -> None:
     kept = _kept.pop(path)
-    if not kept.readers:
+    if kept.container is not None and not kept.readers:
         kept.container.close()
+
+
+def _looked_into(path: Path, version: Version) -> Kept:
+    try:
+        return Kept(_open(path), version)
+    except PictureError as error:  # found out once: it may have taken all of a large file
+        return Kept(None, version, str(error))
 
 
 def _open(path: Path) -> Container:

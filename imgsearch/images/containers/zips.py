@@ -13,6 +13,7 @@ from imgsearch.images.containers.contents import Contents
 
 UTF_8_NAME = 0x800
 ENCRYPTED = 0x1
+OF_WINDOWS = str.maketrans({"\\": "/", ":": "_"})  # whose folders and drives zips tell of anywhere
 
 
 class Zip:
@@ -29,7 +30,7 @@ class Zip:
             if not (entry.is_dir() or is_link):
                 is_locked = bool(entry.flag_bits & ENCRYPTED)
                 reason = "it is encrypted: unpack it with its password first" if is_locked else None
-                name = _name(entry).replace("\\", "/")
+                name = _name(entry).translate(OF_WINDOWS)
                 self._contents.add(name, entry, entry.file_size, reason)
 
     def members(self, every_seconds: float) -> Iterator[Member]:
