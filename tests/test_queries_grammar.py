@@ -42,13 +42,17 @@ def words(*weighted: tuple[str, float]) -> Query:
         ("2:金毛犬", words(("金毛犬", 2))),
         ("t-shirt", words(("t-shirt", 1))),
         ("C++ or -5 or a+b", words(("C++ or -5 or a+b", 1))),
-        ("－ ＋", words(("－ ＋", 1))),
+        ("马 ＋ 条纹 － 草地", words(("马", 1), ("条纹", 1), ("草地", -1))),
+        ("C＋＋ －5 a－b", words(("C＋＋ －5 a－b", 1))),
+        ("16：9 note：this 城市：北京", words(("16：9 note：this 城市：北京", 1))),
+        ("“year：2021”", words(("“year：2021”", 1))),
         ("wallpaper 16:9", words(("wallpaper 16:9", 1))),
         ("16:9 wallpaper at 7:30", words(("16:9 wallpaper at 7:30", 1))),
-        ("2: horses", words(("2: horses", 1))),
+        (r"2\: horses", words(("2: horses", 1))),
+        ("at 7: horses", words(("at 7: horses", 1))),
         ("a 2:horse", words(("a 2:horse", 1))),
         ("note: this", words(("note: this", 1))),
-        ("year: 2023", words(("year: 2023", 1))),
+        (r"year\: 2023", words(("year: 2023", 1))),
         ("in the end:", words(("in the end:", 1))),
         (r"note\:this", words(("note:this", 1))),
         (r"2\:horse", words(("2:horse", 1))),
@@ -62,6 +66,8 @@ def words(*weighted: tuple[str, float]) -> Query:
         ('a 5" nail + a 7" nail', words(('a 5" nail', 1), ('a 7" nail', 1))),
         ("./nowhere.jpg id", words(("./nowhere.jpg id", 1))),  # no endings: no pictures
         ("id:123", Query((Term(PhotoId(123)),))),
+        ("ID：照片", words(("ID：照片", 1))),
+        ("id：123", Query((Term(PhotoId(123)),))),
         ("id:1 - 3:id:2", Query((Term(PhotoId(1)), Term(PhotoId(2), -3)))),
     ],
 )
@@ -84,6 +90,9 @@ def test_conditions_stand_anywhere_and_are_no_part_of_the_sum() -> None:
     assert parse(r"path:C:\photos name:a\:b").conditions == conditions(
         path=r"C:\photos", name="a:b"
     )
+    assert parse("狗 Year：2021 city：“北京” camera：a：b") == Query(
+        words(("狗", 1)).terms, conditions(year=2021, city="北京", camera="a：b")
+    )
     assert parse("folder:x albums:y").conditions == conditions(path="x", album="y")
 
 
@@ -97,6 +106,10 @@ def test_conditions_stand_anywhere_and_are_no_part_of_the_sum() -> None:
         ("horse + - stripes", r"the \+ has nothing after it"),
         ("horse + year:2023", r"the \+ has nothing after it"),
         ("2:year:2023", "weight 2: has nothing after it"),
+        ("horse + 2:", r"weight 2: has nothing after it; write 2:stripes.*2\\:"),
+        ("2: horses", "weight 2: has nothing after it"),
+        ("album:", r"album: has nothing after it.*album\\:"),
+        ("a dog captioned: yes", "captioned: has nothing after it.*without a space"),
         ("0:horse", "0: is no weight"),
         ("nan:horse", "nan: is no weight"),
         ("inf:horse", "inf: is no weight"),

@@ -14,8 +14,10 @@ The grammar, clause by clause; rclip's, with PhotoPrism's keys:
     https://a.org/b.jpg       a picture on the web, where addresses are allowed
     dog year:2021|2023        a known key and a value, wherever they stand, are a condition
     camera:"Canon EOS 5D"     a value with spaces stands in quotes
-    note: this                a colon before a space is text
-    note\:this                and so is one after a backslash; 备注：这个 always was
+    note: this                a colon before a space is text, but behind a known key or a weight
+    note\:this                and so is one after a backslash
+    狗 ＋ 雪 year：2021         full-width signs, and such a colon behind a known key, are signs;
+                              备注：这个 is text
     "rock + roll"             in quotes nothing means anything, and the quotes are kept: the words
                               are looked for as they stand (see words.py)
 
@@ -46,10 +48,13 @@ _WEIGHT = re.compile(
     r"([+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|nan|inf|infinity)):(.+)",
     re.IGNORECASE | re.DOTALL,
 )
-_KEYED = re.compile(r"([^\W\d_][\w-]*):(.+)", re.DOTALL)
+_NO_SUBJECT = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+):")
+_KEYED = re.compile(r"([^\W\d_][\w-]*):(.*)", re.DOTALL)
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]")
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _PHOTO = re.compile("id:(.+)", re.IGNORECASE | re.DOTALL)
+_WIDE_COLON = re.compile("([a-z]+)：(?=.)", re.IGNORECASE | re.DOTALL)
+_WIDE_SIGNS = {"＋": "+", "－": "-"}
 
 
 @dataclass
@@ -134,7 +139,8 @@ def _empty() -> QueryError:
 def _read(text: str) -> tuple[list[_Draft], list[tuple[str, Value]]]:
     """The terms of a text, and the keys and values of its conditions."""
     drafts, pairs = [_Draft()], list[tuple[str, Value]]()
-    for gap, word in _WORD.findall(text):
+    for gap, typed in _WORD.findall(text):
+        word = _narrow(typed)
         if word in ("+", "-"):
             drafts.append(_Draft(word))
             continue
@@ -142,17 +148,34 @@ def _read(text: str) -> tuple[list[_Draft], list[tuple[str, Value]]]:
         if not draft.is_begun:
             draft.weight, word = _weighted(word)
         keyed = _KEYED.fullmatch(word)
-        if keyed is None or _is_subject(word):
+        if keyed is None or _is_subject(word) or not (keyed[2] or _is_key(keyed[1])):
             draft.words.append(gap + word)
-        elif (key := keyed[1].lower()) in KEYS or key in ALIASES:
-            pairs.append((key, _value(word, keyed[2])))
+        elif _is_key(keyed[1]):
+            pairs.append((keyed[1].lower(), _value(word, keyed[2])))
         else:
             raise _unknown(word, keyed[1])
     return drafts, pairs
 
 
+def _narrow(word: str) -> str:
+    """A word whose sign or colon a Chinese keyboard typed, as if another had."""
+    found = _WIDE_COLON.match(word)
+    if found and (_is_key(found[1]) or re.fullmatch("(?i:id)：[0-9]+", word)):
+        return f"{found[1]}:{word[found.end() :]}"
+    return _WIDE_SIGNS.get(word, word)
+
+
+def _is_key(name: str) -> bool:
+    return name.lower() in KEYS or name.lower() in ALIASES
+
+
 def _weighted(word: str) -> tuple[float | None, str]:
     """The weight before a term's first word, and the word; None without one."""
+    if _NO_SUBJECT.fullmatch(word):
+        raise QueryError(
+            f"the weight {word} has nothing after it; write {word}stripes, and to look for it as "
+            rf"words, {word[:-1]}\:"
+        )
     found = _WEIGHT.fullmatch(word)
     if not found or _NUMBERS.fullmatch(word):
         return None, word
@@ -172,6 +195,11 @@ def _is_subject(word: str) -> bool:
 
 def _value(word: str, value: str) -> str:
     """The value of a condition without its quotes."""
+    if not value:
+        raise QueryError(
+            f"{word} has nothing after it; write what it is to be right behind the colon, without "
+            rf"a space, and to look for it as words, {word[:-1]}\:"
+        )
     bare = _ALL_QUOTED.sub(lambda quoted: quoted[0][1:-1], value)
     if value.startswith('"') and bare == value:
         raise QueryError(f'{word} begins a quotation that has no end; close it with a "')
