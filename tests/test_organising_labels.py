@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 import imgsearch
@@ -287,6 +288,28 @@ def test_only_bounds_the_photos_and_leaves_the_others_to_come(
         assert run(library, "red", "green", bounds=Bounds(only=only)).looked_at == 1
         assert list(names(library)) == ["red"]
         assert run(library, "red", "green").looked_at == 3
+
+
+def test_a_label_that_is_too_long_is_refused_as_a_search_is_and_nothing_is_kept_of_it(
+    tmp_path: Path, photos: Path
+) -> None:
+    class ShortEncoder(ColourEncoder):
+        def embed_texts(self, texts: list[str]) -> npt.NDArray[np.float32]:
+            if any(len(text) > 60 for text in texts):
+                raise QueryError("the text is too long")
+            return super().embed_texts(texts)
+
+        def shorten(self, text: str) -> str:
+            return text[:60]
+
+    long = "a red square, and " * 4 + "a red square"
+    with opened(tmp_path, photos, ShortEncoder()) as library:
+        for ask in (
+            lambda: list(preview_labels(library, parse_labels([f"red = {long}"]))),
+            lambda: imgsearch.search(library, long),
+        ):
+            with pytest.raises(QueryError, match="too long"):
+                ask()
 
 
 def test_a_preview_tells_the_same_and_keeps_nothing(

@@ -9,6 +9,7 @@ argument; what is here is only what two of them share.
     sentences.py    sentences as captions are kept
     generations.py  a new index from stored embeddings, and the switch to it
     choosing.py     the photos that a path and conditions mean
+    texts.py        texts as an encoder sees them, embedded once
     facts.py        what a decoded photo says, as the catalog keeps it
     recording.py    a run in the library's book
 """
@@ -18,6 +19,7 @@ from imgsearch.library.choosing import choose_photos
 from imgsearch.library.lock import Lock
 from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
 from imgsearch.library.recording import recorded
+from imgsearch.library.texts import Text, embed_texts
 
 __all__ = [
     "CATALOG_FILE",
@@ -25,11 +27,13 @@ __all__ = [
     "Beside",
     "Library",
     "Lock",
+    "Text",
     "beside",
     "captions_among",
     "captions_of",
     "choose_photos",
     "default_path",
+    "embed_texts",
     "open_library",
     "photos_of",
     "recorded",

@@ -1,7 +1,7 @@
 """Texts as an encoder of a library sees them, and the ground that its scores stand on.
 
 Texts and an encoder's row go in, (n, d) unit rows come out. Each is filled into the templates that
-a search would use and kept in the catalog, so that the next run loads no encoder.
+a search would use, so what either embedded the other has.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,13 @@ import numpy as np
 
 from imgsearch import prompts
 from imgsearch.catalog import EncoderRow, Ids
-from imgsearch.encoders import DEFAULT, Encoder
+from imgsearch.encoders import DEFAULT
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.library import Library
+from imgsearch.library import embed_texts as embedded
 from imgsearch.organising.confidences import Ground
 from imgsearch.relevance import background_of, ordinary_labels
-from imgsearch.vectors import Vectors, ensemble
+from imgsearch.vectors import Vectors
 
 
 def encoder_of(library: Library, language: str) -> EncoderRow:
@@ -45,21 +46,10 @@ def embed_texts(
     language: str,
     policy: prompts.Policy = "auto",
 ) -> Vectors:
-    """(n, d) unit rows, a row a text, each the mean of its prompts."""
-    by_templates: dict[tuple[str, ...], list[str]] = {}
-    for text in dict.fromkeys(texts):
-        by_templates.setdefault(prompts.templates(policy, text, language), []).append(text)
-    rows: dict[str, Vectors] = {}
-    for templates, alike in by_templates.items():
-        key = prompts.templates_key(templates)
-        kept = library.catalog.cached_texts(encoder.id, key, alike)
-        lacking = [text for text in alike if text not in kept]
-        if lacking:
-            made = _embedded(library.load_encoder(encoder), lacking, templates)
-            library.catalog.cache_texts(encoder.id, key, made)
-            kept |= made
-        rows |= kept
-    return np.stack([rows[text] for text in texts])
+    """(n, d) unit rows, a row a text. Raises QueryError for a text that is too long."""
+    filled = [(text, prompts.templates(policy, text, language)) for text in texts]
+    rows = embedded(library.catalog, encoder, filled, lambda: library.load_encoder(encoder))
+    return np.stack([rows[each] for each in filled])
 
 
 def embed_words(library: Library, encoder: EncoderRow, language: str) -> tuple[list[str], Vectors]:
@@ -107,12 +97,3 @@ def spread_out(ids: Ids, count: int) -> Ids:
     if len(ids) <= count:
         return ids
     return ids[np.linspace(0, len(ids) - 1, count).astype(np.int64)]
-
-
-def _embedded(
-    encoder: Encoder, texts: Sequence[str], templates: Sequence[str]
-) -> dict[str, Vectors]:
-    filled = [prompt for text in texts for prompt in prompts.expand(text, templates)]
-    flat = encoder.embed_texts([encoder.shorten(prompt) for prompt in filled])
-    parts = flat.reshape(len(texts), len(templates), -1)
-    return {text: ensemble(part) for text, part in zip(texts, parts, strict=True)}

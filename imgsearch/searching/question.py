@@ -13,7 +13,6 @@ All texts that are new, of however many questions, are embedded at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -25,12 +24,10 @@ from imgsearch.encoders import DEFAULT, Encoder
 from imgsearch.errors import NoEncoderError, PictureError, QueryError
 from imgsearch.images import decode
 from imgsearch.images.upright import upright_rgb
-from imgsearch.library import Library
+from imgsearch.library import Library, Text, embed_texts
 from imgsearch.queries import Address, Asked, PhotoId, Picture, Term, Words, query_of
 from imgsearch.searching.addresses import fetch
-from imgsearch.vectors import Vectors, ensemble, normalise
-
-_Text: TypeAlias = tuple[str, tuple[str, ...]]  # and the templates it is put in
+from imgsearch.vectors import Vectors, normalise
 
 _LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -92,13 +89,13 @@ class Question:
         """The encoder itself, loaded."""
         return self._given or self.library.load_encoder(self.row)
 
-    def texts(self, policy: prompts.Policy) -> Iterator[_Text]:
+    def texts(self, policy: prompts.Policy) -> Iterator[Text]:
         """The texts of the sum, each with its templates."""
         for term in self.terms:
             if isinstance(term.subject, Words):
                 yield self._text(term.subject, policy)
 
-    def mixture(self, policy: prompts.Policy, texts: Mapping[_Text, Vectors]) -> Vectors:
+    def mixture(self, policy: prompts.Policy, texts: Mapping[Text, Vectors]) -> Vectors:
         """As `vector`, where the vectors of the texts are there already."""
         total = self._weighted(policy, texts).sum(axis=0)
         if np.linalg.norm(total) < _NOTHING_LEFT * sum(abs(term.weight) for term in self.terms):
@@ -115,7 +112,7 @@ class Question:
         return parts
 
     def _weighted(
-        self, policy: prompts.Policy, texts: Mapping[_Text, Vectors]
+        self, policy: prompts.Policy, texts: Mapping[Text, Vectors]
     ) -> npt.NDArray[np.float64]:
         rows = np.empty((len(self.terms), self.row.dim))
         for row, term in zip(rows, self.terms, strict=True):
@@ -128,7 +125,7 @@ class Question:
             row[:] = term.weight * vector.astype(np.float64)
         return rows
 
-    def _text(self, words: Words, policy: prompts.Policy) -> _Text:
+    def _text(self, words: Words, policy: prompts.Policy) -> Text:
         language = self._given_language or prompts.language_of(words.text)
         return words.text, prompts.templates(policy, words.text, language)
 
@@ -203,28 +200,11 @@ def embed_together(questions: Sequence[Question], policy: prompts.Policy) -> lis
     return [question.mixture(policy, texts[question.row.id]) for question in questions]
 
 
-def _embed_texts(questions: Sequence[Question], policy: prompts.Policy) -> dict[_Text, Vectors]:
+def _embed_texts(questions: Sequence[Question], policy: prompts.Policy) -> dict[Text, Vectors]:
     """The vectors of all texts of questions to one encoder."""
     first = questions[0]
-    catalog, row = first.library.catalog, first.row
-    texts = dict.fromkeys(text for question in questions for text in question.texts(policy))
-    keys = {templates: prompts.templates_key(templates) for _, templates in texts}
-    found: dict[_Text, Vectors] = {}
-    for templates, key in keys.items():
-        alike = [text for text, its_own in texts if its_own == templates]
-        cached = catalog.cached_texts(row.id, key, alike)
-        found.update(((text, templates), vector) for text, vector in cached.items())
-    new = [each for each in texts if each not in found]
-    if not new:
-        return found
-    filled = [prompts.expand(*each) for each in new]
-    rows = first.encoder().embed_texts([prompt for each in filled for prompt in each])
-    ends = np.cumsum([len(each) for each in filled])
-    made = dict(zip(new, map(ensemble, np.split(rows, ends[:-1])), strict=True))
-    for used in dict.fromkeys(templates for _, templates in new):
-        kept = {text: vector for (text, templates), vector in made.items() if templates == used}
-        catalog.cache_texts(row.id, keys[used], kept)
-    return found | made
+    texts = (text for question in questions for text in question.texts(policy))
+    return embed_texts(first.library.catalog, first.row, texts, first.encoder)
 
 
 def languages_of(terms: Iterable[Term]) -> tuple[str, ...]:
