@@ -62,6 +62,7 @@ def test_json_lines_are_one_object_a_hit_with_the_full_score(hits: list[Hit]) ->
         "rank": 1,
         "score": 0.31234567,
         "relevance": None,
+        "is_written": False,
         "photo_id": 7,
         "path": str(hits[0].path),
         "container": None,
@@ -74,7 +75,7 @@ def test_json_lines_are_one_object_a_hit_with_the_full_score(hits: list[Hit]) ->
         "text_score": None,
         "explanation": None,
     }
-    assert list(first)[:4] == ["rank", "score", "relevance", "photo_id"]
+    assert list(first)[:3] == ["rank", "score", "relevance"]
     assert second["path"] == str(hits[1].path)
     assert "海滩.png" in forms.json_lines(hits)  # readable, and good for grep
 
@@ -120,6 +121,28 @@ def test_where_words_alone_were_asked_the_score_is_bm25() -> None:
     assert forms.lines(found) == "1  7.250  /a.jpg  [words #1: dog]\n"
     assert rendered(forms.table(found)).split()[:5] == ["#", "BM25", "photo", "why", "1"]
     assert json.loads(forms.json_lines(found))["score"] is None
+
+
+def test_what_words_keep_says_so_in_place_of_a_percentage() -> None:
+    written = Hit(1, 0.2, 7, Path("/a.jpg"), text_rank=1, relevance=0.01, is_written=True)
+    near, far = (Hit(2, 0.3, 8, Path("/b.jpg"), relevance=part) for part in (1.0, 0.07))
+    assert [forms.relevance(hit) for hit in (written, near, far)] == ["words", "100%", "7%"]
+    assert forms.relevance(Hit(1, None, 7, Path("/a.jpg"), is_written=True)) == ""
+    heading, first, *_ = rendered(forms.table([written])).splitlines()
+    assert heading.split() == ["#", "score", "relevant", "photo", "why"]
+    assert first.split()[:4] == ["1", "0.200", "words", "/a.jpg"]
+    row = json.loads(forms.json_lines([written]))
+    assert (row["relevance"], row["is_written"]) == (0.01, True)
+
+
+def test_percentages_end_below_each_other() -> None:
+    parts = (1.0, 0.5, 0.07)
+    found = [Hit(n, 0.3, n, Path("/a.jpg"), relevance=part) for n, part in enumerate(parts, 1)]
+    assert forms.lines(found).splitlines() == [
+        "1  0.300  100%  /a.jpg",
+        "2  0.300   50%  /a.jpg",
+        "3  0.300    7%  /a.jpg",
+    ]
 
 
 def test_a_word_that_most_photos_have_still_shows_what_it_scores() -> None:

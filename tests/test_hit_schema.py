@@ -23,6 +23,7 @@ TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "array": (list,),
     "object": (dict,),
+    "boolean": (bool,),
     "null": (type(None),),
 }
 KNOWN = {"$schema", "$id", "title", "description", "type", "required", "properties"}
@@ -36,7 +37,7 @@ def faults(value: Any, schema: dict[str, Any], where: str = "hit") -> list[str]:
     assert set(schema) <= KNOWN, f"{where}: this test knows no {set(schema) - KNOWN}"
     names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     types = tuple(each for name in names for each in TYPES[name])
-    if not isinstance(value, types) or isinstance(value, bool):
+    if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
         return [f"{where} is {value!r}, not {' or '.join(names)}"]
     found = []
     if isinstance(value, int | float):
@@ -88,7 +89,15 @@ def test_every_value_a_hit_may_have_is_valid(tmp_path: Path) -> None:
         Hit(1, 1.0, 1, odd, "", ("a",), 1, 1, 12.5),
         Hit(2, -1.0, 2**62, odd),
         Hit(3, None, 3, odd, text_rank=1, text_score=1e-9),
-        Hit(4, 0.5, 4, odd, relevance=0.25, explanation=Explanation((("dog", -0.5),), "a {}.")),
+        Hit(
+            4,
+            0.5,
+            4,
+            odd,
+            relevance=0.25,
+            is_written=True,
+            explanation=Explanation((("dog", -0.5),), "a {}."),
+        ),
     ]
     assert_valid(json_lines(hits), 4)
     assert_valid(json_lines(hits, "a dog + snow"), 4)
@@ -104,6 +113,7 @@ def test_every_value_a_hit_may_have_is_valid(tmp_path: Path) -> None:
         ({"matched": [1]}, "not string"),
         ({"path": None}, "not string"),
         ({"relevance": 1.5}, "beyond"),
+        ({"is_written": 1}, "not boolean"),
         ({"explanation": {"parts": []}}, "lacks template"),
         ({"colour": "red"}, "does not tell of"),
     ],

@@ -23,9 +23,10 @@ LEAST_BM25 = 0.001  # that three decimals show
 def table(hits: Sequence[Hit]) -> Table:
     """Rank, score and path for a terminal; a click on the path opens the photo where that works.
 
-    Captions stand below the paths, what was found in them highlighted. Beside a score stands how
-    relevant it is, where that is known. Where words were asked, or an explanation was, a column
-    says why each photo is here; where words alone were, the score is BM25.
+    Captions stand below the paths, what was found in them highlighted. Beside a score stands what
+    keeps the photo, where that is known: how relevant it is, or words. Where words were asked, or
+    an explanation was, a column says why each photo is here; where words alone were, the score is
+    BM25.
     """
     has_cosines = any(hit.score is not None for hit in hits)
     has_words = any(hit.text_rank is not None for hit in hits)
@@ -57,9 +58,10 @@ def lines(hits: Sequence[Hit]) -> str:
     was asked for, why.
     """
     width = len(str(len(hits)))
+    wide = max((len(relevance(hit)) for hit in hits), default=0)
     rows = []
     for hit in hits:
-        parts = [f"{hit.rank:>{width}}", score(hit), relevance(hit), shown(hit.path)]
+        parts = [f"{hit.rank:>{width}}", score(hit), f"{relevance(hit):>{wide}}", shown(hit.path)]
         if hit.caption is not None:
             parts.append(shown(hit.caption))
         if hit.text_rank is not None or hit.explanation is not None:
@@ -88,6 +90,7 @@ def _fields(hit: Hit, query: str | None) -> dict[str, object]:
         "rank": hit.rank,
         "score": None if hit.score is None else float(hit.score),
         "relevance": hit.relevance,
+        "is_written": hit.is_written,
         "photo_id": int(hit.photo_id),
         "path": str(hit.path),
         "container": None if place.member is None else str(place.container),
@@ -125,8 +128,13 @@ def score(hit: Hit) -> str:
 
 
 def relevance(hit: Hit) -> str:
-    """How relevant a hit is, in percent; nothing where it is not known."""
-    return "" if hit.relevance is None else f"{hit.relevance:.0%}"
+    """How relevant a hit is, in percent; nothing where it is not known.
+
+    Where a person wrote what was asked the word "words": those keep it, not what its score means.
+    """
+    if hit.relevance is None:
+        return ""
+    return "words" if hit.is_written else f"{hit.relevance:.0%}"
 
 
 def _opened(hit: Hit) -> Path:

@@ -123,15 +123,19 @@ class Answer:
             self._vectors(question, hits).astype(np.float64),
             is_sentence=self._text is not None and not prompts.is_label(self._text),
         )
+        written = said(self._library, self._text or "", self._found)
         told = [
-            replace(hit, relevance=round(float(each), DIGITS))
+            replace(
+                hit,
+                relevance=round(float(each), DIGITS),
+                is_written=hit.photo_id in written,
+            )
             for hit, each in zip(hits, relevances, strict=True)
         ]
         least = self._filters.min_relevance
         if least is None:
             return told
-        written = said(self._library, self._text or "", self._found)
-        return [hit for hit in told if (hit.relevance or 0) >= least or hit.photo_id in written]
+        return [hit for hit in told if (hit.relevance or 0) >= least or hit.is_written]
 
     def _vectors(self, question: Question, hits: Sequence[Hit]) -> Vectors:
         ids = np.array([hit.photo_id for hit in hits], np.int64)

@@ -32,9 +32,10 @@ class Hit:
     None where the one did not find it or was not asked; of both together, only the first 100 count
     (`fusion.DEPTH`), and later ones have None. `text_score` is BM25, higher is better.
     `score` is None where only words or conditions were asked. `relevance` is what the score means,
-    from 0 to 1, for every query and encoder alike; None where a query has no words. `caption` is
-    the one to show, `matched` are the words that were found, as they stand in the photo's captions
-    and its file's name.
+    from 0 to 1, for every query and encoder alike; None where a query has no words; `is_written`
+    says that a person wrote what was asked, in a caption or a name, which keeps the photo whatever
+    its relevance. `caption` is the one to show, `matched` are the words that were found, as they
+    stand in the photo's captions and its file's name.
     """
 
     rank: int
@@ -47,6 +48,7 @@ class Hit:
     text_rank: int | None = None
     text_score: float | None = None
     relevance: float | None = None
+    is_written: bool = False
     explanation: Explanation | None = None
 
 
