@@ -18,7 +18,7 @@ def top(run: Run, *more: object) -> list[tuple[str, float]]:
 
 @pytest.mark.parametrize("name", ["out", "photos.npz", "features.jsonl"])
 def test_a_library_is_written_out_and_read_back(
-    indexed: Run, tmp_path: Path, photos: Path, name: str
+    indexed: Run, encoder: Path, tmp_path: Path, photos: Path, name: str
 ) -> None:
     if name == "out":
         pytest.importorskip("pyarrow", reason="needs pyarrow: pip install 'imgsearch[parquet]'")
@@ -29,6 +29,9 @@ def test_a_library_is_written_out_and_read_back(
 
     other = ("--library", tmp_path / "other")
     result = indexed("import", name, "--photos", photos, *other)
+    assert result.exit_code == 2
+    assert f"--encoder {str(encoder)!r}" in " ".join(result.stderr.split())
+    result = indexed("import", name, "--photos", photos, "--encoder", encoder, *other)
     assert result.exit_code == 0, result.stderr
     assert "3 rows of toy/tiny: 3 embeddings added, 3 photos new" in result.stdout
     assert top(indexed, *other) == top(indexed)
@@ -52,15 +55,16 @@ def test_what_is_there_is_replaced_only_when_told(indexed: Run) -> None:
 
 
 def test_rows_without_a_photo_are_named_and_nothing_taken_is_code_1(
-    indexed: Run, tmp_path: Path
+    indexed: Run, encoder: Path, tmp_path: Path
 ) -> None:
     assert indexed("export", "a.npz").exit_code == 0
-    result = indexed("import", "a.npz", "--library", tmp_path / "other")
+    other = ("--encoder", encoder, "--library", tmp_path / "other")
+    result = indexed("import", "a.npz", *other)
     assert result.exit_code == 1
     assert "3 left out: it lies in no folder of the library" in result.stdout
     assert "red.png" in result.stdout
 
-    result = indexed("import", "a.npz", "--library", tmp_path / "other", "--json")
+    result = indexed("import", "a.npz", *other, "--json")
     assert json.loads(result.stdout)["left_out"][0]["count"] == 3
 
 

@@ -24,13 +24,6 @@ COLOURS = [(200, 30, 10), (10, 200, 77), (3, 9, 200), (90, 90, 10), (120, 9, 130
 QUERIES = ("red", "green", "blue", "red and green", "蓝")
 
 
-class BlindEncoder(ColourEncoder):
-    """Knows the texts of `ColourEncoder`, and must never be shown a picture."""
-
-    def embed_images(self, images: list) -> np.ndarray:
-        raise AssertionError("a photo was embedded again")
-
-
 @pytest.fixture
 def gallery(tmp_path: Path) -> Path:
     for number, colour in enumerate(COLOURS):
@@ -48,7 +41,6 @@ def library(tmp_path: Path, gallery: Path) -> Iterator[Library]:
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[Library]:
     with open_library(tmp_path / "other") as opened:
-        opened.keep_encoder(BlindEncoder())
         yield opened
 
 
@@ -62,7 +54,7 @@ def test_a_round_trip_keeps_every_hit_and_every_score(
 ) -> None:
     exported = export_embeddings(library, tmp_path / name)
     assert (exported.count, exported.dim, exported.encoder) == (5, 3, "toy/colour")
-    imported = import_embeddings(other, tmp_path / name, photos=gallery)
+    imported = import_embeddings(other, tmp_path / name, encoder=ColourEncoder(), photos=gallery)
     assert (imported.added, imported.photos, imported.left_out) == (5, 5, ())
     assert imported.is_answering
     assert answers(other) == answers(library)
@@ -74,7 +66,7 @@ def test_the_layout_of_clip_retrieval_keeps_hits_and_with_float32_scores(
     library: Library, other: Library, gallery: Path, tmp_path: Path, is_float32: bool
 ) -> None:
     export_embeddings(library, tmp_path / "out", shape=Shape(is_float32=is_float32))
-    imported = import_embeddings(other, tmp_path / "out", photos=gallery)
+    imported = import_embeddings(other, tmp_path / "out", encoder=ColourEncoder(), photos=gallery)
     assert (imported.added, imported.normalised) == (5, 0)
     for ours, theirs in zip(answers(library), answers(other), strict=True):
         assert [name for name, _ in ours] == [name for name, _ in theirs]
@@ -133,9 +125,9 @@ def test_importing_twice_changes_nothing(
     library: Library, other: Library, gallery: Path, tmp_path: Path
 ) -> None:
     export_embeddings(library, tmp_path / "out.npz")
-    import_embeddings(other, tmp_path / "out.npz", photos=gallery)
+    import_embeddings(other, tmp_path / "out.npz", encoder=ColourEncoder(), photos=gallery)
     before = answers(other)
-    again = import_embeddings(other, tmp_path / "out.npz")
+    again = import_embeddings(other, tmp_path / "out.npz", encoder=ColourEncoder())
     assert (again.added, again.known, again.photos, again.left_out) == (0, 5, 0, ())
     assert answers(other) == before
     assert {type(each).__name__ for each in index(other, [])} == {"Unchanged"}
@@ -156,7 +148,9 @@ def test_photos_that_moved_to_another_machine_are_told_by_their_content(
     gallery.rename(tmp_path / "gallery-of-old")
     shutil.copytree(tmp_path / "gallery-of-old", tmp_path / "here/gallery")
     draw(tmp_path / "here/gallery/3.png", "white")  # another picture of the same name
-    imported = import_embeddings(other, tmp_path / "out.npz", photos=tmp_path / "here")
+    imported = import_embeddings(
+        other, tmp_path / "out.npz", encoder=ColourEncoder(), photos=tmp_path / "here"
+    )
     assert imported.added == 4
     (left_out,) = imported.left_out
     assert (left_out.reason, left_out.count) == ("no such photo is on this disk", 1)
@@ -170,7 +164,9 @@ def test_a_photo_that_is_not_here_or_was_edited_is_left_out(
     (gallery / "0.png").unlink()
     draw(gallery / "1.png", "white")
     (gallery / "2.png").rename(tmp_path / "2.png")
-    imported = import_embeddings(other, tmp_path / "out.jsonl", photos=gallery)
+    imported = import_embeddings(
+        other, tmp_path / "out.jsonl", encoder=ColourEncoder(), photos=gallery
+    )
     assert {(each.reason.partition(";")[0], each.count) for each in imported.left_out} == {
         ("no such photo is on this disk", 2),
         ("its file holds another picture by now", 1),
@@ -182,7 +178,7 @@ def test_no_file_outside_the_folders_that_were_named_is_taken(
     library: Library, other: Library, tmp_path: Path
 ) -> None:
     export_embeddings(library, tmp_path / "out.npz")
-    imported = import_embeddings(other, tmp_path / "out.npz")
+    imported = import_embeddings(other, tmp_path / "out.npz", encoder=ColourEncoder())
     assert (imported.added, imported.photos) == (0, 0)
     assert "--photos" in imported.left_out[0].reason and imported.left_out[0].count == 5
 
@@ -299,8 +295,12 @@ def test_an_import_that_is_stopped_goes_on(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        import_embeddings(other, tmp_path / "out.jsonl", photos=gallery, progress=stop)
-    imported = import_embeddings(other, tmp_path / "out.jsonl", photos=gallery)
+        import_embeddings(
+            other, tmp_path / "out.jsonl", encoder=ColourEncoder(), photos=gallery, progress=stop
+        )
+    imported = import_embeddings(
+        other, tmp_path / "out.jsonl", encoder=ColourEncoder(), photos=gallery
+    )
     assert (imported.added, imported.known) == (1, 4)
     assert answers(other) == answers(library)
 
@@ -313,7 +313,7 @@ def test_many_rows_are_split_as_clip_retrieval_splits_them(
     export_embeddings(library, tmp_path / "out", shape=Shape(is_float32=True))
     names = sorted(path.name for path in (tmp_path / "out/img_emb").iterdir())
     assert names == ["img_emb_0.npy", "img_emb_1.npy", "img_emb_2.npy"]
-    import_embeddings(other, tmp_path / "out", photos=gallery)
+    import_embeddings(other, tmp_path / "out", encoder=ColourEncoder(), photos=gallery)
     assert answers(other) == answers(library)
 
 
@@ -351,7 +351,7 @@ def test_an_export_is_of_the_photos_asked_for(
         ("a.jsonl", b"hello", "no embeddings in a known format"),
         ("b.jsonl", b'{"text": 1}', "no features"),
         ("c.jsonl", b'{"image_id": 1, "feature": [0.1]}\n{"image_id": 2, "feature": []}', "line 2"),
-        ("d.npz", b"PK\x03\x04 and nothing", "no .npz"),
+        ("d.npz", b"PK\x03\x04 and nothing", "as an .npz"),
         ("nowhere", None, "cannot be read"),
     ],
 )

@@ -9,6 +9,7 @@ encoder where a file carries it, else by comparing with what the encoder makes o
     formats.py        which format a file is in
     clip_retrieval.py the folders of clip-retrieval
     npz.py            one file for numpy
+    arrays.py         an array in a file, row by row
     chinese_clip.py   feature files of Chinese-CLIP
     rows.py           embeddings on their way
     origins.py        the encoder that made them

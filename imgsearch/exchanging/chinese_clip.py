@@ -72,12 +72,13 @@ class Features:
             if not (
                 isinstance(feature, list)
                 and len(feature) == self.dim
-                and all(isinstance(value, float | int) for value in feature)
+                and all(_is_number(value) for value in feature)
             ):
                 raise UsageError(
                     f"{self._path}, line {number}: no feature of {self.dim} numbers, as line 1 has"
                 )
-            vectors[row] = feature
+            with np.errstate(over="ignore"):  # what is beyond float32 is infinite, and left out
+                vectors[row] = feature
             path, content_hash = line.get("image_path"), line.get("sha256")
             names.append(path if isinstance(path, str) else str(line.get("image_id", "")))
             hashes.append(content_hash if isinstance(content_hash, str) else None)
@@ -86,7 +87,7 @@ class Features:
     def _lines(self) -> Iterator[tuple[int, str]]:
         """The lines that say anything, with their numbers."""
         try:
-            with open(self._path, encoding="utf-8", errors="surrogateescape") as file:
+            with open(self._path, encoding="utf-8-sig", errors="surrogateescape") as file:
                 yield from ((number, line) for number, line in enumerate(file, 1) if line.strip())
         except OSError as error:
             raise UsageError(f"{self._path} cannot be read: {error.strerror}") from error
@@ -94,10 +95,15 @@ class Features:
     def _object(self, number: int, line: str) -> dict[str, object]:
         try:
             found = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise UsageError(
                 f"{self._path}, line {number}: no JSON ({error}); expected {SHAPE}"
             ) from error
         if not isinstance(found, dict):
             raise UsageError(f"{self._path}, line {number}: no object; expected {SHAPE}")
         return found
+
+
+def _is_number(value: object) -> bool:
+    """Whether it is one that a float can be of: JSON has integers without end."""
+    return isinstance(value, float) or (isinstance(value, int) and abs(value) < 2**63)

@@ -14,12 +14,13 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
 
 from imgsearch.errors import UsageError
+from imgsearch.exchanging.arrays import ArrayFile, reading
 from imgsearch.exchanging.rows import (
     NO_IDS,
     ROWS_AT_ONCE,
@@ -32,6 +33,7 @@ from imgsearch.exchanging.rows import (
 
 PARTITION = 1_000_000
 SHAPE = "img_emb/img_emb_0.npy beside metadata/metadata_0.parquet, and so on"
+TEXTS = ("image_path", "sha256", "caption", "caption_source")  # what is read of a table
 ORIGIN = b"imgsearch"  # in the metadata of a table's schema
 
 
@@ -40,9 +42,8 @@ def write(target: Path, outgoing: Outgoing, dtype: str = "<f2") -> None:
     pyarrow, parquet = _pyarrow()
     partitions = max(1, math.ceil(outgoing.count / PARTITION))
     digits = int(math.log10(partitions)) + 1
-    texts = ("image_path", "sha256", "caption", "caption_source")
     schema = pyarrow.schema(
-        [("photo_id", pyarrow.int64()), *((name, pyarrow.string()) for name in texts)],
+        [("photo_id", pyarrow.int64()), *((name, pyarrow.string()) for name in TEXTS)],
         metadata={ORIGIN: json.dumps(vars(outgoing.origin)).encode()},
     )
     for folder in ("img_emb", "metadata"):
@@ -91,7 +92,10 @@ class Folder:
                 f"metadata; expected {SHAPE}"
             )
         self._pairs = list(zip(matrices, tables, strict=True))
-        shapes = [self._matrix(matrix).shape for matrix in matrices]
+        shapes = []
+        for matrix in matrices:
+            with self._opened(matrix) as file:
+                shapes.append(_array(file, matrix).shape)
         if len({shape[1:] for shape in shapes}) != 1 or len(shapes[0]) != 2:
             raise UsageError(f"{path}: its matrices are of shapes {shapes}; expected (n, d) each")
         self.count, self.dim = sum(shape[0] for shape in shapes), shapes[0][1]
@@ -103,52 +107,50 @@ class Folder:
                     "which photo is not known"
                 )
         told = self._table(tables[0]).schema_arrow.metadata or {}
-        self.origin = Origin.read(json.loads(told[ORIGIN])) if ORIGIN in told else None
+        self.origin = Origin.from_json(told.get(ORIGIN, b""))
 
     def rows(self) -> Iterator[Rows]:
         """Partition by partition, some at once."""
         for matrix, table in self._pairs:
-            vectors, start = self._matrix(matrix), 0
-            file = self._table(table)
-            wanted = ("image_path", "sha256", "caption", "caption_source")
-            columns = [name for name in wanted if name in file.schema_arrow.names]
-            if "image_path" not in columns and "sha256" not in columns:
-                raise UsageError(
-                    f"{table} has no column image_path; it has {', '.join(file.schema_arrow.names)}"
-                )
-            for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
-                end = start + batch.num_rows
-                yield _rows(np.array(vectors[start:end]), batch.to_pydict())
-                start = end
+            with self._opened(matrix) as file:
+                vectors = _array(file, matrix)
+                for columns in self._columns(table):
+                    yield _rows(vectors.read(len(columns["image_path"])), columns)
 
-    def _matrix(self, path: Path) -> AnyVectors:
-        try:
-            matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{path} is no numpy array that can be read: {error}") from error
-        if matrix.dtype.kind != "f":
-            raise UsageError(f"{path} holds {matrix.dtype}; expected float16 or float32")
-        return matrix  # type: ignore[no-any-return]  # numpy does not know
+    def _columns(self, table: Path) -> Iterator[dict[str, list[Any]]]:
+        """What a table says of some rows at once: a list for each of `TEXTS`."""
+        file = self._table(table)
+        there = file.schema_arrow.names
+        columns = [name for name in TEXTS if name in there]
+        if "image_path" not in columns and "sha256" not in columns:
+            raise UsageError(f"{table} has no column image_path; it has {', '.join(there)}")
+        with reading(str(table), "a parquet file"):
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
+                nothing = dict.fromkeys(TEXTS, [None] * batch.num_rows)
+                yield {**nothing, **batch.to_pydict()}
+
+    def _opened(self, path: Path) -> IO[bytes]:
+        with reading(str(path), "a numpy array"):
+            return open(path, "rb")
 
     def _table(self, path: Path) -> Any:
-        try:
+        with reading(str(path), "a parquet file"):
             return self._parquet.ParquetFile(path)
-        except (OSError, ValueError) as error:  # an ArrowInvalid is a ValueError
-            raise UsageError(f"{path} is no parquet file that can be read: {error}") from error
+
+
+def _array(file: IO[bytes], path: Path) -> ArrayFile:
+    return ArrayFile(file, str(path), "f")
 
 
 def _rows(vectors: AnyVectors, columns: dict[str, list[Any]]) -> Rows:
-    nothing = [None] * len(vectors)
-    captions = columns.get("caption", nothing)
-    sources = columns.get("caption_source", nothing)
     return Rows(
         vectors,
         NO_IDS,
-        [each if isinstance(each, str) else "" for each in columns.get("image_path", nothing)],
-        [each if isinstance(each, str) else None for each in columns.get("sha256", nothing)],
+        [each if isinstance(each, str) else "" for each in columns["image_path"]],
+        [each if isinstance(each, str) else None for each in columns["sha256"]],
         [
             Sentence(said, source) if isinstance(said, str) and said.strip() else None
-            for said, source in zip(captions, sources, strict=True)
+            for said, source in zip(columns["caption"], columns["caption_source"], strict=True)
         ],
     )
 

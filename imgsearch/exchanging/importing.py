@@ -107,12 +107,14 @@ class _Run:
         self._maker = maker
         self._matching = matching
         self._counts = counts
-        self._left_out: dict[str, list[str]] = {}
+        self._left_out: Counter[str] = Counter()
+        self._first: dict[str, list[str]] = {}  # names, by reason
         self._embedded = library.catalog.embedded_photo_ids(maker.row.id)
 
     def take_in(self, some: Rows) -> None:
         """Match and commit some rows."""
-        lengths = np.linalg.norm(some.vectors.astype(np.float64), axis=1)
+        with np.errstate(over="ignore"):
+            lengths = np.linalg.norm(some.vectors.astype(np.float64), axis=1)
         has_direction = np.isfinite(lengths) & (lengths > 0)
         rows = [
             Row(vector, name, content_hash, caption, reason=None if is_good else NO_DIRECTION)
@@ -127,10 +129,16 @@ class _Run:
             if row.reason is None:
                 found.append(row)
             else:
-                self._left_out.setdefault(row.reason, []).append(row.name or str(row.content_hash))
+                self._leave_out(row.reason, row.name or str(row.content_hash))
         if found:
             self._maker.prove([(row.path, row.vector) for row in found if row.path is not None])
             self._counts.update(commit(self._library, self._maker.row, found, self._embedded))
+
+    def _leave_out(self, reason: str, name: str) -> None:
+        self._left_out[reason] += 1
+        first = self._first.setdefault(reason, [])
+        if len(first) < NAMED:
+            first.append(name)
 
     def build_due(self) -> None:
         """A new generation, where too many embeddings lie beside the last one."""
@@ -140,15 +148,15 @@ class _Run:
 
     def outcome(self) -> Imported:
         """What came of it, the commonest reasons first."""
-        left_out = (
-            LeftOut(reason, len(names), tuple(names[:NAMED]))
-            for reason, names in self._left_out.items()
+        left_out = tuple(
+            LeftOut(reason, count, tuple(self._first[reason]))
+            for reason, count in self._left_out.most_common()
         )
         identity = self._maker.row.identity
         answering = self._library.catalog.active_encoders().values()
         return Imported(
             encoder=self._maker.row.name,
-            left_out=tuple(sorted(left_out, key=lambda each: -each.count)),
+            left_out=left_out,
             is_answering=any(row.identity == identity for row in answering),
             **{name: self._counts[name] for name in COUNTED},
         )

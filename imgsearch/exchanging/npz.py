@@ -5,26 +5,24 @@
 
 `vectors` are (n, d) float32 unit rows; `ids`, `paths` and `sha256` say of which photos, row by row;
 `encoder` is JSON about what made them. Vectors are written and read in pieces, so that a million of
-them need no room; what a row is called takes some hundred bytes. Nothing in it is ever unpickled.
+them need no room; what a row is called takes some hundred bytes.
 """
 
 import json
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib import format as npy
 
 from imgsearch.errors import UsageError
+from imgsearch.exchanging.arrays import ArrayFile, Part, reading
 from imgsearch.exchanging.rows import NO_IDS, ROWS_AT_ONCE, Origin, Outgoing, Rows
 
 SHAPE = "`vectors` (n, d), and `paths` or `sha256` for each row, as `imgsearch export` writes them"
-
-Part = npt.NDArray[Any]
 
 
 def write(target: Path, outgoing: Outgoing) -> None:
@@ -71,72 +69,50 @@ class Npz:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with self._reading() as archive:
-            self._names = {name.removesuffix(".npy") for name in archive.namelist()}
-            if "vectors" not in self._names or not self._names & {"paths", "sha256"}:
-                there = ", ".join(sorted(self._names)) or "nothing"
-                raise UsageError(f"{path} holds {there}, and no embeddings: expected {SHAPE}")
-            with archive.open("vectors.npy") as file:
-                shape, _ = self._header(file, "vectors")
+        with self._opened() as archive:
+            there = {name.removesuffix(".npy") for name in archive.namelist()}
+            self._texts = [name for name in ("paths", "sha256") if name in there]
+            if "vectors" not in there or not self._texts:
+                names = ", ".join(sorted(there)) or "nothing"
+                raise UsageError(f"{path} holds {names}, and no embeddings: expected {SHAPE}")
+            shape = self._array(archive, "vectors").shape
             if len(shape) != 2:
                 raise UsageError(f"{path}: its vectors are of shape {shape}; expected {SHAPE}")
             self.count, self.dim = shape
-            self.origin = self._origin(archive)
+            for name in self._texts:
+                shape = self._array(archive, name).shape
+                if shape != (self.count,):
+                    raise UsageError(
+                        f"{path}: its {name} are of shape {shape}; expected ({self.count},), one "
+                        "for each vector"
+                    )
+            self.origin = self._origin(archive) if "encoder" in there else None
 
     def rows(self) -> Iterator[Rows]:
         """Vectors, paths and hashes, some at once."""
-        with self._reading() as archive, ExitStack() as opened:
-            parts = {
-                name: self._parts(opened.enter_context(archive.open(f"{name}.npy")), name)
-                for name in ("vectors", "paths", "sha256")
-                if name in self._names
-            }
+        with self._opened() as archive:
+            vectors = self._array(archive, "vectors")
+            texts = {name: self._array(archive, name) for name in self._texts}
             for start in range(0, self.count, ROWS_AT_ONCE):
                 n = min(ROWS_AT_ONCE, self.count - start)
-                vectors = next(parts["vectors"])
-                names = next(parts["paths"]).tolist() if "paths" in parts else [""] * n
-                hashes = next(parts["sha256"]).tolist() if "sha256" in parts else [""] * n
-                yield Rows(vectors, NO_IDS, names, [each or None for each in hashes], [None] * n)
+                said = {name: each.read(n).tolist() for name, each in texts.items()}
+                nothing = [""] * n
+                hashes = [each or None for each in said.get("sha256", nothing)]
+                names = said.get("paths", nothing)
+                yield Rows(vectors.read(n), NO_IDS, names, hashes, [None] * n)
 
-    def _reading(self) -> zipfile.ZipFile:
-        try:
+    def _opened(self) -> zipfile.ZipFile:
+        with reading(str(self._path), "an .npz"):
             return zipfile.ZipFile(self._path)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise UsageError(f"{self._path} is no .npz that can be read: {error}") from error
+
+    def _array(self, archive: zipfile.ZipFile, name: str) -> ArrayFile:
+        with reading(str(self._path), "an .npz"):
+            file = archive.open(f"{name}.npy")
+        return ArrayFile(file, f"{self._path}: its {name}", "f" if name == "vectors" else "U")
 
     def _origin(self, archive: zipfile.ZipFile) -> Origin | None:
-        if "encoder" not in self._names:
+        array = self._array(archive, "encoder")
+        if math.prod(array.shape) != 1:  # somebody else's, who calls something else so
             return None
-        with archive.open("encoder.npy") as file:
-            (text,) = np.concatenate(list(self._parts(file, "encoder"))).tolist() or [""]
-        try:
-            return Origin.read(json.loads(text))
-        except ValueError:  # somebody else's, who calls an encoder by a name
-            return None
-
-    def _parts(self, file: IO[bytes], name: str) -> Iterator[Part]:
-        shape, dtype = self._header(file, name)
-        width = int(np.prod(shape[1:], dtype=np.int64)) * dtype.itemsize
-        for start in range(0, shape[0], ROWS_AT_ONCE):
-            n = min(ROWS_AT_ONCE, shape[0] - start)
-            content = file.read(n * width)
-            if len(content) < n * width:
-                raise UsageError(f"{self._path} is cut short in its {name}; write it anew")
-            yield np.frombuffer(content, dtype).reshape(n, *shape[1:])
-
-    def _header(self, file: IO[bytes], name: str) -> tuple[tuple[int, ...], np.dtype[Any]]:
-        try:
-            read = npy.read_array_header_1_0 if npy.read_magic(file) == (1, 0) else _read_newer
-            shape, is_fortran, dtype = read(file)
-        except ValueError as error:
-            raise UsageError(f"{self._path}: its {name} are no numpy array: {error}") from error
-        if dtype.kind != ("f" if name == "vectors" else "U") or is_fortran:
-            raise UsageError(
-                f"{self._path}: its {name} are {dtype} of shape {shape}, which is not read; "
-                f"expected {SHAPE}"
-            )
-        return shape or (1,), dtype
-
-
-def _read_newer(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
-    return npy.read_array_header_2_0(file)
+        (text,) = array.read(1).ravel().tolist()
+        return Origin.from_json(text)

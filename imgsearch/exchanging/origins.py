@@ -1,22 +1,24 @@
 """Whose vectors are these: the encoder of a library that imported embeddings are keyed by.
 
 What a file says of its encoder and what a person says go in; a row of the catalog comes out, or an
-error. A file of ours carries the identity, so nothing needs to be loaded and nothing can be mixed
-up. Of another's file a person says which encoder made it. That one is loaded, because only its
-weights tell its identity, and shown a few of the photos: vectors that are not like its own are not
-its own.
+error. An identity that the library knows is enough. Any other encoder is loaded, by the name that a
+person gave or a published one that the file gives, and shown a few of the photos: vectors that are
+not like its own are not its own. So what the library holds of it (its name, its languages, where to
+get it) is never taken from a file, which anybody may have written.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from imgsearch import images
 from imgsearch.catalog import EncoderRow
 from imgsearch.encoders import Encoder
-from imgsearch.errors import UsageError
-from imgsearch.exchanging.rows import AnyVectors, Embeddings
+from imgsearch.encoders.families import PUBLISHED, builtin_version
+from imgsearch.errors import PictureError, UsageError
+from imgsearch.exchanging.rows import AnyVectors, Embeddings, Origin
 from imgsearch.library import Library
 from imgsearch.vectors import normalise
 
@@ -34,14 +36,15 @@ class Maker:
     def prove(self, photos: list[tuple[Path, AnyVectors]]) -> None:
         """Compare a few photos' vectors (d,) with those that the encoder makes.
 
-        Raises UsageError when they are not alike.
+        Raises UsageError when they are not alike, and when no photo reads.
         """
         if self.unproven is None or not photos:
             return
-        encoder, shown = self.unproven, photos[:PHOTOS_SHOWN]
-        pictures = [images.read(path, short_side=2 * encoder.image_size)[0] for path, _ in shown]
+        encoder = self.unproven
+        shown = _readable(photos, 2 * encoder.image_size)
         theirs = normalise(np.stack([vector for _, vector in shown]))
-        likeness = float(np.median((encoder.embed_images(pictures) * theirs).sum(axis=1)))
+        ours = encoder.embed_images([picture for picture, _ in shown])
+        likeness = float(np.median((ours * theirs).sum(axis=1)))
         if likeness < LEAST_LIKE:
             raise UsageError(
                 f"these vectors are not of {encoder.name}: shown {len(shown)} of the photos, it "
@@ -49,6 +52,27 @@ class Maker:
                 "Name the encoder that made them with --encoder"
             )
         self.unproven = None
+
+
+def _readable(
+    photos: list[tuple[Path, AnyVectors]], short_side: int
+) -> list[tuple[Image.Image, AnyVectors]]:
+    """The first few that read, as pictures. Raises UsageError where none does."""
+    shown: list[tuple[Image.Image, AnyVectors]] = []
+    why = ""
+    for path, vector in photos:
+        try:
+            shown.append((images.read(path, short_side=short_side)[0], vector))
+        except (PictureError, OSError) as error:
+            why = why or f"{path}: {error}"
+        if len(shown) == PHOTOS_SHOWN:
+            break
+    if not shown:
+        raise UsageError(
+            "whose vectors these are is checked on a few of the photos, and none of the first "
+            f"{len(photos)} photos reads ({why}); bring their disk back, and import again"
+        )
+    return shown
 
 
 def maker_of(
@@ -60,26 +84,17 @@ def maker_of(
     raises.
     """
     origin = embeddings.origin
-    if origin is None:
-        if wanted is None:
-            raise UsageError(
-                "the file does not say which encoder made its vectors; name it: "
-                "--encoder open_clip/ViT-B-32/openai, for one"
-            )
-        encoder = _loaded(library, wanted, device)
-        maker = Maker(_row_of(library, encoder), encoder)
+    known = None if origin is None else library.catalog.encoder_with_identity(origin.identity)
+    if known is not None and (wanted is None or library.find_encoder(wanted) == known):
+        maker = Maker(known, None)
     else:
-        known = library.catalog.encoder_with_identity(origin.identity)
-        row = known or EncoderRow(
-            0, origin.identity, origin.name, embeddings.dim, origin.languages, origin.source
-        )
-        maker = Maker(row, None)
-        if wanted is not None and _identity(library, wanted, device) != origin.identity:
-            name = wanted if isinstance(wanted, str) else wanted.name
+        encoder = _loaded(library, _published(origin) if wanted is None else wanted, device)
+        if origin is not None and encoder.identity != origin.identity:
             raise UsageError(
                 f"the file says its vectors are of {origin.name}, with other weights than "
-                f"{name} has; leave --encoder out"
+                f"{encoder.name} has; name the encoder that made them with --encoder"
             )
+        maker = Maker(_row_of(library, encoder), encoder)
     if maker.row.dim != embeddings.dim:
         raise UsageError(
             f"the vectors have {embeddings.dim} values and those of {maker.row.name} have "
@@ -88,9 +103,24 @@ def maker_of(
     return maker
 
 
-def _identity(library: Library, wanted: str | Encoder, device: str) -> str:
-    row = library.find_encoder(wanted)
-    return row.identity if row is not None else _loaded(library, wanted, device).identity
+def _published(origin: Origin | None) -> str:
+    """The name that a file gives, where it is one that everybody knows.
+
+    A path, or a repository of somebody's, is not loaded because a file says so.
+    """
+    if origin is None:
+        raise UsageError(
+            "the file does not say which encoder made its vectors; name it: "
+            "--encoder open_clip/ViT-B-32/openai, for one"
+        )
+    source = origin.source or ""
+    if source in PUBLISHED or builtin_version(source) is not None:
+        return source
+    raise UsageError(
+        f"the file says its vectors are of {origin.name}, which this library does not know, and "
+        "what nobody publishes is not loaded on the word of a file; name it yourself: --encoder "
+        + (repr(source) if source else "NAME")
+    )
 
 
 def _loaded(library: Library, wanted: str | Encoder, device: str) -> Encoder:

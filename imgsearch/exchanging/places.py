@@ -2,7 +2,8 @@
 
 A file of embeddings names photos by paths of the machine it was made on, by paths below some
 folder, or by keys. Nothing is taken for a photo that lies neither in a folder of the library nor in
-the one that a person named: a name in a file that somebody wrote is no reason to read a file.
+the one that a person named: a name in a file that somebody wrote is no reason to read a file. So
+every place has its `..` taken out before it is asked whose it is.
 """
 
 import os
@@ -26,7 +27,7 @@ class Places:
         self._keys: dict[str, str] | None = None
 
     def root_of(self, path: Path) -> Path | None:
-        """The folder that a photo counts with; None for one that is nobody's."""
+        """The folder that a photo at a place counts with; None for one that is nobody's."""
         return next((root for root in self._roots if path.is_relative_to(root)), None)
 
     def named(self, name: str) -> Iterator[Path]:
@@ -35,7 +36,7 @@ class Places:
             return
         given = Path(name)
         if self._folder is not None and not given.is_absolute():
-            yield self._folder / given
+            yield Path(os.path.abspath(self._folder / given))
             if keyed := self._by_key(name):
                 yield Path(keyed)
         # As the catalog has it: free of links, but for those below a folder that was given.
@@ -50,7 +51,7 @@ class Places:
         if self._folder is not None and os.path.isabs(name):
             parts = Path(name).parts[1:]
             for start in range(len(parts)):
-                yield self._folder.joinpath(*parts[start:])
+                yield Path(os.path.abspath(self._folder.joinpath(*parts[start:])))
 
     def _by_key(self, key: str) -> str | None:
         if self._keys is None:

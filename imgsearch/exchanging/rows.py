@@ -3,6 +3,7 @@
 What a format reads and writes, and nothing of how.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
@@ -34,8 +35,16 @@ class Origin:
         return cls(encoder.name, encoder.identity, encoder.languages, encoder.source)
 
     @classmethod
+    def from_json(cls, text: str | bytes) -> "Origin | None":
+        """What `vars` of one says, as JSON; None for anything else."""
+        try:
+            return cls.read(json.loads(text))
+        except (ValueError, RecursionError):  # somebody else's, who calls an encoder by a name
+            return None
+
+    @classmethod
     def read(cls, value: object) -> "Origin | None":
-        """What `vars` of one says, from JSON; None for anything else."""
+        """The same, of JSON that was read."""
         match value:
             case {
                 "name": str(name),
