@@ -6,13 +6,18 @@ out as relevances in [0, 1]. A cosine alone says nothing: one encoder calls 0.25
 free of the encoder's scale. Ordinary texts times photos make a background of hundreds of cosines
 even where a library has three photos.
 
-The weights are a logistic regression by `benchmarks/relevance.py`. The more photos, the nearer the
-nearest of them is to anything: HANDICAP is what makes 5% of what is there fall short of
-LEAST_RELEVANT among 500 photos as among 1,000, where it ends. Smaller libraries get none: there a
-stricter cut loses more, and an encoder does not find what it does not know.
+The weights were a logistic regression on classes and on words that are in photos or are not; those
+fitted to larger and smaller galleries told other classes apart no better. What they add up to says
+more of some galleries than of others: the more photos, the nearer the nearest of them is to
+anything, and a sentence is less near to its photo than a name is. So a relevance counts from
+SHORTFALL, what LOSS of the answers to what is there fall short of among so many photos, and
+LEAST_RELEVANT loses as many answers whatever the library's size and whatever is asked:
+`benchmarks/relevance.py` fits those lines and tells what they lose. A relevance is no share of
+right answers, therefore; it is how far a photo is beyond that loss.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -22,16 +27,33 @@ from imgsearch.vectors import Vectors
 Relevances = npt.NDArray[np.float64]
 
 LEAST_RELEVANT = 0.15  # the default cut
+LOSS = 0.05  # of the answers to what is there, at that cut
 WEIGHTS = {"level": 1.69, "lift": 0.53, "mean": 1.57, "reach": 0.38}
-BIAS = -5.52
-HANDICAP = 0.87  # for each e-fold of the photos between these numbers
-HANDICAPPED = (300, 1000)
 
+
+@dataclass(frozen=True)
+class Line:
+    """What falls short of a loss among n photos: start + slope * ln(n), rising up to `most`."""
+
+    start: float
+    slope: float
+    most: int
+
+    def at(self, count: int) -> float:
+        """The line's height for so many photos."""
+        return self.start + self.slope * math.log(np.clip(count, _LEAST_PHOTOS, self.most))
+
+
+SHORTFALL = {"label": Line(0.62, 0.52, 2000), "sentence": Line(-0.84, 0.69, 300)}
+
+_LEAST_PHOTOS = 10  # fewer were not measured
 _SAME_MEANING = 2.5  # texts so many robust deviations nearer to a query than most are no rivals
 _RIVALS = 3
 _PRIOR_PHOTOS = 10  # in the mean of a query, the mean of ordinary texts counts as so many photos
 _LEAST_DEVIATION = 1e-3  # of cosines: an encoder may take all ordinary texts for one
+_LEAST_SHARE = 0.25  # of the deviation of all cosines: the best ones of ordinary texts have 0.4
 _GREATEST = 10.0  # beyond it a feature tells no more
+_ODDS_AGAINST = 1 / LEAST_RELEVANT - 1
 
 
 class Background:
@@ -43,24 +65,30 @@ class Background:
     def __init__(self, texts: Vectors, photos: Vectors, count: int) -> None:
         self.texts, self.photos, self.count = texts, photos, count
         cosines = texts @ photos.T  # (m, n)
-        self.handicap = HANDICAP * math.log(np.clip(count, *HANDICAPPED) / HANDICAPPED[0])
         self._mean = float(cosines.mean())
         self._deviation = max(float(cosines.std()), _LEAST_DEVIATION)
         best = cosines.max(axis=1)
         self._best_mean = self._mean + _stretch(len(photos), count) * (best.mean() - self._mean)
-        self._best_deviation = max(float(best.std()), _LEAST_DEVIATION)
+        self._best_deviation = max(float(best.std()), _LEAST_SHARE * self._deviation)
 
-    def relevance(self, vector: Vectors, photos: Vectors) -> Relevances:
-        """How relevant photos (k, d) are to a query (d,): (k,) in [0, 1], 0.5 is even odds.
+    def relevance(self, vector: Vectors, photos: Vectors, *, is_sentence: bool) -> Relevances:
+        """How relevant photos (k, d) are to a query (d,): (k,) in [0, 1], LEAST_RELEVANT is where
+        LOSS of the answers to what is there fall short.
 
         The photos are its best hits, or any with the best among them.
         """
-        features = self.features(vector, photos)
-        odds = (
-            BIAS - self.handicap + sum(weight * features[name] for name, weight in WEIGHTS.items())
-        )
-        relevances: Relevances = 1 / (1 + np.exp(-odds))
+        line = SHORTFALL["sentence" if is_sentence else "label"]
+        beyond = self.weighed(vector, photos) - line.at(self.count)
+        relevances: Relevances = 1 / (1 + _ODDS_AGAINST * np.exp(-beyond))
         return relevances
+
+    def weighed(self, vector: Vectors, photos: Vectors) -> Relevances:
+        """What the features of photos (k, d) for a query (d,) add up to: (k,), without bounds."""
+        features = self.features(vector, photos)
+        weighed: Relevances = sum(
+            (weight * features[name] for name, weight in WEIGHTS.items()), np.zeros(len(photos))
+        )
+        return weighed
 
     def features(self, vector: Vectors, photos: Vectors) -> dict[str, Relevances]:
         """What is weighed: name -> (k,) for a query (d,) and photos (k, d).
@@ -73,7 +101,7 @@ class Background:
         ordinary = photos @ self._rivals(vector).T  # (k, r)
         count = min(_RIVALS, ordinary.shape[1])
         rivals = np.partition(ordinary, -count, axis=1)[:, -count:].mean(axis=1)
-        own = (self.photos @ vector).astype(np.float64)  # (n,)
+        own = (self.photos @ vector.astype(np.float32)).astype(np.float64)  # (n,)
         mean = (own.sum() + _PRIOR_PHOTOS * self._mean) / (len(own) + _PRIOR_PHOTOS)
         best = max(own.max(), cosines.max(initial=-1))
         ones = np.ones(len(photos))

@@ -16,6 +16,7 @@ import numpy as np
 
 from imgsearch import prompts
 from imgsearch.catalog import Catalog, EncoderRow
+from imgsearch.errors import UsageError
 from imgsearch.relevance.background import Background
 from imgsearch.vectors import Vectors
 
@@ -33,7 +34,8 @@ def background_of(
     """The background of texts of a language; None where the encoder has embedded no photo.
 
     `embed` gives the texts their vectors, once: from the next time on the catalog has them.
-    A language without ordinary texts of its own has the English ones.
+    A language without ordinary texts of its own has the English ones. Raises UsageError for vectors
+    that are not finite, and keeps none of them.
     """
     kept = _kept.setdefault(catalog, {})
     last, background = kept.get((encoder.id, language), (0, None))
@@ -88,7 +90,14 @@ def _embedded(
     vectors = catalog.cached_texts(encoder.id, key, texts)
     missing = [text for text in texts if text not in vectors]
     if missing:
-        made = dict(zip(missing, embed(missing), strict=True))
+        rows = embed(missing)
+        if not np.isfinite(rows).all():
+            raise UsageError(
+                f"the encoder {encoder.name} gives ordinary texts vectors that are not finite, so "
+                "that no score of it means anything; its text tower is damaged: index with another "
+                "one, imgsearch index FOLDER --encoder NAME"
+            )
+        made = dict(zip(missing, rows, strict=True))
         catalog.cache_texts(encoder.id, key, made)
         vectors |= made
     return np.stack([vectors[text] for text in texts])
