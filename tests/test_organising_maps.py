@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 import imgsearch
 from conftest import ColourEncoder, draw
@@ -18,7 +19,7 @@ from imgsearch.display.map_picture import MISSING, map_picture, on_grid
 from imgsearch.errors import UsageError
 from imgsearch.library import Library
 from imgsearch.organising import PhotoMap, Point, add_label, cluster, draw_map
-from imgsearch.organising.clustering import choose_k, silhouette, spherical_k_means
+from imgsearch.organising.clustering import Sorting, choose_k, silhouette, spherical_k_means
 from imgsearch.organising.mapping import layout
 from imgsearch.vectors import Vectors, normalise
 
@@ -86,6 +87,44 @@ def test_groups_have_words_and_central_photos(
                 cluster(library, k)
         with pytest.raises(UsageError, match="left to group"):
             cluster(library, only=np.array([99]))
+
+
+def test_photos_sorted_in_parts_are_those_sorted_at_once() -> None:
+    vectors, _ = blobs(4, 25)
+    words = normalise(np.random.default_rng(2).standard_normal((30, 16)))
+    centres, ids = spherical_k_means(vectors, 4), np.arange(100)
+    sorting = Sorting(centres, words)
+    for start in range(0, 100, 7):
+        sorting.add(ids[start : start + 7], vectors[start : start + 7])
+    cosines, of_words = vectors @ centres.T, vectors @ words.T
+    nearest = cosines.argmax(axis=1)
+    groups, names = sorting.groups(), sorting.names()
+    for place in range(4):
+        found, sure = groups[place]
+        assert set(found.tolist()) == set(np.flatnonzero(nearest == place).tolist())
+        assert np.array_equal(sure, np.sort(cosines[nearest == place, place])[::-1])
+        typical = of_words[nearest == place].mean(axis=0)
+        spread = of_words.std(axis=0)
+        fits = (typical - of_words.mean(axis=0)) / spread + typical / spread.mean()
+        assert names[place].tolist() == np.argsort(-fits)[:3].tolist()
+    alone = Sorting(np.vstack([centres, -centres[:1]]), words)
+    alone.add(ids, vectors)
+    assert set(alone.groups()) == {0, 1, 2, 3} and len(alone.names()) == 5
+
+
+def test_a_map_of_a_few_reads_the_vectors_of_a_few(
+    tmp_path: Path, colour_encoder: ColourEncoder
+) -> None:
+    with coloured(tmp_path, colour_encoder) as library:
+        asked: list[int] = []
+
+        @event.listens_for(library.catalog.engine, "before_cursor_execute")
+        def note(_: object, __: object, statement: str, given: tuple[object], *___: object) -> None:
+            if "embeddings.vector" in statement:
+                asked.append(len(given))
+
+        assert len(draw_map(library, most=5).points) == 5
+        assert asked and sum(asked) < 5 + 3  # the encoder and the place in the order come along
 
 
 def test_words_are_in_the_language_asked_for(tmp_path: Path, colour_encoder: ColourEncoder) -> None:

@@ -3,10 +3,10 @@
 A library goes in, groups come out, the largest first. Spherical k-means on stored embeddings: unit
 rows, cosines, centres that are mean directions. It is seeded, and reads photos in the order of
 their ids, so the same library gives the same groups. Centres of a large library come from an even
-sample of it, and every photo then goes to its nearest.
+sample of it, and every photo then goes to its nearest: some at a time, for a million are not held.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import numpy.typing as npt
 from imgsearch.catalog import Ids
 from imgsearch.errors import UsageError
 from imgsearch.library import Library
-from imgsearch.organising.texts import embed_words, encoder_of, live_embeddings, spread_out
+from imgsearch.organising.texts import embed_words, encoder_of, live_embedded, spread_out
 from imgsearch.vectors import Vectors, normalise
 
 SEED = 0
@@ -59,34 +59,23 @@ def cluster(
     NoEncoderError where no encoder knows the language.
     """
     encoder = encoder_of(library, language)
-    ids, vectors = live_embeddings(library, encoder, only)
+    ids = live_embedded(library, encoder, only)
     if not len(ids):
         raise UsageError(f"no photo of {library.path} is left to group; take in more, or ask wider")
     if k is not None and not 1 <= k <= len(ids):
         raise UsageError(f"{len(ids):,} photos make from 1 to {len(ids):,} groups, not {k:,}")
-    sample = vectors[spread_out(np.arange(len(ids)), SAMPLE)]
+    _, sample = library.catalog.embeddings(encoder.id, photo_ids=spread_out(ids, SAMPLE))
     if k is None:
-        k = choose_k(vectors[spread_out(np.arange(len(ids)), TRIED_ON)], progress)
+        k = choose_k(sample[spread_out(np.arange(len(sample)), TRIED_ON)], progress)
     centres = spherical_k_means(sample, k)
-    cosines = vectors @ centres.T  # (n, k)
-    nearest = cosines.argmax(axis=1)
     words, rows = embed_words(library, encoder, language)
-    names = name_groups(vectors, nearest, k, words, rows)
-    groups = []
-    for place in range(k):
-        members = np.flatnonzero(nearest == place)
-        ordered = members[np.argsort(-cosines[members, place], kind="stable")]
-        if len(ordered):
-            central = ids[ordered[:CENTRAL]].tolist()
-            paths = library.catalog.live_paths(central)
-            groups.append(
-                Cluster(
-                    names[place],
-                    tuple(ids[ordered].tolist()),
-                    tuple((i, paths[i]) for i in central if i in paths),
-                    float(cosines[members, place].mean()),
-                )
-            )
+    sorting = Sorting(centres, rows)
+    for start in range(0, len(ids), SAMPLE):
+        sorting.add(*library.catalog.embeddings(encoder.id, photo_ids=ids[start : start + SAMPLE]))
+    names = [tuple(words[word] for word in best) for best in sorting.names()]
+    groups = [
+        _cluster(library, names[place], *members) for place, members in sorting.groups().items()
+    ]
     return sorted(groups, key=lambda each: (-len(each.photo_ids), each.photo_ids))
 
 
@@ -121,24 +110,62 @@ def silhouette(vectors: Vectors, centres: Vectors) -> float:
     return float(np.mean((following - own) / np.maximum(following, 1e-9)))
 
 
-def name_groups(
-    vectors: Vectors, nearest: Places, k: int, words: Sequence[str], rows: Vectors
-) -> list[tuple[str, ...]]:
-    """The few of (w, d) words that each group is nearer to than all photos are on the whole."""
-    cosines = vectors @ rows.T  # (n, w)
-    ordinary, spread = cosines.mean(axis=0), np.maximum(cosines.std(axis=0), 1e-6)
-    names: list[tuple[str, ...]] = []
-    for place in range(k):
-        members = cosines[nearest == place]
-        if not len(members):
-            names.append(())
-            continue
-        typical = members.mean(axis=0)
+class Sorting:
+    """Photos that go to the nearest of (k, d) centres, some at a time, and what the groups have of
+    (w, d) words; no vector is held.
+    """
+
+    def __init__(self, centres: Vectors, words: Vectors) -> None:
+        self._centres, self._words = centres, words
+        self._ids: list[Ids] = []
+        self._nearest: list[Places] = []
+        self._cosines: list[npt.NDArray[np.float32]] = []  # to the nearest
+        self._counts = np.zeros(len(centres), np.int64)
+        self._sums = np.zeros((len(centres), len(words)))  # of the words' cosines, a row a group
+        self._squares = np.zeros(len(words))
+
+    def add(self, ids: Ids, vectors: Vectors) -> None:
+        """Sort (n, d) photos."""
+        cosines = vectors @ self._centres.T  # (n, k)
+        nearest = cosines.argmax(axis=1)
+        self._ids.append(ids)
+        self._nearest.append(nearest)
+        self._cosines.append(cosines.max(axis=1))
+        self._counts += np.bincount(nearest, minlength=len(self._centres))
+        of_words = (vectors @ self._words.T).astype(np.float64)  # (n, w)
+        np.add.at(self._sums, nearest, of_words)
+        self._squares += (of_words**2).sum(axis=0)
+
+    def groups(self) -> dict[int, tuple[Ids, npt.NDArray[np.float32]]]:
+        """Place of a centre -> its photos, the nearest first, and their cosines; none is empty."""
+        ids, nearest = np.concatenate(self._ids), np.concatenate(self._nearest)
+        cosines = np.concatenate(self._cosines)
+        found = {}
+        for place in np.flatnonzero(self._counts).tolist():
+            members = np.flatnonzero(nearest == place)
+            ordered = members[np.argsort(-cosines[members], kind="stable")]
+            found[place] = ids[ordered], cosines[ordered]
+        return found
+
+    def names(self) -> list[Places]:
+        """The few words of each centre that its group is nearer to than all photos are on the
+        whole."""
+        total = self._counts.sum()
+        ordinary = self._sums.sum(axis=0) / total
+        spread = np.sqrt(np.maximum(self._squares / total - ordinary**2, 1e-12))
+        typical = self._sums / np.maximum(self._counts, 1)[:, None]
         # What it looks like counts as much as what sets it apart: half of a library may be of dogs.
-        standing_out = (typical - ordinary) / spread + typical / float(spread.mean())
-        best = np.argsort(-standing_out, kind="stable")[:WORDS]
-        names.append(tuple(words[word] for word in best))
-    return names
+        standing_out = (typical - ordinary) / spread + typical / spread.mean()
+        return list(np.argsort(-standing_out, axis=1, kind="stable")[:, :WORDS])
+
+
+def _cluster(
+    library: Library, words: tuple[str, ...], ids: Ids, cosines: npt.NDArray[np.float32]
+) -> Cluster:
+    central = ids[:CENTRAL].tolist()
+    paths = library.catalog.live_paths(central)
+    shown = tuple((i, paths[i]) for i in central if i in paths)
+    return Cluster(words, tuple(ids.tolist()), shown, float(cosines.mean()))
 
 
 def _k_means(vectors: Vectors, k: int, generator: np.random.Generator) -> Vectors:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from imgsearch.catalog import Ids
 from imgsearch.errors import UsageError
 from imgsearch.library import Library
-from imgsearch.organising.texts import any_encoder, live_embeddings, spread_out
+from imgsearch.organising.texts import any_encoder, live_embedded, spread_out
 from imgsearch.vectors import Vectors
 
 SEED = 0
@@ -52,12 +52,11 @@ def draw_map(library: Library, *, most: int = MOST, only: Ids | None = None) -> 
     Raises UsageError for a library without photos, and where openTSNE is not installed.
     """
     encoder = any_encoder(library)
-    ids, vectors = live_embeddings(library, encoder, only)
-    if not len(ids):
+    live = live_embedded(library, encoder, only)
+    if not len(live):
         raise UsageError(f"no photo of {library.path} is left to map; take in more, or ask wider")
-    kept = spread_out(np.arange(len(ids)), most)
-    total, ids = len(ids), ids[kept]
-    places = layout(vectors[kept])
+    ids, vectors = library.catalog.embeddings(encoder.id, photo_ids=spread_out(live, most))
+    places = layout(vectors)
     paths = library.catalog.live_paths(ids)
     captions = library.catalog.captions(ids)
     labels = library.catalog.labels(ids)
@@ -67,7 +66,7 @@ def draw_map(library: Library, *, most: int = MOST, only: Ids | None = None) -> 
         names = tuple(dict.fromkeys(row.name for row in labels.get(photo_id, ())))
         if photo_id in paths:
             points.append(Point(photo_id, paths[photo_id], x, y, said, names))
-    return PhotoMap(tuple(points), total)
+    return PhotoMap(tuple(points), len(live))
 
 
 def layout(vectors: Vectors) -> Places:

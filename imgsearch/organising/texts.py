@@ -64,16 +64,13 @@ def any_encoder(library: Library) -> EncoderRow:
     return encoder_of(library, "en" if "en" in answering else next(iter(answering), "en"))
 
 
-def live_embeddings(library: Library, encoder: EncoderRow, only: Ids | None) -> tuple[Ids, Vectors]:
-    """Photos with a live file, by ascending id, and their (n, d) unit rows; `only` bounds them."""
+def live_embedded(library: Library, encoder: EncoderRow, only: Ids | None) -> Ids:
+    """Embedded photos with a live file, ascending; `only` bounds them."""
     ids = np.array(sorted(library.catalog.embedded_photo_ids(encoder.id)), np.int64)
     if only is not None:
         ids = np.intersect1d(ids, only)
     live = library.catalog.live_paths(ids)
-    ids, vectors = library.catalog.embeddings(
-        encoder.id, photo_ids=ids[[int(i) in live for i in ids]]
-    )
-    return ids, vectors
+    return ids[np.array([photo_id in live for photo_id in ids.tolist()], bool)]
 
 
 def ground_of(library: Library, encoder: EncoderRow, language: str) -> Ground:
