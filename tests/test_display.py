@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,23 @@ from rich.console import Console, RenderableType
 
 from conftest import draw
 from imgsearch.display import hits as forms
-from imgsearch.display.contact_sheet import CELL, GAP, MISSING, contact_sheet, drawable
+from imgsearch.display.contact_sheet import (
+    CELL,
+    GAP,
+    LINE,
+    MISSING,
+    TITLE_SIZE,
+    contact_sheet,
+    drawable,
+)
 from imgsearch.display.encoders import LibraryEncoder, encoders_table
 from imgsearch.display.text import as_json, shown
 from imgsearch.encoders import KnownEncoder
+from imgsearch.encoders.heat import Heat
 from imgsearch.searching import Hit
+from imgsearch.searching.hits import Explanation
+
+HEAT = Heat(np.array([[0, 1], [0, 0]], np.float32), (0, 0, 1, 1))
 
 
 def rendered(result: RenderableType, width: int = 100) -> str:
@@ -165,6 +178,37 @@ def test_a_hostile_caption_is_shown_escaped() -> None:
 
 def test_a_contact_sheet_makes_room_for_captions(told: list[Hit]) -> None:
     assert contact_sheet(told, "x").height > contact_sheet(told[2:], "x").height
+
+
+def test_a_contact_sheet_says_how_to_read_heat_maps_where_it_has_some(tmp_path: Path) -> None:
+    found = [Hit(1, 0.5, 7, draw(tmp_path / "a.png", "red"))]
+    plain, warm = contact_sheet(found, "x"), contact_sheet(found, "x", heats={7: HEAT})
+    rows = warm.height - plain.height  # two lines, since the sheet is narrow
+    assert rows == 2 * LINE
+    head = np.asarray(warm)[: 2 * GAP + TITLE_SIZE + rows]
+    bare = np.asarray(plain)[: 2 * GAP + TITLE_SIZE]
+    assert (head != 255).sum() > 2 * (bare != 255).sum() > 0
+
+
+def test_the_pictures_of_hits_say_what_keeps_them(tmp_path: Path) -> None:
+    path = draw(tmp_path / "a.png", "red")
+    bare, near = Hit(1, 0.5, 7, path), Hit(1, 0.5, 7, path, relevance=0.73)
+    assert [forms.label(hit) for hit in (bare, near)] == ["1   0.500", "1   0.500   73%"]
+    assert forms.label(replace(near, is_written=True)) == "1   0.500   words"
+    assert forms.label(Hit(3, None, 7, path)) == "3"
+    assert contact_sheet([bare], "x").tobytes() != contact_sheet([near], "x").tobytes()
+
+
+def test_reasons_leave_out_what_brought_nothing() -> None:
+    def why(*parts: tuple[str, float]) -> str:
+        hit = Hit(1, 0.5, 1, Path("/a.jpg"), explanation=Explanation(parts))
+        assert len(json.loads(forms.json_lines([hit]))["explanation"]["parts"]) == len(parts)
+        return forms.lines([hit]).split("  ")[-1]
+
+    assert why(("滑", 0.12), ("雪", 0.005), ("的", 0.0049), ("人", -0.03)) == (
+        "[滑 +0.12, 雪 +0.01, 人 -0.03]\n"
+    )
+    assert why(("a", 0.004), ("的", -0.001)) == "[no part by itself]\n"
 
 
 def test_json_takes_numbers_of_numpy() -> None:

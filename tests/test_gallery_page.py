@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -88,6 +89,13 @@ def test_the_page_holds_the_pictures_and_links_to_the_files(hits: list[Hit]) -> 
     links = [each["href"] for each in page.all("a")]
     assert [Path(unquote(urlsplit(link).path)) for link in links] == [hit.path for hit in hits]
     assert [each["data-score"] for each in page.all("figure")] == ["0.75", "-0.25", "0.1"]
+
+
+def test_the_page_says_what_keeps_each_photo(hits: list[Hit]) -> None:
+    near, said = (replace(hits[0], relevance=part) for part in (0.73, 0.02))
+    html = written([near, replace(said, is_written=True)])
+    assert '<span class="score">1   0.750   73%</span>' in html
+    assert '<span class="score">1   0.750   words</span>' in html
 
 
 def test_names_queries_and_captions_are_text_and_nothing_else(hits: list[Hit]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from imgsearch.display.heat import warmed
-from imgsearch.display.hits import score
+from imgsearch.display.hits import label
 from imgsearch.display.text import shown
 from imgsearch.errors import PictureError
 from imgsearch.images import read
@@ -34,6 +34,7 @@ GAP = 16
 LINE = 20
 TEXT_SIZE = 14
 TITLE_SIZE = 22
+LEGEND = "bright and orange: carried the score; dark and grey: did not"
 PAPER, MISSING = (255, 255, 255), (224, 224, 224)
 INK, FAINT = (24, 24, 24), (120, 120, 120)
 SYSTEM_FONTS = (  # by file name, as Pillow looks them up in the font folders of each system
@@ -64,32 +65,36 @@ def contact_sheet(
     columns: int = 5,
     heats: Mapping[int, Heat] = MappingProxyType({}),
 ) -> Image.Image:
-    """RGB picture of the hits with rank, score, file name, and the captions there are.
+    """RGB picture of the hits with rank, score, relevance, file name, and the captions there are.
 
-    `heats` are maps to lay over photos, by their ids.
+    `heats` are maps to lay over photos, by their ids; a line below the title says how to read them.
     """
     cells = []
     for hit in hits:
-        lines = [(f"{hit.rank}   {score(hit)}", INK, 1), (shown(hit.path.name), FAINT, 1)]
+        lines = [(label(hit), INK, 1), (shown(hit.path.name), FAINT, 1)]
         if hit.caption is not None:
             lines.append((shown(hit.caption), INK, 2))
         cells.append(Cell(hit.path, lines, heats.get(hit.photo_id)))
-    return sheet(cells, title, columns)
+    return sheet(cells, title, columns, legend=LEGEND if heats else "")
 
 
-def sheet(cells: Sequence[Cell], title: str, columns: int = 5) -> Image.Image:
-    """RGB picture of photos in reading order, `columns` to a row, below the title.
+def sheet(cells: Sequence[Cell], title: str, columns: int = 5, *, legend: str = "") -> Image.Image:
+    """RGB picture of photos in reading order, `columns` to a row, below the title and a legend.
 
     A photo that can no longer be decoded leaves a grey cell that says why.
     """
     columns = max(1, min(columns, len(cells)))
     rows = -(-len(cells) // columns)
     width = GAP + columns * (CELL + GAP)
-    top = 2 * GAP + TITLE_SIZE
+    said = _folded(legend, width - 2 * GAP, 2) if legend else []
+    top = 2 * GAP + TITLE_SIZE + len(said) * LINE
     below = LINE * max((sum(line[2] for line in cell.lines) for cell in cells), default=0)
     drawn = Image.new("RGB", (width, top + rows * (CELL + below + GAP)), PAPER)
     brush = ImageDraw.Draw(drawn)
     _write(brush, (GAP, GAP), shown(title), TITLE_SIZE, INK, width - 2 * GAP)
+    for number, line in enumerate(said):
+        below_title = GAP + TITLE_SIZE + GAP // 2 + number * LINE
+        _write(brush, (GAP, below_title), line, TEXT_SIZE, FAINT, width - 2 * GAP)
     for place, cell in enumerate(cells):
         left = GAP + place % columns * (CELL + GAP)
         upper = top + place // columns * (CELL + below + GAP)

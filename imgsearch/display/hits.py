@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from imgsearch.searching.hits import Explanation
 
 LEAST_BM25 = 0.001  # that three decimals show
+LEAST_SHARE = 0.005  # that two decimals show
 
 
 def table(hits: Sequence[Hit]) -> Table:
@@ -137,6 +138,11 @@ def relevance(hit: Hit) -> str:
     return "words" if hit.is_written else f"{hit.relevance:.0%}"
 
 
+def label(hit: Hit) -> str:
+    """What stands below the picture of a hit: its rank, its score and what keeps it."""
+    return "   ".join(filter(None, [str(hit.rank), score(hit), relevance(hit)]))
+
+
 def _opened(hit: Hit) -> Path:
     """The file a click opens: what holds the photo, where it lies inside another."""
     return place_of(hit.path).container
@@ -144,14 +150,16 @@ def _opened(hit: Hit) -> Path:
 
 def _reasons(hit: Hit) -> list[str]:
     """What found a photo: "vector #3", "words #1: dog, beach"; what of the query carried it:
-    "dog +0.12, grass -0.01", "as a bad photo of a {}.".
+    "dog +0.12, grass -0.01", "as a bad photo of a {}.". Parts that two decimals show as nothing are
+    left out: in Chinese, most characters of a sentence.
     """
     reasons = [] if hit.vector_rank is None else [f"vector #{hit.vector_rank}"]
     if hit.text_rank is not None:
         reasons.append(f"words #{hit.text_rank}: {shown(', '.join(hit.matched))}")
     if hit.explanation is not None and hit.explanation.parts:
-        parts = (f"{shown(name)} {share:+.2f}" for name, share in hit.explanation.parts)
-        reasons.append(", ".join(parts))
+        told = [part for part in hit.explanation.parts if abs(part[1]) >= LEAST_SHARE]
+        parts = ", ".join(f"{shown(name)} {share:+.2f}" for name, share in told)
+        reasons.append(parts or "no part by itself")
     if hit.explanation is not None and hit.explanation.template is not None:
         reasons.append(f"as {hit.explanation.template!r}")
     return reasons
