@@ -148,7 +148,10 @@ class LabelTally(NamedTuple):
 
 
 class AlbumRow(NamedTuple):
-    """An album: how many photos with a live file were put into it, or the search that it is."""
+    """An album: how many photos with a live file are in it, and the search that it may be.
+
+    The catalog counts those that were put in; `photos` is None for a search until it is asked.
+    """
 
     name: str
     query: str | None

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def albums_table(rows: Sequence[AlbumRow]) -> Table:
-    """A row an album: its name, how many photos, or the search that it is."""
+    """A row an album: its name, how many photos, and the search that it may be."""
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("album", overflow="fold")
     table.add_column("photos", justify="right")
@@ -27,5 +27,5 @@ def albums_table(rows: Sequence[AlbumRow]) -> Table:
 
 
 def albums_json(rows: Sequence[AlbumRow]) -> str:
-    """One JSON object a line; `photos` is null for a saved search, `query` for any other."""
+    """One JSON object a line; `query` is null for an album that was made by hand."""
     return "".join(as_json(row._asdict()) + "\n" for row in rows)

@@ -11,15 +11,18 @@ from collections.abc import Sequence
 from imgsearch.catalog import AlbumRow, facts
 from imgsearch.errors import QueryError, UsageError
 from imgsearch.library import Library
-from imgsearch.queries import parse
+from imgsearch.queries import conditions, parse
 
 LONGEST_NAME = 200
 SPECIAL = '*|"'  # what a name cannot have, to be asked for as album:"NAME"
 
 
 def list_albums(library: Library) -> list[AlbumRow]:
-    """Every album by name."""
-    return library.catalog.albums()
+    """Every album by name, with how many photos are in it now."""
+    return [
+        row if row.query is None else row._replace(photos=_count_found(library, row.name))
+        for row in library.catalog.albums()
+    ]
 
 
 def add_to_album(library: Library, name: str, photo_ids: Sequence[int]) -> int:
@@ -84,6 +87,10 @@ def drop_album(library: Library, name: str) -> None:
     """Forget an album; its photos stay. Raises QueryError where there is none of that name."""
     with library.lock(), library.catalog.write() as writer:
         writer.drop_album(name)
+
+
+def _count_found(library: Library, name: str) -> int:
+    return len(library.catalog.photo_ids(conditions(album=name)))
 
 
 def _checked(name: str) -> str:
