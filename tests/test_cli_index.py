@@ -46,6 +46,19 @@ def test_the_summary_groups_reasons_and_goes_to_stdout(
     assert "3 embedded in" in result.stdout and "photos/s" in result.stdout
 
 
+def test_the_summary_tells_second_copies_from_files_that_were_there(
+    run: Run, photos: Path, encoder: Path
+) -> None:
+    (photos / "red again.png").write_bytes((photos / "red.png").read_bytes())
+    first = run("index", photos, "--encoder", encoder).stdout.splitlines()[:2]
+    assert first[0].split()[:2] == ["added", "3"]
+    assert first[1].split(maxsplit=2) == [
+        *("unchanged", "1", "all second copies of photos that are here"),
+    ]
+    again = run("index", photos).stdout.splitlines()[1]
+    assert "1 of them second copies" in again and again.split()[1] == "4"
+
+
 def test_the_summary_counts_known_photos_that_another_encoder_embeds(
     indexed: Run, photos: Path
 ) -> None:

@@ -31,16 +31,25 @@ MEANINGS = {
 
 @dataclass
 class Summary:
-    """Counts of outcomes by kind, and the path and reason of every file that was skipped."""
+    """Counts of outcomes by kind, and the path and reason of every file that was skipped.
+
+    `copies` of the unchanged files hold a photo that another file before them held as well.
+    """
 
     counts: Counter[str] = field(default_factory=Counter)
     reasons: list[tuple[Path, str]] = field(default_factory=list)
+    copies: int = 0
+    _photo_ids: set[int] = field(default_factory=set)
 
     def add(self, outcome: Outcome) -> None:
         """Count one file."""
         self.counts[KINDS[type(outcome)]] += 1
         if isinstance(outcome, Skipped):
             self.reasons.append((outcome.path, outcome.reason))
+        elif not isinstance(outcome, Missing):
+            is_copy = isinstance(outcome, Unchanged) and outcome.photo_id in self._photo_ids
+            self.copies += is_copy
+            self._photo_ids.add(outcome.photo_id)
 
     def as_json(self, seconds: float) -> str:
         """One JSON object: a count for each kind, seconds, and a list of {path, reason}."""
@@ -65,8 +74,14 @@ class Summary:
         grid.add_column(style="dim")
         for kind in KINDS.values():
             count = self.counts[kind]
-            grid.add_row(kind, f"{count:,}", MEANINGS[kind] if count else "")
+            grid.add_row(kind, f"{count:,}", self._meaning(kind) if count else "")
         return Group(grid, *self._reasons(), Text(_pace(embedded, seconds)))
+
+    def _meaning(self, kind: str) -> str:
+        if kind != "unchanged" or not self.copies:
+            return MEANINGS[kind]
+        which = "all" if self.copies == self.counts[kind] else f"{self.copies:,} of them"
+        return f"{which} second copies of photos that are here"
 
     def _reasons(self) -> list[Text]:
         groups: dict[str, list[Path]] = {}
