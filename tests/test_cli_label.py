@@ -96,6 +96,6 @@ def test_a_map_is_a_picture_or_a_page_and_says_what_it_left_out(
     result = indexed("map", tmp_path / "map.html", "--most", "2")
     assert "2 of 3 photos are on the map" in result.stderr and "kB" in result.stderr
     assert (tmp_path / "map.html").read_text("utf-8").endswith("</html>\n")
-    for target in ("map.nothing", "nowhere/map.png", "nowhere/map.html"):
+    for target in ("map.nothing", "map.jpg", "map", "nowhere/map.png", "nowhere/map.html"):
         result = indexed("map", tmp_path / target)
         assert result.exit_code == 2 and "cannot be written" in result.stderr

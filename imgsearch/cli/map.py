@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from imgsearch.cli.map_progress import MapProgress
     from imgsearch.organising import Cluster, PhotoMap
 
-PAGES = (".html", ".htm")
+PAGES, PICTURES = (".html", ".htm"), (".png",)
 
 
 def draw_map(
@@ -45,6 +45,10 @@ def draw_map(
     from imgsearch.display.text import readable_size
     from imgsearch.organising import draw_map as lay_out
 
+    if target.suffix.lower() not in PAGES + PICTURES:
+        raise UsageError(
+            f"the map cannot be written to {str(target)!r}; give a path ending in .png or .html"
+        )
     is_quiet = quiet or frame.settings(context).is_quiet
     with (
         frame.existing_library(context, library) as opened,
@@ -58,10 +62,10 @@ def draw_map(
                 _write_page(photos, target, progress)
             else:
                 _save_picture(photos, target, progress)
-        except (OSError, ValueError) as error:  # ValueError: an ending Pillow cannot write
+        except OSError as error:
             raise UsageError(
-                f"the map cannot be written to {str(target)!r} ({error}); give a path ending in "
-                ".png or .html in a folder that exists"
+                f"the map cannot be written to {str(target)!r} ({error.strerror}); give a file in "
+                "a folder that exists"
             ) from error
     shown = len(photos.points)
     if shown < photos.total:
