@@ -22,11 +22,13 @@ def open_hit(
         typer.Argument(metavar="N", help="Hits of the last search: 3, or several: 1 4 6-8."),
     ],
     only_print: Annotated[
-        bool, typer.Option("--print", help="Print what would be run, and run nothing.")
+        bool, typer.Option("--print", help="Print what would be run, and open nothing.")
     ] = False,
     library: frame.LibraryOption = None,
 ) -> None:
     """Open hits of the last search with the viewer of this system.
+
+    A photo inside an archive or a film is written to a temporary folder, and opened there.
 
     \b
     imgsearch search a dog on the beach
@@ -38,11 +40,11 @@ def open_hit(
 
     with frame.existing_library(context, library) as opened:
         paths = chosen(last_search(opened), numbers)
-    for path in paths:
+    for path in map(_on_disk, paths):
         if only_print:
             frame.write(f"{shlex.join(_command(path))}\n")
         else:
-            _open(_on_disk(path))
+            _open(path)
 
 
 def _command(path: Path) -> list[str]:
