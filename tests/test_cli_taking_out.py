@@ -110,6 +110,8 @@ def test_a_photo_inside_an_archive_is_opened_as_a_file_of_its_own(
     result = indexed("open", "1")
     assert result.exit_code == 0, result.stderr
     assert (tmp_path / "seen").read_bytes() == (photos / "red.png").read_bytes()
+    printed = shlex.split(indexed("open", "1", "--print").stdout)
+    assert Path(printed[-1]).read_bytes() == (photos / "red.png").read_bytes()
 
 
 def test_without_a_search_there_is_nothing_to_open_or_copy(indexed: Run, tmp_path: Path) -> None:

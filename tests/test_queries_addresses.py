@@ -256,8 +256,13 @@ def test_this_machine_is_not_asked_under_any_name(server: str, host: str) -> Non
     assert Answers.asked == []
 
 
+def test_what_a_name_stands_for_is_said() -> None:
+    with pytest.raises(QueryError, match=r": 127\.1 is 127\.0\.0\.1, which is no address of"):
+        fetch("http://127.1/picture")
+
+
 def test_a_redirect_is_checked_anew(server: str) -> None:
-    with pytest.raises(QueryError, match=r"169\.254\.169\.254, which is no address of the open"):
+    with pytest.raises(QueryError, match=r": 169\.254\.169\.254 is no address of the open"):
         local(f"{server}/to/http://169.254.169.254/latest/meta-data")
     with pytest.raises(QueryError, match="password"):
         local(f"{server}/to/http://a:b@127.0.0.1/")

@@ -111,7 +111,7 @@ def list_albums(
     json: frame.JsonOption = False,
     library: frame.LibraryOption = None,
 ) -> None:
-    """List the albums, with how many photos were put in, or the search that one is.
+    """List the albums, with how many photos are in them now, and the search that one is.
 
     \b
     imgsearch album list
@@ -146,6 +146,7 @@ def rename(
 
     with frame.existing_library(context, library) as opened:
         rename_album(opened, name, another)
+    frame.complain(f"{name} is called {another.strip()} now", style="dim")
 
 
 @app.command("delete")

@@ -191,9 +191,8 @@ def _connected(
     numbers = dict.fromkeys(str(place[0]) for *_, place in found)
     reachable = [each for each in numbers if may_reach(ipaddress.ip_address(each))]
     if not reachable:
-        raise ValueError(
-            f"{target.host} is {' and '.join(numbers)}, which is no address of the open internet"
-        )
+        stands_for = "" if target.host in numbers else f"{' and '.join(numbers)}, which is "
+        raise ValueError(f"{target.host} is {stands_for}no address of the open internet")
     failed: OSError | None = None
     for each in reachable:
         try:
