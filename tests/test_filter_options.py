@@ -43,5 +43,20 @@ def test_claims_have_no_value() -> None:
 def test_every_key_is_an_option_unless_the_command_has_one_of_its_own() -> None:
     shown = CliRunner().invoke(app, ["look", "--help"], terminal_width=200).output
     assert all(f"--{key}" in shown for key in KEYS)
-    assert "Filters" in shown and "Its own." in shown and KEYS["path"] not in shown
+    assert filter_options.PANEL in shown and "Its own." in shown and KEYS["path"] not in shown
     assert run("--path", "x") == ()
+
+
+def test_the_help_speaks_of_queries_where_a_command_takes_one() -> None:
+    app = typer.Typer()
+
+    @app.callback()
+    def group() -> None:
+        """Makes `find` a command of a group."""
+
+    @app.command("find", cls=filter_options.Filtered)
+    def find(query: str) -> None:
+        """Takes a query."""
+
+    shown = CliRunner().invoke(app, ["find", "--help"], terminal_width=200).output
+    assert filter_options.QUERY_PANEL in shown

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
     from imgsearch.queries import Condition
 
-PANEL = "Filters (also in a query, as year:2023)"
+PANEL = "Filters (quote what has * < > or |)"  # which shells would read
+QUERY_PANEL = "Filters (also in a query, as year:2023; quote what has * < > or |)"
 GIVEN = "imgsearch.filters"  # where a context keeps them
 CLAIMS = {  # keys without a value
     "portrait": "--portrait/--not-portrait",
@@ -38,7 +39,8 @@ class Filtered(TyperCommand):
     def __init__(self, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
         taken = {name for param in self.params for name in param.opts}
-        self.params += [option for option in _options() if not taken & set(option.opts)]
+        panel = QUERY_PANEL if "query" in (param.name for param in self.params) else PANEL
+        self.params += [option for option in _options(panel) if not taken & set(option.opts)]
 
 
 def conditions(context: typer.Context) -> tuple[Condition, ...]:
@@ -65,7 +67,7 @@ def check_unused(context: typer.Context, path: Path | None, reason: str) -> None
         raise UsageError(f"--{given[0]} is a filter, and {reason}")
 
 
-def _options() -> list[Any]:
+def _options(panel: str) -> list[Any]:
     """The options, as Typer makes them of the parameters of a function."""
 
     def filtered() -> None:
@@ -76,7 +78,7 @@ def _options() -> list[Any]:
             key,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[bool | None if key in CLAIMS else str | None, _option(key)],
+            annotation=Annotated[bool | None if key in CLAIMS else str | None, _option(key, panel)],
         )
         for key in KEYS
     ]
@@ -86,7 +88,7 @@ def _options() -> list[Any]:
     return [each for each in typer.main.get_command(app).params if each.name in KEYS]
 
 
-def _option(key: str) -> Any:
+def _option(key: str, panel: str) -> Any:
     def keep(context: typer.Context, value: Any) -> None:
         if value is not None:
             context.meta.setdefault(GIVEN, {})[key] = value
@@ -95,7 +97,7 @@ def _option(key: str) -> Any:
         CLAIMS.get(key, f"--{key}"),
         metavar=None if key in CLAIMS else "VALUE",
         help=KEYS[key].replace(": yes or no.", "."),
-        rich_help_panel=PANEL,
+        rich_help_panel=panel,
         show_default=False,
         expose_value=False,
         callback=keep,

@@ -14,7 +14,11 @@ OUTPUT = "What is shown"
 
 AddOption = Annotated[
     list[str] | None,
-    typer.Option("--add", metavar="TERM", help="Add a term, as `+ TERM` does; repeatable."),
+    typer.Option(
+        "--add",
+        metavar="TERM",
+        help="Add a term, as `+ TERM` does; repeatable. A sum ranks by vector alone.",
+    ),
 ]
 SubtractOption = Annotated[
     list[str] | None,
@@ -74,7 +78,7 @@ ModeOption = Annotated[
         "--mode",
         metavar="MODE",
         help="Rank by vector, by text (words of captions and file names) or hybrid (both); "
-        "auto is hybrid where there are captions.",
+        "auto is hybrid for one text where there are captions; a sum has only a vector.",
         autocompletion=completion.choices(completion.MODES),
         rich_help_panel=RANKING,
     ),
