@@ -1,9 +1,11 @@
 """Photos in zip and tar files: names are data, bad members are passed by, nothing escapes."""
 
+import hashlib
 import io
 import os
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
@@ -183,6 +185,20 @@ def test_a_bomb_that_admits_less_than_it_holds_is_cut_off(tmp_path: Path) -> Non
     path.write_bytes(content)
     with pytest.raises(PictureError, match="damaged"):
         images.content_hash(path / "a.png")
+
+
+@WRITERS
+def test_a_large_member_is_hashed_without_being_held(tmp_path: Path, write, ending: str) -> None:
+    content = bytes(range(256)) * (1 << 17)  # 33 million
+    path = write(tmp_path / f"a{ending}", {"a.png": content})
+    images.stat(path / "a.png")
+    tracemalloc.start()
+    try:
+        found = images.content_hash(path / "a.png")
+        assert tracemalloc.get_traced_memory()[1] < len(content) / 4
+    finally:
+        tracemalloc.stop()
+    assert found == hashlib.sha256(content).hexdigest()
 
 
 def test_pixels_are_capped_inside_as_outside(tmp_path: Path) -> None:

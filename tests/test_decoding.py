@@ -1,7 +1,11 @@
 """Decoding, by pixel values: Pillow draws every picture, the right RGB is worked out by hand."""
 
 import io
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -10,9 +14,12 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.ExifTags import Base
 
+from archives import zipped
 from conftest import draw
+from imgsearch import images
 from imgsearch.errors import PictureError
-from imgsearch.images import content_hash, decode, read
+from imgsearch.images import content_hash, decode, decoding, files, read
+from imgsearch.images.room import Room
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -278,3 +285,41 @@ def test_the_hash_covers_every_byte(tmp_path: Path) -> None:
     assert content_hash(tmp_path / "big.bmp") != before
     with pytest.raises(PictureError, match="cannot be read"):
         content_hash(tmp_path / "nowhere")
+
+
+def test_large_pictures_wait_for_room_and_small_ones_share_it() -> None:
+    room, running, most = Room(100), Counter[int](), 0
+    guard = threading.Lock()
+
+    def decoded(number: int) -> None:
+        nonlocal most
+        size_bytes = (30, 60, 250)[number % 3]
+        for _ in range(50):
+            with room.taken(size_bytes):
+                with guard:
+                    running[number] = min(size_bytes, 100)
+                    most = max(most, running.total())
+                with guard:
+                    del running[number]
+
+    with ThreadPoolExecutor(9) as pool:
+        list(pool.map(decoded, range(9)))
+    assert 0 < most <= 100
+
+
+@pytest.mark.parametrize(
+    ("module", "of", "name"), [(decoding, "_pixels", "a.png"), (files, "_contents", "a.zip/a.png")]
+)
+def test_a_picture_is_decoded_once_there_is_room_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, of: str, name: str
+) -> None:
+    room = Room(4 * 64 * 64)
+    monkeypatch.setattr(module, of, room)
+    draw(tmp_path / "a.png", "red", (64, 64))
+    zipped(tmp_path / "a.zip", {"a.png": (tmp_path / "a.png").read_bytes()})
+    with ThreadPoolExecutor(1) as pool:
+        with room.taken(4 * 64 * 64):
+            picture = pool.submit(decode, tmp_path / name, short_side=8)
+            assert not wait([picture], 0.1).done
+        assert picture.result().size == (8, 8)
+    images.let_go()

@@ -24,15 +24,18 @@ from PIL.ExifTags import Base
 from imgsearch.errors import PictureError
 from imgsearch.images import facts, files, names, raw
 from imgsearch.images.facts import Exposure, Facts
-from imgsearch.images.upright import upright_rgb
+from imgsearch.images.room import Room
+from imgsearch.images.upright import upright_view
 
 DEFAULT_MAX_PIXELS = 250_000_000  # 750 MB of RGB; the largest medium-format backs make 150 million
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF", "JPEG2000", "PPM")
+BYTES_A_PIXEL = 4  # as Pillow keeps RGB
 SAME_FORMAT = {
     "MPO": "JPEG",
     "DIB": "BMP",
 }  # a JPEG with a second one behind it is what phones call a JPEG
 
+_pixels = Room(1 << 30)  # bytes that are decoded and not yet made small
 _opening = threading.Lock()
 _open_count = 0
 _pillow_cap: int | None = None
@@ -94,8 +97,10 @@ def decode(
 def content_hash(path: Path) -> str:
     """SHA-256 of all bytes of a file, in 64 hexadecimal digits. Raises PictureError."""
     try:
-        with files.opened(path) as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]
+        digest = hashlib.sha256()
+        for piece in files.pieces(path):
+            digest.update(piece)
+        return digest.hexdigest()
     except OSError as error:
         raise PictureError(f"the file cannot be read: {error.strerror or error}") from error
 
@@ -138,9 +143,15 @@ def _read(
             if short_side and isinstance(source, JpegImagePlugin.JpegImageFile):
                 source.draft(None, (short_side, short_side))
             is_drafted = source.size != (width, height)
-            source.load()
-            exif = exif_of(source)
-            image, is_turned = upright_rgb(source, _orientation(exif))
+            with _pixels.taken(BYTES_A_PIXEL * source.width * source.height):
+                source.load()
+                exif = exif_of(source)
+                image, is_turned = upright_view(source, _orientation(exif))
+                size = image.size
+                if short_side and (factor := min(image.size) // short_side) > 1:
+                    image = image.reduce(factor)
+                elif image is source:
+                    image = source.copy()  # lets go of the file's decoder and bytes
             form = SAME_FORMAT.get(str(source.format), str(source.format))
     except PictureError:
         raise
@@ -152,11 +163,8 @@ def _read(
         Exception
     ) as error:  # decoders meet garbage in a hundred ways: OSError, struct.error, EOFError ...
         raise PictureError(f"the picture is damaged or cut short: {error}") from error
-    size = image.size
     if is_drafted:
         size = (height, width) if is_turned else (width, height)
-    if short_side and (factor := min(image.size) // short_side) > 1:
-        image = image.reduce(factor)
     return image, form, size, exif
 
 

@@ -20,12 +20,15 @@ from imgsearch.errors import PictureError
 from imgsearch.images import names
 from imgsearch.images.containers import moment_named
 from imgsearch.images.containers import opened as opened_container
+from imgsearch.images.containers.container import PIECE_BYTES
+from imgsearch.images.room import Room
 
 _INSIDE = re.compile(
     "(?:" + "|".join(map(re.escape, sorted(names.ARCHIVES | names.FILMS | names.ANIMATED))) + ")"
     r"[/\\]",
     re.IGNORECASE,
 )
+_contents = Room(1 << 30)  # of members, which are held as a whole while they are decoded
 
 
 class Place(NamedTuple):
@@ -93,14 +96,36 @@ def opened(path: Path) -> Iterator[BinaryIO]:
     """The bytes of a photo. Raises OSError, and PictureError, whose message is the reason alone."""
     place = place_of(path)
     if place.member is not None:
-        with opened_container(place.container) as container:
-            content = container.read(place.member)
-        yield io.BytesIO(content)
+        with (
+            opened_container(place.container) as container,
+            _contents.taken(container.size_bytes(place.member)),
+        ):
+            content = io.BytesIO()
+            for piece in container.pieces(place.member):
+                content.write(piece)
+            content.seek(0)
+            yield content
         return
+    with _opened_file(path) as stream:
+        yield stream
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """The bytes of a photo, some at a time. Raises as `opened` does."""
+    place = place_of(path)
+    if place.member is not None:
+        with opened_container(place.container) as container:
+            yield from container.pieces(place.member)
+        return
+    with _opened_file(path) as stream:
+        while piece := stream.read(PIECE_BYTES):
+            yield piece
+
+
+def _opened_file(path: Path) -> BinaryIO:
     if not modes.S_ISREG(os.stat(path).st_mode):  # to open a pipe is to wait for its writer
         raise PictureError("it is no file but a folder, a pipe or a device")
-    with open(path, "rb") as stream:
-        yield stream
+    return open(path, "rb")
 
 
 def texts_beside(path: Path) -> Mapping[str, bytes]:

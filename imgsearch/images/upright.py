@@ -25,15 +25,20 @@ BITS_PER_SAMPLE = 258  # the TIFF tag
 
 
 def upright_rgb(image: Image.Image, orientation: int) -> tuple[Image.Image, bool]:
-    """A loaded picture as upright RGB, detached from its file, and whether its sides were swapped.
+    """A picture as upright RGB, detached from its file, and whether its sides were swapped.
 
     `orientation` is the EXIF value; anything but 2 to 8 means upright already.
     """
+    rgb, is_turned = upright_view(image, orientation)
+    # A copy lets go of the file's decoder and bytes.
+    return image.copy() if rgb is image else rgb, is_turned
+
+
+def upright_view(image: Image.Image, orientation: int) -> tuple[Image.Image, bool]:
+    """The same, but the very picture where it is upright RGB: to be made small, not to be kept."""
     rgb = _rgb(image)
     if orientation in TURNS:
         rgb = rgb.transpose(TURNS[orientation])
-    elif rgb is image:
-        rgb = image.copy()  # lets go of the file's decoder and bytes
     return rgb, orientation in SWAPS_SIDES
 
 

@@ -68,7 +68,7 @@ class Animation:
         self._seconds_of(name)
         return self._size_bytes
 
-    def read(self, name: str) -> bytes:
+    def pieces(self, name: str) -> Iterator[bytes]:
         """The frame at that moment, as a TIFF file."""
         seconds = self._seconds_of(name)
         with self._lock:
@@ -77,7 +77,7 @@ class Animation:
                 picture, _ = upright_rgb(self._image, 1)
             except Exception as error:  # as above
                 raise PictureError(f"the picture is damaged there: {error}") from error
-        return picture_file(picture)
+        yield picture_file(picture)
 
     def texts(self, name: str) -> Mapping[str, bytes]:
         """None."""

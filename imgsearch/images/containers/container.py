@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+PIECE_BYTES = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -19,7 +21,7 @@ class Member:
 class Container(Protocol):
     """An open container. It may be read by several threads at once.
 
-    Where a name is asked for, FileNotFoundError is raised for one that is not in it. `read` and
+    Where a name is asked for, FileNotFoundError is raised for one that is not in it. `pieces` and
     `texts` raise PictureError too, whose message is the reason alone.
     """
 
@@ -32,8 +34,8 @@ class Container(Protocol):
     def size_bytes(self, name: str) -> int:
         """The size of a member, as listed."""
 
-    def read(self, name: str) -> bytes:
-        """The bytes of a picture file: those of the member, or a frame as one."""
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """The bytes of a picture file, those of the member or a frame as one, some at a time."""
 
     def texts(self, name: str) -> Mapping[str, bytes]:
         """The text files beside a member by their endings, ".txt" and ".json"."""

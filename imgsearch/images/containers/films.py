@@ -64,12 +64,12 @@ class Film:
         self._seconds_of(name)
         return self._size_bytes
 
-    def read(self, name: str) -> bytes:
+    def pieces(self, name: str) -> Iterator[bytes]:
         """The frame at that moment, as a TIFF file."""
         seconds = self._seconds_of(name)
         with self._lock:
             picture = self._reader(seconds).at(seconds)
-        return picture_file(picture, exif_of_film(self._shot, seconds))
+        yield picture_file(picture, exif_of_film(self._shot, seconds))
 
     def texts(self, name: str) -> Mapping[str, bytes]:
         """None."""

@@ -63,12 +63,12 @@ class Table:
         """The length of its bytes."""
         return self._contents.entry(name)[1].size_bytes
 
-    def read(self, name: str) -> bytes:
+    def pieces(self, name: str) -> Iterator[bytes]:
         """The bytes of its row."""
         row, member = self._contents.entry(name)
         if member.reason is not None:
             raise PictureError(member.reason)
-        return _bytes_of(self._cell(row, self._picture)) or b""
+        yield _bytes_of(self._cell(row, self._picture)) or b""
 
     def texts(self, name: str) -> Mapping[str, bytes]:
         """The caption of its row."""

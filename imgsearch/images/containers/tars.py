@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from imgsearch.errors import PictureError
-from imgsearch.images.containers.container import Member
+from imgsearch.images.containers.container import PIECE_BYTES, Member
 from imgsearch.images.containers.contents import Contents
 
 BLOCK = 512
@@ -51,17 +51,17 @@ class Tar:
         """As its header has it."""
         return self._contents.entry(name)[1].size_bytes
 
-    def read(self, name: str) -> bytes:
+    def pieces(self, name: str) -> Iterator[bytes]:
         """The bytes at its place."""
         span, member = self._contents.entry(name)
         if member.reason is not None:
             raise PictureError(member.reason)
-        return self._read(span)
+        yield from self._pieces(span)
 
     def texts(self, name: str) -> Mapping[str, bytes]:
         """Those of the same stem, as in WebDataset."""
         found = self._contents.texts(name)
-        return {ending: self._read(span) for ending, span in found.items()}
+        return {ending: b"".join(self._pieces(span)) for ending, span in found.items()}
 
     def close(self) -> None:
         """Nothing is held."""
@@ -72,10 +72,10 @@ class Tar:
             while (entry := tar.next()) is not None:
                 tar.members = []  # type: ignore[attr-defined]  # it would keep a record of each
                 # A header may have a negative size, and lead back to itself for ever.
-                if entry.size < 0 or tar.offset <= reached:  # type: ignore[attr-defined]
+                if entry.size < 0 or tar.offset <= reached:
                     self._damage = f"the tar is damaged: an entry has {entry.size} bytes"
                     return
-                reached = tar.offset  # type: ignore[attr-defined]
+                reached = tar.offset
                 if entry.isreg() and not entry.issparse():
                     span = (entry.offset_data, entry.size)
                     reason = CUT_SHORT if sum(span) > end else None
@@ -88,14 +88,16 @@ class Tar:
         except Exception as error:  # headers are garbage in a hundred ways: ValueError, IndexError,
             self._damage = f"the tar is damaged or cut short: {_first(error)}"  # RecursionError ...
 
-    def _read(self, span: Span) -> bytes:
-        offset, size = span
+    def _pieces(self, span: Span) -> Iterator[bytes]:
+        offset, left = span
         with open(self._path, "rb") as file:
             file.seek(offset)
-            content = file.read(size)
-        if len(content) < size:
-            raise PictureError(CUT_SHORT)
-        return content
+            while left:
+                piece = file.read(min(left, PIECE_BYTES))
+                if not piece:
+                    raise PictureError(CUT_SHORT)
+                left -= len(piece)
+                yield piece
 
 
 def _first(error: Exception) -> str:

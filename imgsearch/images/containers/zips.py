@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from imgsearch.errors import PictureError
-from imgsearch.images.containers.container import Member
+from imgsearch.images.containers.container import PIECE_BYTES, Member
 from imgsearch.images.containers.contents import Contents
 
 UTF_8_NAME = 0x800
@@ -41,26 +41,27 @@ class Zip:
         """As the directory has it."""
         return self._contents.entry(name)[1].size_bytes
 
-    def read(self, name: str) -> bytes:
+    def pieces(self, name: str) -> Iterator[bytes]:
         """No more than the size in the directory, which is bounded."""
         entry, member = self._contents.entry(name)
         if member.reason is not None:
             raise PictureError(member.reason)
-        return self._read(entry)
+        yield from self._pieces(entry)
 
     def texts(self, name: str) -> Mapping[str, bytes]:
         """Those of the same stem in the same folder of the zip."""
         found = self._contents.texts(name)
-        return {ending: self._read(entry) for ending, entry in found.items()}
+        return {ending: b"".join(self._pieces(entry)) for ending, entry in found.items()}
 
     def close(self) -> None:
         """Close the file."""
         self._zip.close()
 
-    def _read(self, entry: zipfile.ZipInfo) -> bytes:
+    def _pieces(self, entry: zipfile.ZipInfo) -> Iterator[bytes]:
         try:
             with self._zip.open(entry) as stream:
-                return stream.read(entry.file_size)
+                while piece := stream.read(PIECE_BYTES):
+                    yield piece
         except NotImplementedError as error:
             raise PictureError(f"the zip packs it in a way that cannot be read: {error}") from error
         except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
