@@ -148,10 +148,7 @@ def _read(
                 exif = exif_of(source)
                 image, is_turned = upright_view(source, _orientation(exif))
                 size = image.size
-                if short_side and (factor := min(image.size) // short_side) > 1:
-                    image = image.reduce(factor)
-                elif image is source:
-                    image = source.copy()  # lets go of the file's decoder and bytes
+                image = _made_small(image, short_side or min(size))
             form = SAME_FORMAT.get(str(source.format), str(source.format))
     except PictureError:
         raise
@@ -166,6 +163,14 @@ def _read(
     if is_drafted:
         size = (height, width) if is_turned else (width, height)
     return image, form, size, exif
+
+
+def _made_small(image: Image.Image, short_side: int) -> Image.Image:
+    """The picture without its file's decoder and bytes, no smaller than that."""
+    factor = min(image.size) // short_side
+    if factor > 1:
+        return image.reduce(factor)
+    return image.copy() if isinstance(image, ImageFile.ImageFile) else image
 
 
 @contextmanager
