@@ -112,6 +112,48 @@ def test_several_queries_of_a_file_have_a_block_each(colours: Run, tmp_path: Pat
     assert "holds no query" in colours("search", "--queries", "-", stdin="\n").stderr
 
 
+def test_a_query_of_several_without_a_hit_is_told_of_where_results_cannot_say(
+    colours: Run, tmp_path: Path
+) -> None:
+    queries = tmp_path / "queries.txt"
+    queries.write_text("red\nred year:1999\n", "utf-8")
+    for form in ("--json", "--paths", "--null"):
+        result = colours("search", "--queries", queries, "-k", 1, "--all", form)
+        assert result.exit_code == 0 and "red.jpg" in result.stdout
+        assert "1999" not in result.stdout and "red year:1999: nothing" in result.stderr
+    plain = colours("search", "--queries", queries, "-k", 1, "--all")
+    assert "red year:1999: nothing" in plain.stdout and "nothing" not in plain.stderr
+
+
+def test_what_is_not_written_for_want_of_hits_is_named(colours: Run, tmp_path: Path) -> None:
+    page, sheet = tmp_path / "x.html", tmp_path / "x.png"
+    page.write_text("of an earlier search", "utf-8")
+    drawn = ("--html", page, "--contact-sheet", sheet)
+    result = colours("search", "red", "year:1999", *drawn)
+    assert result.exit_code == 1
+    said = "".join(result.stderr.split())  # however it was wrapped
+    assert f"nothingwrittento{page}" in said and f"nothingwrittento{sheet}" in said
+    assert page.read_text("utf-8") == "of an earlier search" and not sheet.exists()
+
+
+def test_a_sheet_that_cannot_be_written_says_why_in_words(colours: Run, tmp_path: Path) -> None:
+    refused = colours("search", "red", "--contact-sheet", tmp_path / "no" / "x.png")
+    assert refused.exit_code == 2 and "No such file or directory" in " ".join(
+        refused.stderr.split()
+    )
+    assert "Errno" not in refused.stderr
+
+
+def test_what_words_keep_says_so_where_a_percentage_would_deny_it(colours: Run) -> None:
+    asked = ("search", "blue and red", "--mode", "hybrid")
+    kept = hits(colours(*asked, "--json"))
+    assert [hit["is_written"] for hit in kept] == [True, True, False]
+    assert max(hit["relevance"] for hit in kept[:2]) < 0.15 < kept[2]["relevance"]
+    lines = colours(*asked).stdout.splitlines()
+    assert [line.split()[2] for line in lines] == ["words", "words", f"{kept[2]['relevance']:.0%}"]
+    assert "0-red" in lines[0] and "2-blue" in lines[1] and "4-fuchsia" in lines[2]
+
+
 def test_what_is_not_relevant_is_left_out_unless_all_is_asked_for(colours: Run) -> None:
     everything = hits(colours("search", "red", "--all", "--json"))
     cut = colours("search", "red", "--json")
@@ -148,4 +190,8 @@ def test_a_heat_map_is_drawn_into_the_contact_sheet(indexed: Run, tmp_path: Path
     indexed("search", "cat", "--all", "--contact-sheet", plain)
     assert indexed("search", "cat", "--all", "--contact-sheet", warm, "--explain").exit_code == 0
     with Image.open(plain) as one, Image.open(warm) as other:
-        assert one.size == other.size and one.tobytes() != other.tobytes()
+        assert one.width == other.width and one.height < other.height  # by what a map means
+        photos = (0, one.height - 200, one.width, one.height)
+        added = other.height - one.height
+        moved = other.crop((0, photos[1] + added, one.width, other.height))
+        assert one.crop(photos).tobytes() != moved.tobytes()
