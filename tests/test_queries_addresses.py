@@ -20,8 +20,10 @@ from imgsearch.errors import PictureError, QueryError
 from imgsearch.images import decode
 from imgsearch.indexing import index
 from imgsearch.library import Library, open_library
-from imgsearch.queries import Address, Query, Term
-from imgsearch.searching.addresses import Numeric, fetch, is_public
+from imgsearch.queries import Address, Query, Term, Words
+from imgsearch.searching import Manner, search
+from imgsearch.searching.addresses import Numeric, fetch, fetched, is_public
+from imgsearch.searching.explaining import explain
 from imgsearch.searching.question import Question
 
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
@@ -354,6 +356,16 @@ def test_a_query_never_reaches_this_machine(library: Library, server: str) -> No
     with pytest.raises(QueryError, match="no address of the open internet"):
         Question(library, query, None, ColourEncoder()).vector("auto")
     assert Answers.asked == []
+
+
+def test_what_was_fetched_once_is_not_asked_for_again(library: Library, server: str) -> None:
+    asked = Query((Term(Address(f"{server}/picture")), Term(Words("green"), 0.5)))
+    query, manner = fetched(asked, may_reach=is_here), Manner(encoder=ColourEncoder())
+    hits = search(library, query, encoder=manner.encoder)
+    (best, *_) = explain(library, query, hits, manner)
+    assert best.path.name == "red.png" and best.explanation is not None
+    assert best.explanation.parts[0][0] == f"{server}/picture"
+    assert len(Answers.asked) == 1
 
 
 def test_what_a_server_calls_a_picture_is_judged_by_its_content(server: str) -> None:

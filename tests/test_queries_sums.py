@@ -13,18 +13,24 @@ from imgsearch.errors import NoEncoderError, QueryError
 from imgsearch.indexing import index
 from imgsearch.library import Library, open_library
 from imgsearch.queries import PhotoId, Picture, Query, Term, Words, parse
+from imgsearch.searching import Manner, search_all
 from imgsearch.searching.question import Question, embed_together
 from stars import StarEncoder, Stars, open_stars, random_vectors
 
 
 class CountingEncoder(ColourEncoder):
-    """The same, and every batch of texts it was given."""
+    """The same, and every batch of texts it was given, and how many pictures at once."""
 
     batches: list[list[str]]
+    picture_counts: list[int]
 
     def embed_texts(self, texts: list[str]) -> npt.NDArray[np.float32]:
         self.batches = [*getattr(self, "batches", []), texts]
         return super().embed_texts(texts)
+
+    def embed_images(self, images: list[Image.Image]) -> npt.NDArray[np.float32]:
+        self.picture_counts = [*getattr(self, "picture_counts", []), len(images)]
+        return super().embed_images(images)
 
 
 @pytest.fixture
@@ -126,6 +132,33 @@ def test_the_new_texts_of_all_questions_are_one_batch(
     embed_together(together, "seven")
     assert [len(batch) for batch in encoder.batches] == [4, 28]
     assert embed_together([], "auto") == []
+
+
+def test_the_pictures_of_all_questions_are_one_batch(
+    library: Library, encoder: CountingEncoder, photos: Path
+) -> None:
+    red, green = photos / "red.png", photos / "green.png"
+    blue = Image.new("RGB", (9, 7), "blue")
+    asked = [
+        Query((Term(Picture(red)), Term(Words("green")), Term(blue, -0.5))),
+        Query((Term(Words("blue")),)),
+        Query((Term(Picture(green)),)),
+    ]
+    questions = [Question(library, each, None, encoder) for each in asked]
+    alone = [question.vector("raw") for question in questions]
+    encoder.picture_counts.clear()
+    together = embed_together(questions, "raw")
+    assert encoder.picture_counts == [3]
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_thousands_of_queries_are_answered_some_at_a_time(
+    library: Library, encoder: CountingEncoder
+) -> None:
+    asked = [f"red {number}" for number in range(130)]
+    found = search_all(library, asked, 1, Manner(encoder=encoder, prompt="raw"))
+    assert [len(each) for each in encoder.batches if each[0] in asked] == [64, 64, 2]
+    assert {hit.path.name for hits in found for hit in hits} == {"red.png"} and len(found) == 130
 
 
 def test_a_known_text_and_a_photo_need_no_encoder(

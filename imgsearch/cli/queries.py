@@ -1,7 +1,8 @@
-"""The words of a command line as queries: what `search`, `copy --query` and `album` take.
+"""The words of a command line as queries, and their hits: what `search`, `copy` and `album` take.
 
-A shell has cut the words already and taken its quotes away; they are put back where a value of a
-condition holds spaces, so that `"camera:Canon EOS 5D"` means what it says.
+A shell has cut the words already and taken its quotes away. They are put back where a whole word of
+the shell is a key of texts and a value with spaces, so that `"camera:Canon EOS 5D"` means what it
+says. With quotes of one's own within the word nothing is put anywhere: `'camera:"EOS 5D" a dog'`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from imgsearch.library import Library
     from imgsearch.queries import Query
+    from imgsearch.searching import Hit, Manner
+
+_SPACED = re.compile(
+    r"(\w+):([^\s\"“”「」][^\"“”「」]*\s[^\"“”「」]*)"
+)  # a value with spaces, unquoted
+_KEYED = re.compile(r"\s[^\W\d_][\w-]*:\S")  # another key and its value behind a space
 
 
 def asked_for(text: str, *, allows_addresses: bool = False) -> Query:
@@ -53,8 +61,50 @@ def lines_of(source: Path) -> list[str]:
     return lines
 
 
-def _quoted(word: str) -> str:
-    from imgsearch.queries import KEYS
+def hits_of(
+    library: Library, asked: Sequence[Query], k: int, manner: Manner, *, is_cut: bool
+) -> list[list[Hit]]:
+    """The hits of each query, cut where they are no longer relevant; of conditions alone nothing
+    is.
+    """
+    from dataclasses import replace
 
-    keyed = re.fullmatch(r"(\w+):([^\"]*\s[^\"]*)", word)
-    return f'{keyed[1]}:"{keyed[2]}"' if keyed and keyed[1].lower() in KEYS else word
+    from imgsearch.searching import LEAST_RELEVANT, search_all
+
+    least = LEAST_RELEVANT if is_cut else None
+    cut = replace(manner, filters=replace(manner.filters, min_relevance=least))
+    with_terms = [each for each in asked if each.terms]
+    ranked = iter(search_all(library, with_terms, k, cut) if with_terms else [])
+    return [
+        next(ranked) if each.terms else search_all(library, [each], k, manner)[0] for each in asked
+    ]
+
+
+def nothing_found(library: Library, asked: Query, manner: Manner, *, is_cut: bool) -> str:
+    """Why a query has no hit, and what to type next."""
+    from imgsearch.searching import search_all
+    from imgsearch.searching.filters import why_none
+
+    filters = manner.filters
+    where = "" if filters.path is None else f" at or under {filters.path}"
+    conditions = (*asked.conditions, *filters.conditions)
+    if reason := why_none(library, conditions, filters.path):
+        return f"nothing found{where}: {reason}"
+    if not is_cut or not asked.terms:
+        return f"nothing found{where}"
+    nearest = search_all(library, [asked], 1, manner)[0]
+    if not nearest or nearest[0].relevance is None:
+        return f"nothing found{where}"
+    return (
+        f"nothing relevant found{where}: the nearest photo, {nearest[0].path.name}, is "
+        f"{nearest[0].relevance:.0%} relevant; --all shows what is nearest all the same"
+    )
+
+
+def _quoted(word: str) -> str:
+    from imgsearch.queries import takes_text
+
+    keyed = _SPACED.fullmatch(word)
+    if not keyed or not takes_text(keyed[1]) or _KEYED.search(keyed[2]):
+        return word
+    return f'{keyed[1]}:"{keyed[2]}"'

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from imgsearch.library import Library
     from imgsearch.prompts import Policy
     from imgsearch.queries import Query
-    from imgsearch.searching import Hit, Manner, Mode, Order
+    from imgsearch.searching import Mode, Order
 
 NOTHING_FOUND = 1
 
@@ -67,10 +67,14 @@ def search(
     imgsearch search camera:canon* country:France --sort date
     imgsearch search receipt -0 | xargs -0 cp -t receipts/
     """
-    from imgsearch.searching import LEAST_RELEVANT, Filters, Manner
+    from imgsearch.cli.queries import asked_for, hits_of, nothing_found
+    from imgsearch.searching import Filters, Manner
+    from imgsearch.searching.addresses import fetched
+    from imgsearch.searching.explaining import explain as explained
+    from imgsearch.searching.explaining import heats
 
     texts = _texts(query or (), add or (), subtract or (), queries)
-    asked = [_parsed(text, allow_url) for text in texts]
+    asked = [asked_for(text, allows_addresses=allow_url) for text in texts]
     is_cut = not everything and min_score is None and mode != "text"
     filters = Filters(path, min_score, conditions=filter_options.conditions(context))
     manner = Manner(
@@ -95,12 +99,11 @@ def search(
         with showing.status("searching"):
             if device != "auto" and mode != "text":
                 _load_on(device, opened, asked, encoder or language)
-            found = _found(opened, asked, k, manner, LEAST_RELEVANT if is_cut else None)
+            if explain:
+                asked = [fetched(each) for each in asked]  # once, of which three are in need
+            found = hits_of(opened, asked, k, manner, is_cut=is_cut)
             maps = {}
             if explain:
-                from imgsearch.searching.explaining import explain as explained
-                from imgsearch.searching.explaining import heats
-
                 found = [
                     explained(opened, each, hits, manner)
                     for each, hits in zip(asked, found, strict=True)
@@ -109,7 +112,9 @@ def search(
                     maps = heats(opened, asked[0], found[0], manner)
         showing.show_answers(opened, list(zip(texts, found, strict=True)), shown, maps)
         if not any(found):
-            frame.complain(_nothing(opened, asked, manner, is_cut=is_cut), style="yellow")
+            only = is_cut and len(asked) == 1  # of several it would take as many lines
+            said = nothing_found(opened, asked[0], manner, is_cut=only)
+            frame.complain(said, style="yellow")
             raise typer.Exit(NOTHING_FOUND)
 
 
@@ -126,46 +131,6 @@ def _texts(
     if not texts:
         raise QueryError("no query was given; say what to look for: imgsearch search a black cat")
     return texts
-
-
-def _parsed(text: str, allows_addresses: bool) -> Query:
-    from imgsearch.cli.queries import asked_for
-
-    return asked_for(text, allows_addresses=allows_addresses)
-
-
-def _found(
-    library: Library, asked: Sequence[Query], k: int, manner: Manner, least: float | None
-) -> list[list[Hit]]:
-    """The hits of each query, cut where they are no longer relevant; of conditions alone nothing
-    is.
-    """
-    from dataclasses import replace
-
-    from imgsearch.searching import search_all
-
-    cut = replace(manner, filters=replace(manner.filters, min_relevance=least))
-    with_terms = [each for each in asked if each.terms]
-    ranked = iter(search_all(library, with_terms, k, cut) if with_terms else [])
-    return [
-        next(ranked) if each.terms else search_all(library, [each], k, manner)[0] for each in asked
-    ]
-
-
-def _nothing(library: Library, asked: Sequence[Query], manner: Manner, *, is_cut: bool) -> str:
-    """Why there is no hit, and what to type next."""
-    from imgsearch.searching import search_all
-
-    where = "" if manner.filters.path is None else f" at or under {manner.filters.path}"
-    if len(asked) > 1 or not is_cut or not asked[0].terms:
-        return f"nothing found{where}"
-    nearest = search_all(library, asked, 1, manner)[0]
-    if not nearest or nearest[0].relevance is None:
-        return f"nothing found{where}"
-    return (
-        f"nothing relevant found{where}: the nearest photo, {nearest[0].path.name}, is "
-        f"{nearest[0].relevance:.0%} relevant; --all shows what is nearest all the same"
-    )
 
 
 def _load_on(device: str, library: Library, asked: Sequence[Query], chosen: str | None) -> None:

@@ -14,7 +14,7 @@ of that name is there, and only where a picture may be named.
 
 from imgsearch.queries.conditions import Condition, Flag, Like, Near, Period, Span, Test
 from imgsearch.queries.grammar import cleaned, parse, query_of
-from imgsearch.queries.keys import KEYS, Value, condition, conditions
+from imgsearch.queries.keys import KEYS, Value, condition, conditions, takes_text
 from imgsearch.queries.query import Address, Asked, PhotoId, Picture, Query, Subject, Term, Words
 
 __all__ = [
@@ -40,4 +40,5 @@ __all__ = [
     "conditions",
     "parse",
     "query_of",
+    "takes_text",
 ]

@@ -193,6 +193,12 @@ def known(key: str) -> str:
     return name
 
 
+def takes_text(key: str) -> bool:
+    """Whether there is such a key, and its values are texts, which may hold spaces."""
+    kind = _KINDS.get(ALIASES.get(key.lower(), key.lower()))
+    return kind is not None and kind.read is _like
+
+
 def _near(point: Mapping[str, Value]) -> tuple[Condition, ...]:
     if not point:
         return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -35,9 +35,10 @@ class PhotoId:
 
 @dataclass(frozen=True)
 class Address:
-    """A picture on the web, by its http or https address."""
+    """A picture on the web, by its http or https address; `content` is what was fetched there."""
 
     url: str
+    content: bytes | None = field(default=None, repr=False)
 
 
 Subject: TypeAlias = "Words | Picture | PhotoId | Address | Image.Image"

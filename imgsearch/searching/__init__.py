@@ -54,6 +54,9 @@ __all__ = [
     "search_all",
 ]
 
+_AT_ONCE = 64  # queries, each with all the photos that its conditions let through
+_MOST = 2**63 - 1  # photos: SQLite's integers have 64 bits
+
 
 def search(
     library: Library,
@@ -103,9 +106,22 @@ def search(
 def search_all(
     library: Library, queries: Sequence[Asked], k: int = 10, manner: Manner = ANY_MANNER
 ) -> list[list[Hit]]:
-    """The hits of each query as `search` gives them; the texts of all are embedded in one batch."""
+    """The hits of each query as `search` gives them; what is new of many is embedded in one
+    batch.
+    """
     if k < 1:
         raise UsageError(f"k must be at least 1, got {k}")
+    k = min(k, _MOST)
+    hits: list[list[Hit]] = []
+    for start in range(0, len(queries), _AT_ONCE):
+        hits += _answered(library, queries[start : start + _AT_ONCE], k, manner)
+    return hits
+
+
+def _answered(
+    library: Library, queries: Sequence[Asked], k: int, manner: Manner
+) -> list[list[Hit]]:
+    """The hits of as many queries as are held at once."""
     allowed = cache(partial(Allowed, library))  # queries of the same filters share what they let
     answers = [Answer(library, query_of(query), k, manner, allowed) for query in queries]
     vectors = _embedded(answers, manner.prompt)

@@ -1,4 +1,4 @@
-"""fetch(): the address of a picture on the web in, its bytes out.
+"""fetch(), fetched(): the address of a picture on the web in, its bytes out.
 
 An address may be a stranger's, and the server that answers may mean harm. So: http and https alone,
 a bound on bytes, time and redirects, nothing sent that says who asks, no proxy, no password and no
@@ -15,11 +15,12 @@ import socket
 import ssl
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from imgsearch.errors import QueryError
+from imgsearch.queries import Address, Query
 
 Numeric: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -85,6 +86,20 @@ def fetch(
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise _refusal(url, str(error) or type(error).__name__) from error
     raise _refusal(url, f"it leads on more than {MAX_REDIRECTS} times")
+
+
+def fetched(query: Query, *, may_reach: Callable[[Numeric], bool] = is_public) -> Query:
+    """The query with what is at its addresses, which need not be the same when asked again.
+
+    Raises QueryError.
+    """
+    terms = tuple(
+        replace(term, subject=replace(at, content=fetch(at.url, may_reach=may_reach)))
+        if isinstance(at := term.subject, Address)
+        else term
+        for term in query.terms
+    )
+    return replace(query, terms=terms)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from imgsearch import prompts
 from imgsearch.errors import PictureError, QueryError
 from imgsearch.images import decode
 from imgsearch.library import Library
-from imgsearch.queries import Address, Asked, PhotoId, Picture, Term, Words
+from imgsearch.queries import Address, Asked, PhotoId, Picture, Term, Words, query_of
 from imgsearch.searching.hits import Explanation, Hit
 from imgsearch.searching.manner import ANY_MANNER, Manner
 from imgsearch.searching.question import Question
@@ -37,8 +37,8 @@ def explain(
 ) -> list[Hit]:
     """The hits of a search for that query in that manner, each with what carried it.
 
-    One that is a photo or a picture alone has no parts. Raises QueryError where no vector was
-    asked.
+    One that is a photo or a picture alone has no parts. A picture on the web is fetched anew,
+    unless the query is one of `addresses.fetched`. Raises QueryError where no vector was asked.
     """
     question = _question(library, query, manner)
     ids = [hit.photo_id for hit in hits]
@@ -86,7 +86,13 @@ def _question(library: Library, query: Asked, manner: Manner) -> Question:
             "the mode text compares no vectors, and its hits say already which words were found; "
             "explain those of the mode hybrid or vector"
         )
-    return Question(library, query, manner.language, manner.encoder)
+    asked = query_of(query)
+    if not asked.terms:
+        raise QueryError(
+            "conditions alone let photos through and compare none with anything, so there is "
+            "nothing to explain; do not ask for it, or add words"
+        )
+    return Question(library, asked, manner.language, manner.encoder)
 
 
 def _of_sum(question: Question, policy: prompts.Policy) -> Callable[[Vectors], Explanation]:

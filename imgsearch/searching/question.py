@@ -7,12 +7,13 @@ vectors of two do not add up.
 
 The encoder is loaded only when something must be embedded. A text asked before comes from the
 catalog and a photo of the library from its stored embedding, so both are answered without torch.
-All texts that are new, of however many questions, are embedded at once.
+All texts that are new, of however many questions, are embedded at once, and so are all pictures.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -95,9 +96,22 @@ class Question:
             if isinstance(term.subject, Words):
                 yield self._text(term.subject, policy)
 
-    def mixture(self, policy: prompts.Policy, texts: Mapping[Text, Vectors]) -> Vectors:
-        """As `vector`, where the vectors of the texts are there already."""
-        total = self._weighted(policy, texts).sum(axis=0)
+    def pictures(self) -> Iterator[Image.Image]:
+        """The pictures of the sum, decoded as they were indexed."""
+        for term in self.terms:
+            if not isinstance(term.subject, (Words, PhotoId)):
+                yield self._decoded(term.subject)
+
+    def mixture(
+        self,
+        policy: prompts.Policy,
+        texts: Mapping[Text, Vectors],
+        pictures: Iterator[Vectors],
+    ) -> Vectors:
+        """As `vector`, where the vectors of the texts are there already, and those of its pictures
+        come next.
+        """
+        total = self._weighted(policy, texts, pictures).sum(axis=0)
         if np.linalg.norm(total) < _NOTHING_LEFT * sum(abs(term.weight) for term in self.terms):
             raise QueryError(
                 "the terms of the query cancel each other out, and nothing is left to look for; "
@@ -107,12 +121,15 @@ class Question:
 
     def parts(self, policy: prompts.Policy) -> npt.NDArray[np.float64]:
         """What each of the t terms brings to the vector: (t, d), their sum is of length 1."""
-        rows = self._weighted(policy, _embed_texts([self], policy))
+        rows = self._weighted(policy, _embed_texts([self], policy), _embed_pictures([self]))
         parts: npt.NDArray[np.float64] = rows / np.linalg.norm(rows.sum(axis=0))
         return parts
 
     def _weighted(
-        self, policy: prompts.Policy, texts: Mapping[Text, Vectors]
+        self,
+        policy: prompts.Policy,
+        texts: Mapping[Text, Vectors],
+        pictures: Iterator[Vectors],
     ) -> npt.NDArray[np.float64]:
         rows = np.empty((len(self.terms), self.row.dim))
         for row, term in zip(rows, self.terms, strict=True):
@@ -121,7 +138,7 @@ class Question:
             elif isinstance(term.subject, PhotoId):
                 vector = self._stored(term.subject.id)
             else:
-                vector = self._embed_picture(term.subject)
+                vector = next(pictures)
             row[:] = term.weight * vector.astype(np.float64)
         return rows
 
@@ -165,15 +182,14 @@ class Question:
             raise not_understood(self.library, self._languages[0])
         return known[0]
 
-    def _embed_picture(self, picture: Picture | Address | Image.Image) -> Vectors:
-        encoder = self.encoder()
+    def _decoded(self, picture: Picture | Address | Image.Image) -> Image.Image:
         if isinstance(picture, Image.Image):
-            image = _upright(picture)
-        else:  # as it was indexed
-            source = picture.path if isinstance(picture, Picture) else fetch(picture.url)
-            image = decode(source, short_side=2 * encoder.image_size)
-        vector: Vectors = encoder.embed_images([image])[0]
-        return vector
+            return _upright(picture)
+        if isinstance(picture, Picture):
+            source: Path | bytes = picture.path
+        else:
+            source = fetch(picture.url) if picture.content is None else picture.content
+        return decode(source, short_side=2 * self.encoder().image_size)
 
     def _stored(self, photo_id: int) -> Vectors:
         known = [photo_id] if abs(photo_id) < 2**63 else []  # SQLite's integers have 64 bits
@@ -189,7 +205,7 @@ class Question:
 
 def embed_together(questions: Sequence[Question], policy: prompts.Policy) -> list[Vectors]:
     """The (d,) unit vector of each question, all to one library; each encoder embeds the texts of
-    all its questions that are new to the library in one batch.
+    all its questions that are new to the library in one batch, and their pictures in another.
 
     Raises QueryError for a sum that cancels out, an unknown photo and a text that is too long.
     """
@@ -197,7 +213,17 @@ def embed_together(questions: Sequence[Question], policy: prompts.Policy) -> lis
     for question in questions:
         of_encoders.setdefault(question.row.id, []).append(question)
     texts = {row_id: _embed_texts(each, policy) for row_id, each in of_encoders.items()}
-    return [question.mixture(policy, texts[question.row.id]) for question in questions]
+    pictures = {row_id: _embed_pictures(each) for row_id, each in of_encoders.items()}
+    return [
+        question.mixture(policy, texts[question.row.id], pictures[question.row.id])
+        for question in questions
+    ]
+
+
+def _embed_pictures(questions: Sequence[Question]) -> Iterator[Vectors]:
+    """The vectors of all pictures of questions to one encoder, in their order."""
+    pictures = [picture for question in questions for picture in question.pictures()]
+    return iter(questions[0].encoder().embed_images(pictures) if pictures else ())
 
 
 def _embed_texts(questions: Sequence[Question], policy: prompts.Policy) -> dict[Text, Vectors]:
