@@ -46,6 +46,21 @@ def test_the_best_hits_are_put_in_with_k(indexed: Run, tmp_path: Path) -> None:
     assert len(in_album(tmp_path / "library", "best")) == 2
 
 
+def test_hits_that_are_not_relevant_are_put_in_only_with_all(indexed: Run, tmp_path: Path) -> None:
+    refused = indexed("album", "add", "best", "一只狗", "-k", "2")
+    assert refused.exit_code == 1 and "nothing relevant found" in refused.stderr
+    assert indexed("album", "list", "--json").stdout == ""
+    added = indexed("album", "add", "best", "一只狗", "-k", "2", "--all")
+    assert added.exit_code == 0 and len(in_album(tmp_path / "library", "best")) == 2
+
+
+def test_a_value_with_spaces_is_saved_as_it_was_meant(indexed: Run, tmp_path: Path) -> None:
+    saved = indexed("album", "add", "canons", "--saved", "camera:Canon EOS 5D", "year:2023")
+    assert saved.exit_code == 0, saved.stderr
+    row = json.loads(indexed("album", "list", "--json").stdout)
+    assert row["query"] == 'camera:"Canon EOS 5D" year:2023'
+
+
 def test_a_saved_search_has_the_photos_that_come_later(
     indexed: Run, photos: Path, tmp_path: Path
 ) -> None:
@@ -66,6 +81,7 @@ def test_a_saved_search_has_the_photos_that_come_later(
         (["add", "x", "--saved", "a dog"], "with -k"),
         (["add", "x", "--saved", "album:x"], "no album 'x'"),
         (["add", "x", "--saved", "-k", "3", "year:2020"], "give one"),
+        (["add", "x", "--all", "id:1"], "give -k N"),
         (["add", "a*b", "id:1"], "without"),
         (["add", " ", "id:1"], "one line"),
         (["add", "reds", "id:1"], "is the saved search"),

@@ -158,3 +158,26 @@ def test_a_query_can_be_given_in_place_of_the_last_search(
     assert [each.name for each in (tmp_path / "out").iterdir()] == ["red.png"]
     both = indexed("copy", tmp_path / "out", "1", "--query", "red")
     assert both.exit_code == 2 and "give one" in both.stderr
+
+
+def test_hits_of_a_query_that_are_not_relevant_are_taken_only_with_all(
+    indexed: Run, searched: list[Path], tmp_path: Path
+) -> None:
+    asked = ("--query", "一只狗")
+    refused = indexed("copy", tmp_path / "out", *asked)
+    assert refused.exit_code == 1 and "nothing relevant found" in refused.stderr
+    assert not (tmp_path / "out").exists()
+    assert "3 linked" in indexed("link", tmp_path / "out", *asked, "--all").stderr
+    unused = indexed("copy", tmp_path / "out", "--all")
+    assert unused.exit_code == 2 and "give --query" in unused.stderr
+
+
+def test_nothing_taken_is_exit_code_1(
+    indexed: Run, searched: list[Path], photos: Path, tmp_path: Path
+) -> None:
+    (photos / "red.png").unlink()
+    assert indexed("copy", tmp_path / "some").exit_code == 0
+    for path in searched:
+        path.unlink(missing_ok=True)
+    none = indexed("copy", tmp_path / "none")
+    assert none.exit_code == 1 and "3 left out" in none.stderr

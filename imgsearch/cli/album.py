@@ -13,6 +13,8 @@ from imgsearch.errors import UsageError
 if TYPE_CHECKING:
     from imgsearch.library import Library
 
+NOTHING_FOUND = 1
+
 app = typer.Typer(no_args_is_help=True)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The album.")]
@@ -61,6 +63,9 @@ def add(
             "photos that come later. Words have no place in it, since they only rank: use -k.",
         ),
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="With -k, also hits that are not relevant.")
+    ] = False,
     library: frame.LibraryOption = None,
 ) -> None:
     """Put photos into an album, which is made if it is new.
@@ -70,16 +75,22 @@ def add(
     imgsearch album add dogs two dogs playing in snow -k 50
     imgsearch album add "old canons" --saved camera:canon before:2010
     """
+    from imgsearch.cli.queries import text_of
     from imgsearch.organising import add_to_album, save_album
 
     if saved and k is not None:
         raise UsageError("--saved keeps a query and -k puts its hits in: give one of them")
+    if everything and k is None:
+        raise UsageError("--all is about the hits of a query: give -k N as well")
     with frame.existing_library(context, library) as opened:
         if saved:
-            count = save_album(opened, name, " ".join(what))
+            count = save_album(opened, name, text_of(what))
             said = f"{name}: a saved search, of {count:,} photos now"
         else:
-            photo_ids = _photos(opened, what) if k is None else _best(opened, " ".join(what), k)
+            if k is None:
+                photo_ids = _photos(opened, what)
+            else:
+                photo_ids = _best(opened, text_of(what), k, is_cut=not everything)
             count = add_to_album(opened, name, photo_ids)
             said = f"{name}: {count:,} of {len(photo_ids):,} photos were not in it"
     frame.complain(said, style="dim")
@@ -176,12 +187,17 @@ def _photos(library: Library, named: Sequence[str]) -> list[int]:
         ) from error
 
 
-def _best(library: Library, query: str, k: int) -> list[int]:
+def _best(library: Library, query: str, k: int, *, is_cut: bool) -> list[int]:
+    """The ids of the hits of a query; without any, that is said and all is over."""
+    from imgsearch.cli.queries import asked_for, hits_of, nothing_found
     from imgsearch.cli.showing import status
-    from imgsearch.images import ENDINGS
-    from imgsearch.queries import parse
-    from imgsearch.searching import search
+    from imgsearch.searching import ANY_MANNER
 
+    asked = asked_for(query)
     with status(f"searching {query}"):
-        asked = parse(query, picture_endings=ENDINGS)
-        return [hit.photo_id for hit in search(library, asked, k)]
+        (hits,) = hits_of(library, [asked], k, ANY_MANNER, is_cut=is_cut)
+    if not hits:
+        said = nothing_found(library, asked, ANY_MANNER, is_cut=is_cut)
+        frame.complain(said, style="yellow")
+        raise typer.Exit(NOTHING_FOUND)
+    return [hit.photo_id for hit in hits]

@@ -37,6 +37,9 @@ QueryOption = Annotated[
 KOption = Annotated[
     int, typer.Option("-k", "--k", "-t", "--top", metavar="N", min=1, help="How many, of --query.")
 ]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="Also hits of --query that are not relevant.")
+]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 
 
@@ -46,6 +49,7 @@ def copy(
     numbers: NumbersArgument = None,
     query: QueryOption = None,
     k: KOption = 10,
+    everything: AllOption = False,
     path: showing.PathOption = None,
     dry_run: DryRunOption = False,
     json: frame.JsonOption = False,
@@ -63,7 +67,7 @@ def copy(
     imgsearch copy ~/cats --query "a cat" -k 100 --year 2023 --dry-run
     """
     with frame.existing_library(context, library) as opened:
-        paths = _paths(context, opened, numbers, _Asked(query, k, path))
+        paths = _paths(context, opened, numbers, _Asked(query, k, everything, path))
     _take(paths, folder, "copy", is_json=json, dry_run=dry_run)
 
 
@@ -80,6 +84,7 @@ def link(
     ] = False,
     query: QueryOption = None,
     k: KOption = 10,
+    everything: AllOption = False,
     path: showing.PathOption = None,
     dry_run: DryRunOption = False,
     json: frame.JsonOption = False,
@@ -94,16 +99,17 @@ def link(
     imgsearch link ~/beach --query "a beach at sunset" -k 200 --hard
     """
     with frame.existing_library(context, library) as opened:
-        paths = _paths(context, opened, numbers, _Asked(query, k, path))
+        paths = _paths(context, opened, numbers, _Asked(query, k, everything, path))
     _take(paths, folder, "hardlink" if hard else "symlink", is_json=json, dry_run=dry_run)
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """The search that --query makes: its text, how many hits, and where they are."""
+    """The search that --query makes: its text, how many hits, relevant or not, and where."""
 
     query: str | None
     k: int
+    everything: bool
     path: Path | None
 
 
@@ -112,22 +118,28 @@ def _paths(
 ) -> list[Path]:
     """The photos that were meant, and no search that nobody asked for."""
     from imgsearch.cli.numbers import chosen
-    from imgsearch.cli.queries import asked_for
+    from imgsearch.cli.queries import asked_for, hits_of, nothing_found, text_of
     from imgsearch.errors import UsageError
     from imgsearch.library.last_search import last_search
 
     if asked.query is None:
         filter_options.check_unused(context, asked.path, "the last search is done: give --query")
+        if asked.everything:
+            raise UsageError("--all is about a search, and the last one is done: give --query")
         return chosen(last_search(library), numbers or ())
     if numbers:
         raise UsageError(
             "numbers are those of the last search, and --query makes another: give one"
         )
-    from imgsearch.searching import Filters, search
+    from imgsearch.searching import Filters, Manner
 
-    filters = Filters(asked.path, conditions=filter_options.conditions(context))
+    manner = Manner(filters=Filters(asked.path, conditions=filter_options.conditions(context)))
+    query, is_cut = asked_for(text_of([asked.query])), not asked.everything
     with showing.status(f"searching {asked.query}"):
-        hits = search(library, asked_for(asked.query), asked.k, filters=filters)
+        (hits,) = hits_of(library, [query], asked.k, manner, is_cut=is_cut)
+    if not hits:
+        frame.complain(nothing_found(library, query, manner, is_cut=is_cut), style="yellow")
+        raise typer.Exit(NOTHING_FOUND)
     return [hit.path for hit in hits]
 
 
@@ -135,7 +147,7 @@ def _take(paths: list[Path], folder: Path, how: How, *, is_json: bool, dry_run: 
     from rich.progress import track
 
     from imgsearch.display.taken_out import taken_out_json, taken_out_line, taken_out_summary
-    from imgsearch.organising.taking_out import take_out
+    from imgsearch.organising.taking_out import TakenOut, take_out
 
     outcomes: Iterable[TakenOut | LeftOut] = track(
         take_out(paths, folder, how, dry_run=dry_run),
@@ -153,5 +165,5 @@ def _take(paths: list[Path], folder: Path, how: How, *, is_json: bool, dry_run: 
         else:
             frame.write(taken_out_line(outcome))
     frame.complain(taken_out_summary(seen, folder, how, dry_run=dry_run), style="dim")
-    if not paths:
+    if not any(isinstance(each, TakenOut) for each in seen):
         raise typer.Exit(NOTHING_FOUND)
