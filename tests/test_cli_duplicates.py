@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from archives import zipped
 from commands import Run
 from test_perceptual import photo
 
@@ -66,6 +67,23 @@ def test_the_paths_for_xargs_are_those_not_to_be_kept(copied: Run, tmp_path: Pat
     assert str(folder / "a-small.jpg") in spare and len(spare) == 2
     assert len({folder / "b.png", folder / "b again.png"} & set(map(Path, spare))) == 1
     assert len(list(folder.iterdir())) == 4
+    assert "look before you delete" in " ".join(result.stderr.split())
+    quiet = copied("duplicates", "-0", "--quiet").stderr  # what could cost a photo is always said
+    assert "look before you delete" in " ".join(quiet.split())
+    assert "look before" not in copied("duplicates", "-0", "--tier", "bytes").stderr
+    assert "Look before you delete" in copied("duplicates", "--help").stdout
+
+
+def test_what_lies_in_an_archive_is_shown_and_not_among_the_paths(
+    copied: Run, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    zipped(folder / "all.zip", {"a.png": (folder / "a.png").read_bytes()})
+    assert copied("index", folder / "all.zip", "--quiet").exit_code == 0
+    shown = copied("duplicates", "--tier", "bytes")
+    assert "2 groups: 1 copy beside what is kept" in shown.stderr
+    assert "1 inside archives" in shown.stderr and "a file of its own" in shown.stdout
+    assert copied("duplicates", "--tier", "bytes", "-0").stdout.count("\0") == 1
 
 
 def test_a_contact_sheet_has_a_row_a_group(copied: Run, tmp_path: Path) -> None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from imgsearch.organising.duplicates import Group, Looked, Tier, Unread
 
 NOTHING_FOUND = 1
+DOUBT = (
+    "NOTE: two shots from a tripod in one second, or two forms that differ in a number, can count "
+    "as one picture: look before you delete (--contact-sheet same.png)"
+)
 
 
 def duplicates(
@@ -42,7 +46,9 @@ def duplicates(
     path: showing.PathOption = None,
     null: Annotated[
         bool,
-        typer.Option("-0", "--null", help="Only the paths not to be kept, ended by NUL."),
+        typer.Option(
+            "-0", "--null", help="Only the paths not to be kept, ended by NUL; look before."
+        ),
     ] = False,
     json: frame.JsonOption = False,
     contact_sheet: Annotated[
@@ -63,15 +69,21 @@ def duplicates(
 
     Kept is the copy of most pixels; then the one that has its EXIF; then any but a GIF; then the
     largest file; then the one the library has known longest. The reason stands beside it. Every
-    copy was compared with the one that is kept for it.
+    copy was compared with the one that is kept for it. Links to a file are no copies of it, and
+    what lies inside an archive is shown and never among the paths of -0.
+
+    Look before you delete: two shots from a tripod in one second, or two forms that differ in a
+    number, can count as one picture. --tier bytes has no such doubt.
 
     \b
     imgsearch duplicates
     imgsearch duplicates --tier bytes --path ~/Pictures/2023
     imgsearch duplicates --tier scene --contact-sheet bursts.png
     imgsearch duplicates --json | jq .wasted_bytes
+    imgsearch duplicates --contact-sheet same.png    look first, then
     imgsearch duplicates -0 | xargs -0 mv -t ~/spare/
     """
+    from imgsearch.display.duplicates import SHEET_GROUPS, duplicates_sheet
     from imgsearch.organising.duplicates import SAFE_TIERS, find_duplicates
 
     asked = cast("list[Tier]", list(dict.fromkeys(tiers or SAFE_TIERS)))
@@ -89,7 +101,8 @@ def duplicates(
         frame.complain("no duplicates found", style="yellow")
         raise typer.Exit(NOTHING_FOUND)
     if contact_sheet is not None:
-        _save_sheet(contact_sheet, groups)
+        drawn = f", the first {SHEET_GROUPS} groups" if len(groups) > SHEET_GROUPS else ""
+        showing.save_sheet(contact_sheet, duplicates_sheet(groups), drawn)
     _write(groups, json=json, null=null, is_quiet=is_quiet)
 
 
@@ -100,25 +113,12 @@ def _write(groups: Sequence[Group], *, json: bool, null: bool, is_quiet: bool) -
         frame.write(forms.json_lines(groups))
     elif null:
         frame.write(forms.spare_paths(groups))
+        if any(group.tier != "bytes" for group in groups):
+            frame.complain(DOUBT, style="bold yellow")
     else:
         frame.show(forms.table(groups))
     if not is_quiet:
         frame.complain(forms.summary(groups), style="dim")
-
-
-def _save_sheet(target: Path, groups: Sequence[Group]) -> None:
-    from imgsearch.display.duplicates import SHEET_GROUPS, duplicates_sheet
-    from imgsearch.errors import UsageError
-
-    try:
-        duplicates_sheet(groups).save(target)
-    except (OSError, ValueError) as error:  # ValueError: an ending Pillow cannot write
-        raise UsageError(
-            f"the contact sheet cannot be written to {str(target)!r} ({error}); "
-            "give a path ending in .png in a folder that exists"
-        ) from error
-    only = f", the first {SHEET_GROUPS} groups" if len(groups) > SHEET_GROUPS else ""
-    frame.complain(f"contact sheet: {target}{only}", style="dim")
 
 
 class _Progress:

@@ -12,7 +12,7 @@ from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from imgsearch.cli.map_progress import MapProgress
-    from imgsearch.organising import Cluster, PhotoMap
+    from imgsearch.organising import PhotoMap
 
 PAGES, PICTURES = (".html", ".htm"), (".png",)
 
@@ -135,7 +135,7 @@ def cluster(
     else:
         frame.show(forms.clusters_table(groups))
     if contact_sheet is not None:
-        _save_sheet(groups, contact_sheet)
+        showing.save_sheet(contact_sheet, forms.clusters_sheet(groups))
 
 
 def _write_page(photos: PhotoMap, target: Path, progress: MapProgress) -> None:
@@ -149,16 +149,3 @@ def _save_picture(photos: PhotoMap, target: Path, progress: MapProgress) -> None
     from imgsearch.display.map_picture import map_picture
 
     map_picture(photos, progress.count).save(target)
-
-
-def _save_sheet(groups: list[Cluster], target: Path) -> None:
-    from imgsearch.display.clusters import clusters_sheet
-
-    try:
-        clusters_sheet(groups).save(target)
-    except (OSError, ValueError) as error:  # ValueError: an ending Pillow cannot write
-        raise UsageError(
-            f"the contact sheet cannot be written to {str(target)!r} ({error}); "
-            "give a path ending in .png in a folder that exists"
-        ) from error
-    frame.complain(f"contact sheet: {target}", style="dim")

@@ -16,6 +16,8 @@ import typer
 from imgsearch.cli import frame
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from imgsearch.encoders.heat import Heat
     from imgsearch.library import Library
     from imgsearch.searching import Hit
@@ -83,28 +85,20 @@ def show_answers(
     asked, last = answers[-1]
     remember_search(library, asked, [hit.path for hit in last])
     for asked, hits in answers:
-        if not hits:
-            _leave_as_it_is(shown)
         if hits and shown.html is not None:
             save_page(library, shown.html, hits, asked)
         if hits and shown.contact_sheet is not None:
-            _save_sheet(shown.contact_sheet, hits, asked, heats)
+            from imgsearch.display.contact_sheet import contact_sheet
+
+            save_sheet(shown.contact_sheet, contact_sheet(hits, asked, heats=heats))
         _write(hits, asked if len(answers) > 1 else None, shown)
-
-
-def _leave_as_it_is(shown: Shown) -> None:
-    """Say of which files nothing was made: one of an earlier search would pass for this one's."""
-    for target in filter(None, (shown.html, shown.contact_sheet)):
-        frame.complain(f"nothing written to {target}", style="yellow")
 
 
 def _write(hits: Sequence[Hit], heading: str | None, shown: Shown) -> None:
     from imgsearch.cli.previews import show_previews
     from imgsearch.display import hits as forms
 
-    if heading is not None and not hits and (shown.json or shown.null or shown.paths_only):
-        frame.complain(forms.heading(heading, 0), style="yellow")  # where it has no line of its own
-    elif shown.json:
+    if shown.json:
         frame.write(forms.json_lines(hits, heading))
     elif shown.null or shown.paths_only:
         frame.write(forms.paths(hits, end=b"\0" if shown.null else b"\n"))
@@ -121,19 +115,18 @@ def _write(hits: Sequence[Hit], heading: str | None, shown: Shown) -> None:
             frame.write(forms.lines(hits))
 
 
-def _save_sheet(target: Path, hits: Sequence[Hit], title: str, heats: Mapping[int, Heat]) -> None:
-    from imgsearch.display.contact_sheet import contact_sheet
+def save_sheet(target: Path, sheet: Image, of_what: str = "") -> None:
+    """Write a contact sheet, and say where. Raises UsageError where it cannot be written."""
     from imgsearch.errors import UsageError
 
     try:
-        contact_sheet(hits, title, heats=heats).save(target)
+        sheet.save(target)
     except (OSError, ValueError) as error:  # ValueError: an ending Pillow cannot write
-        reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"the contact sheet cannot be written to {str(target)!r} ({reason}); "
+            f"the contact sheet cannot be written to {str(target)!r} ({error}); "
             "give a path ending in .png in a folder that exists"
         ) from error
-    frame.complain(f"contact sheet: {target}", style="dim")
+    frame.complain(f"contact sheet: {target}{of_what}", style="dim")
 
 
 def save_page(library: Library, target: Path, hits: Sequence[Hit], asked: str) -> None:

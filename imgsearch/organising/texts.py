@@ -70,7 +70,8 @@ def live_embedded(library: Library, encoder: EncoderRow, only: Ids | None) -> Id
     if only is not None:
         ids = np.intersect1d(ids, only)
     live = library.catalog.live_paths(ids)
-    return ids[np.array([photo_id in live for photo_id in ids.tolist()], bool)]
+    found: Ids = ids[np.array([photo_id in live for photo_id in ids.tolist()], bool)]
+    return found
 
 
 def ground_of(library: Library, encoder: EncoderRow, language: str) -> Ground:
