@@ -67,6 +67,27 @@ def test_photos_of_a_query_in_chinese(trips: Run) -> None:
     assert trips(*asked, "year:<2022").exit_code == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["city:Pariss"], "no photo satisfies city:Pariss; most have Beijing"),
+        (["dog", "type:video|mp4"], "satisfies type:video|mp4; most have JPEG"),
+        (["camera:cannon"], "satisfies camera:cannon, and of none the camera is known"),
+        (["path:p/a"], "satisfies path:p/a; path: begins below what was indexed ("),
+        (["path:/nowhere"], "satisfies path:/nowhere"),
+        (["iso:100"], "no photo satisfies iso:"),
+        (["path:a", "year:2022"], "for each condition, and none for all together"),
+        (["year:2021", "--path", "p/b"], "for each condition, and none for all together"),
+    ],
+)
+def test_the_condition_that_no_photo_satisfies_is_named(
+    trips: Run, asked: list[str], said: str
+) -> None:
+    result = trips("search", *asked)
+    assert result.exit_code == 1 and said in " ".join(result.stderr.split()), result.stderr
+    assert ("--path PATH" in result.stderr.replace("\n", " ")) == (asked == ["path:p/a"])
+
+
 def test_photos_like_another(trips: Run) -> None:
     assert names(trips, "similar", "p/a/red.jpg", "--year", "2022") == {"green", "white"}
     assert names(trips, "similar", "p/a/red.jpg", "--path", "p/a") == {"blue"}

@@ -32,10 +32,11 @@ transaction, which is what makes a killed run harmless.
     audit.py       counts and checks for status and doctor
     hashes.py      what tells copies of a picture
     facts.py       what is kept about photos and refused files
+    frequent.py    what photos have most often
     footprint.py   what an encoder takes up, and giving space back
 """
 
-from imgsearch.catalog import audit, facts, footprint
+from imgsearch.catalog import audit, facts, footprint, frequent
 from imgsearch.catalog.embeddings import Ids
 from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.revisions import HEAD, is_up_to_date, upgrade
@@ -89,6 +90,7 @@ __all__ = [
     "audit",
     "facts",
     "footprint",
+    "frequent",
     "is_up_to_date",
     "upgrade",
 ]

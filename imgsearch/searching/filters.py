@@ -4,12 +4,16 @@ Filters go in; out come the ids that may be hits, so that every ranking is of th
 file by which each is shown.
 """
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imgsearch.catalog import Ids
+from imgsearch.catalog import Ids, frequent
 from imgsearch.library import Library, choose_photos
-from imgsearch.queries import Condition, Flag
+from imgsearch.queries import Condition, Flag, Like
+
+NAMES_SHOWN = 10  # of those that photos have most often
 
 
 @dataclass(frozen=True)
@@ -49,3 +53,39 @@ class Allowed:
     def newest(self, k: int) -> Ids:
         """The k photos that were taken last, the newest first."""
         return self._catalog.newest_photo_ids(self._conditions, folder=self._folder, limit=k)
+
+
+def why_none(
+    library: Library, conditions: Sequence[Condition], path: Path | None = None
+) -> str | None:
+    """Why no photo at or under a path satisfies all conditions, in words; None where some do."""
+    if len(library.catalog.photo_ids(conditions, folder=path)):
+        return None
+    for each in conditions:
+        if not len(library.catalog.photo_ids((each,))):
+            return f"no photo satisfies {_asked(each)}{_instead(library, each)}"
+    return "there are photos for each condition, and none for all together" if conditions else None
+
+
+def _asked(condition: Condition) -> str:
+    return f"{condition.key}:{'|'.join(_patterns(condition))}"
+
+
+def _patterns(condition: Condition) -> list[str]:
+    return [test.pattern for test in condition.tests if isinstance(test, Like)]
+
+
+def _instead(library: Library, condition: Condition) -> str:
+    """What could be asked for in place of a name that no photo has."""
+    key = condition.key
+    if key in frequent.KEYS:
+        there = frequent.most_frequent(library.catalog, key, NAMES_SHOWN)
+        return f"; most have {', '.join(there)}" if there else f", and of none the {key} is known"
+    if key == "path" and not all(map(_is_whole, _patterns(condition))):
+        roots = ", ".join(map(str, library.catalog.roots()[:NAMES_SHOWN]))
+        return f"; path: begins below what was indexed ({roots}), and --path PATH begins here"
+    return ""
+
+
+def _is_whole(pattern: str) -> bool:
+    return pattern.startswith(("*", "~")) or os.path.isabs(pattern)
