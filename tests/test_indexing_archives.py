@@ -53,8 +53,66 @@ def test_archives_in_a_folder_are_taken_when_asked_for(library: Library, tmp_pat
     zipped(folder / "a.zip", {"red.png": png("red")})
     assert kinds(run(library, folder)) == {"Added": 1}
     assert kinds(run(library, folder, intake=ARCHIVES)) == {"Added": 1, "Unchanged": 1}
-    assert kinds(run(library, folder)) == {"Unchanged": 1}  # nothing inside is called missing
-    assert kinds(run(library, folder, intake=ARCHIVES)) == {"Unchanged": 2}
+    assert kinds(run(library, folder)) == {"Unchanged": 2}
+    zipped(folder / "b.zip", {"blue.png": png("blue")})
+    assert kinds(run(library, folder)) == {"Unchanged": 2}
+    assert kinds(run(library, folder, intake=ARCHIVES)) == {"Added": 1, "Unchanged": 2}
+
+
+def test_an_archive_whose_photos_are_known_is_followed_without_being_asked_for(
+    library: Library, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    pictures = {f"{n}.png": png(size=(n + 1, 8)) for n in range(25)}
+    path = zipped(folder / "a.zip", dict(list(pictures.items())[:20]))
+    run(library, folder, intake=ARCHIVES)
+    zipped(path, dict(list(pictures.items())[15:]))
+    assert kinds(run(library, folder)) == {"Added": 5, "Unchanged": 5, "Missing": 15}
+    content = path.read_bytes()
+    path.unlink()
+    assert kinds(run(library, folder)) == {"Missing": 10}
+    path.write_bytes(content)
+    assert kinds(run(library)) == {"Unchanged": 10}
+    assert library.catalog.roots() == [folder]
+
+
+def test_a_known_archive_that_was_cut_short_is_told_by_a_run_over_its_folder(
+    library: Library, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    path = zipped(folder / "b.zip", {f"{n}.png": png(size=(n + 1, 8)) for n in range(9)})
+    run(library, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    for _ in range(2):
+        (told,) = run(library, folder).values()
+        assert isinstance(told, Skipped) and told.path == path and "no zip file" in told.reason
+    path.write_bytes(content)
+    assert kinds(run(library, folder)) == {"Unchanged": 9}
+
+
+def test_an_archive_that_is_excluded_now_brings_nothing_new(
+    library: Library, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    (folder / "raw").mkdir(parents=True)
+    path = zipped(folder / "raw" / "a.zip", {"red.png": png("red")})
+    run(library, folder, intake=ARCHIVES)
+    zipped(path, {"red.png": png("red"), "blue.png": png("blue")})
+    for exclude, expected in (("raw", {"Unchanged": 1}), ("*.zip", {})):
+        assert kinds(run(library, folder, intake=Intake(exclude=(exclude,)))) == expected
+    assert kinds(run(library, folder)) == {"Added": 1, "Unchanged": 1}
+
+
+def test_one_photo_of_an_archive_that_is_gone_from_it_brings_no_others(
+    library: Library, tmp_path: Path
+) -> None:
+    path = zipped(tmp_path / "a.zip", {"red.png": png("red")})
+    run(library, path / "red.png")
+    zipped(path, {"blue.png": png("blue")})
+    assert kinds(run(library, path / "red.png")) == {"Missing": 1}
 
 
 def test_what_is_excluded_inside_is_taken_in_once_it_is_not(

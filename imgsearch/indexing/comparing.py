@@ -64,10 +64,10 @@ class Comparison:
     ) -> None:
         self.tasks: deque[Task] = deque()
         self.total = 0
+        self.paths = frozenset(paths)
         self.unseen = catalog.files_under(paths)
         self.live = [name for name, file in self.unseen.items() if file.state == "live"]
         self._catalog = catalog
-        self._paths = set(paths)
         self.encoders = encoders
         self._pending: dict[str, Task] = {}  # content hash -> the task that brings it
         self._claimed: set[int] = set()  # photos that a task of this run embeds
@@ -111,7 +111,7 @@ class Comparison:
             seen = (status.size_bytes, storable(status.mtime_ns))
             if status.is_file and seen != (known.size_bytes, known.mtime_ns):
                 path = Path(name)
-                root = next((each for each in path.parents if each in self._paths), path)
+                root = next((each for each in path.parents if each in self.paths), path)
                 yield PhotoFile(path, root, status.size_bytes, status.mtime_ns)
 
     def drain(self) -> Iterator[Task]:

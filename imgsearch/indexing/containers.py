@@ -2,7 +2,8 @@
 
 The walk's findings go in; the photos inside come out in their place. A container whose list was
 read to its end, and all of it taken in, is noted in the catalog with its size and time. As long as
-these are the same it is not opened again, and costs no more than a stat.
+these are the same it is not opened again, and costs no more than a stat. One whose photos are known
+is looked at whatever a run was told to open: its photos are hits.
 """
 
 import bisect
@@ -27,6 +28,7 @@ class Containers:
         self._intake = intake
         self._exclusion = images.Exclusion(intake.exclude)
         self._known = comparison.unseen
+        self._paths = comparison.paths
         self._names: list[str] | None = None  # the known ones in order, once they are needed
         self._noted = library.catalog.containers()
         self._told_seconds = intake.every_seconds or library.catalog.every_seconds()
@@ -34,19 +36,50 @@ class Containers:
 
     def opened(self, findings: Iterable[Finding]) -> Iterator[PhotoFile | Unreadable]:
         """The findings, containers replaced by what is in them."""
+        met: set[Path] = set()
         for finding in findings:
-            if not isinstance(finding, ContainerFile):
-                yield finding
-            elif self._is_as_noted(finding):
-                yield from self._as_known(finding)
+            if isinstance(finding, ContainerFile):
+                met.add(finding.path)
+                yield from self._inside(finding)
             else:
-                yield from self._listing(finding)
+                yield finding
+        roots = set(self._library.catalog.roots())
+        for path in sorted(self._known_containers() - met):
+            root = next((each for each in (path, *path.parents) if each in roots), path)
+            yield from self._passed_by(path, root)
+
+    def _inside(self, container: ContainerFile) -> Iterator[PhotoFile | Unreadable]:
+        if self._is_as_noted(container):
+            yield from self._as_known(container)
+        else:
+            yield from self._listing(container)
 
     def note(self) -> None:
         """Let the containers that were listed to their end be passed by until they change."""
         if self._listed:
             with self._library.catalog.write() as writer:
                 writer.note_containers(self._listed, self._told_seconds)
+
+    def _known_containers(self) -> set[Path]:
+        """Those at or below the paths of the run of which photos are known and were not met."""
+        one_a_folder = {os.path.dirname(name): name for name in self._known}.values()
+        places = map(images.place_of, map(Path, one_a_folder))
+        known = {place.container for place in places if place.member is not None}
+        return {path for path in known if not self._paths.isdisjoint((path, *path.parents))}
+
+    def _passed_by(self, path: Path, root: Path) -> Iterator[PhotoFile | Unreadable]:
+        """What is inside a container that the walk did not open, unless it is excluded or gone."""
+        if self._exclusion.matches_inside(path, root, root):
+            return
+        try:
+            status = images.stat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            yield Unreadable(path, f"it cannot be looked at: {error.strerror}")
+            return
+        if status.is_file:
+            yield from self._inside(ContainerFile(path, root, status.size_bytes, status.mtime_ns))
 
     def _is_as_noted(self, container: ContainerFile) -> bool:
         # Other moments of a film may be asked for than those that are known.
