@@ -5,6 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from archives import png, zipped
 from commands import Run
 from imgsearch.library import open_library
 
@@ -60,6 +61,21 @@ def test_camera_place_and_every_file_are_shown(run: Run, encoder: Path, tmp_path
     assert f"{folder / 'a.jpg'}  (missing)" in result.stdout
     for said in (str(folder / "b.jpg"), "Canon EOS 5D", "52.50000, 13.40000", "2020-05-06 07:08"):
         assert said in result.stdout
+
+
+def test_a_file_that_holds_photos_names_them(indexed: Run, photos: Path) -> None:
+    archive = zipped(
+        photos / "box.zip",
+        {f"{number:02}.png": png("red", (9, number + 9)) for number in range(12)},
+    )
+    assert indexed("index", photos, "--archives", "--quiet").exit_code == 0
+    for verb in ("show", "similar"):
+        result = indexed(verb, archive)
+        said = "".join(result.stderr.split())
+        assert result.exit_code == 2 and "holds12photos" in said, result.stderr
+        assert f"{archive}/00.png," in said and "10.png" not in said and "and2more" in said
+    assert indexed("show", archive / "00.png").exit_code == 0
+    assert "holds 15 photos" in " ".join(indexed("show", photos).stderr.split())
 
 
 def test_a_photo_that_is_not_there_is_no_traceback(indexed: Run, photos: Path) -> None:

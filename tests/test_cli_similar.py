@@ -110,7 +110,10 @@ def test_similar_on_the_command_line(indexed: Run, photos: Path) -> None:
     assert plain.stdout.split() == ["1", f"{by_path[0]['score']:.3f}", by_path[0]["path"]]
     nothing = indexed("similar", f"id:{red}", "--min-score", "1.5")
     assert nothing.exit_code == 1 and "nothing found" in nothing.stderr
+    assert "satisfies year:" in indexed("similar", f"id:{red}", "--year", "1999").stderr
     assert indexed("similar", "id:99").exit_code == 2
+    word = indexed("similar", "dog")
+    assert word.exit_code == 2 and "imgsearch search dog" in " ".join(word.stderr.split())
 
 
 def test_random_on_the_command_line(indexed: Run, photos: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from imgsearch.cli import completion, filter_options, frame, showing
 from imgsearch.cli.previews import PreviewAsOption, PreviewOption
+from imgsearch.errors import UsageError
 
 NOTHING_FOUND = 1
 
@@ -47,19 +49,34 @@ def similar(
     imgsearch similar ~/Downloads/sofa.png --path ~/Pictures --after 2020
     """
     from imgsearch.searching import Filters
+    from imgsearch.searching.filters import why_none
     from imgsearch.searching.similar import similar as find_similar
 
+    asked = showing.photo_asked_for(photo)
+    if isinstance(asked, Path):
+        _check_is_no_word(asked)
+    conditions = filter_options.conditions(context)
     with frame.existing_library(context, library) as opened:
         with showing.status(f"comparing with {photo}"):
             hits = find_similar(
                 opened,
-                showing.photo_asked_for(photo),
+                asked,
                 k,
                 encoder=encoder,
-                filters=Filters(path, min_score, conditions=filter_options.conditions(context)),
+                filters=Filters(path, min_score, conditions=conditions),
             )
         shown = showing.Shown(json=json, preview=preview, preview_as=preview_as, html=html)
         showing.show_hits(opened, hits, f"similar to {photo}", shown)
-    if not hits:
-        frame.complain("nothing found: no other photo is in the library", style="yellow")
-        raise typer.Exit(NOTHING_FOUND)
+        if not hits:
+            reason = why_none(opened, conditions, path) or "no other photo is in the library"
+            frame.complain(f"nothing found: {reason}", style="yellow")
+            raise typer.Exit(NOTHING_FOUND)
+
+
+def _check_is_no_word(path: Path) -> None:
+    """Raise UsageError for what is no path of anything: it was meant for `search`."""
+    if len(path.parts) == 1 and not path.suffix and not path.exists():
+        raise UsageError(
+            f"there is no picture {str(path)!r}; photos that fit words are found with "
+            f"imgsearch search {path}"
+        )

@@ -11,7 +11,7 @@ from pathlib import Path
 from imgsearch.catalog import CaptionRow, FileRow, LabelRow, PhotoFacts, facts
 from imgsearch.errors import PictureError, QueryError
 from imgsearch.images import content_hash
-from imgsearch.library import Library
+from imgsearch.library import Library, check_is_one
 from imgsearch.places import Place
 
 
@@ -41,7 +41,7 @@ class KnownPhoto:
 def look_up(library: Library, photo: Path | str | int) -> KnownPhoto:
     """What is known of the photo with that id, or of the one at that path.
 
-    Raises QueryError for a photo that the library has not got.
+    Raises QueryError for a photo that the library has not got, and for a path that many are in.
     """
     photo_id = photo if isinstance(photo, int) else _photo_at(library, Path(photo))
     known = facts.of_photos(library.catalog, [photo_id]).get(photo_id) if photo_id < 2**63 else None
@@ -68,6 +68,7 @@ def _photo_at(library: Library, path: Path) -> int:
         file = library.catalog.files_under([Path(name)]).get(name)
         if file is not None:
             return _photo_of(library, Path(name), file)
+    check_is_one(library, Path(expanded))
     try:
         known = library.catalog.photos_with_hashes([content_hash(Path(expanded))])
     except PictureError as error:

@@ -15,7 +15,7 @@ argument; what is here is only what two of them share.
 """
 
 from imgsearch.library.captions import Beside, beside, captions_among, captions_of, photos_of
-from imgsearch.library.choosing import choose_photos
+from imgsearch.library.choosing import check_is_one, choose_photos
 from imgsearch.library.lock import Lock
 from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
 from imgsearch.library.recording import recorded
@@ -31,6 +31,7 @@ __all__ = [
     "beside",
     "captions_among",
     "captions_of",
+    "check_is_one",
     "choose_photos",
     "default_path",
     "embed_texts",

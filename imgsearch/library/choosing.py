@@ -1,4 +1,4 @@
-"""choose_photos(): which photos of a library a person speaks of.
+"""choose_photos(), check_is_one(): which photos of a library a person speaks of.
 
 A path and conditions go in, ids come out, and every verb takes them as its `only`: so a filter
 means the same whatever is done with the photos.
@@ -11,6 +11,8 @@ from imgsearch.catalog import Ids
 from imgsearch.errors import QueryError
 from imgsearch.library.place import Library
 from imgsearch.queries import Condition
+
+NAMES_SHOWN = 10  # of the photos in a file or a folder
 
 
 def choose_photos(
@@ -31,3 +33,18 @@ def choose_photos(
             f"{library.command('index', path)}"
         )
     return ids
+
+
+def check_is_one(library: Library, path: Path) -> None:
+    """Raise QueryError for a film, an archive or a folder that photos of the library are in; it
+    names them.
+    """
+    there = library.catalog.photo_ids(folder=path)
+    within = sorted(library.catalog.live_paths(there, folder=path).values())
+    if not within:
+        return
+    more = f" and {len(within) - NAMES_SHOWN:,} more" if len(within) > NAMES_SHOWN else ""
+    raise QueryError(
+        f"{str(path)!r} holds {len(within):,} photos of the library; name one of them: "
+        f"{', '.join(map(str, within[:NAMES_SHOWN]))}{more}"
+    )

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from imgsearch.encoders import Encoder
 from imgsearch.errors import UsageError
-from imgsearch.images import content_hash, is_gone
-from imgsearch.library import Library
+from imgsearch.images import ARCHIVES, FILMS, content_hash, is_gone
+from imgsearch.library import Library, check_is_one
 from imgsearch.searching.filters import NO_FILTERS, Allowed, Filters
 from imgsearch.searching.gallery import Gallery
 from imgsearch.searching.hits import Hit, captioned
@@ -28,9 +28,9 @@ def similar(
     from its stored embedding; any other is embedded. It is never among its own hits, nor are other
     files with the same bytes.
 
-    Raises QueryError for an unknown id and a library without photos, PictureError for a file that
-    is no picture, NoEncoderError where no encoder answers, UsageError for k below 1 and for a
-    least relevance, which is one of words.
+    Raises QueryError for an unknown id, a file that many photos are in and a library without any,
+    PictureError for a file that is no picture, NoEncoderError where no encoder answers, UsageError
+    for k below 1 and for a least relevance, which is one of words.
     """
     if k < 1:
         raise UsageError(f"k must be at least 1, got {k}")
@@ -53,6 +53,8 @@ def similar(
 
 def _known(library: Library, path: Path) -> int | None:
     """The photo with the bytes of that file; of a file that is gone, the one it held."""
+    if path.name.lower().endswith(tuple(ARCHIVES | FILMS)):
+        check_is_one(library, path)
     if not is_gone(path):
         return next(iter(library.catalog.photos_with_hashes([content_hash(path)]).values()), None)
     for name in dict.fromkeys((os.path.realpath(path), os.path.abspath(path))):
