@@ -78,6 +78,27 @@ def test_conditions_alone_list_photos_newest_first(colours: Run) -> None:
     assert refused.exit_code == 2 and "no score" in refused.stderr
 
 
+def test_filters_alone_list_photos_newest_first(colours: Run, tmp_path: Path) -> None:
+    assert names(colours, "--camera", "toy*") == ["white", "yellow", "lime"]
+    assert names(colours, "--year", "2019", "--year", "2021") == ["yellow", "lime"]
+    assert names(colours, "--landscape", "-k", 1) == names(colours, "landscape:yes", "-k", 1)
+    assert len(names(colours, "--path", tmp_path / "photos")) == 6
+    colours("search", "--year", "2019", "--not-square", "--html", tmp_path / "x.html")
+    assert "<title>year:2019 square:no</title>" in (tmp_path / "x.html").read_text("utf-8")
+    refused = colours("search", "--year", "2019", "--min-score", "0.1")
+    assert refused.exit_code == 2 and "no score" in refused.stderr
+    assert "no query was given" in colours("search", "--all").stderr
+
+
+def test_an_error_in_a_file_of_queries_names_the_line(colours: Run, tmp_path: Path) -> None:
+    queries = tmp_path / "q.txt"
+    queries.write_text("red\n\ncolour:blue\n", "utf-8")
+    said = " ".join(colours("search", "--queries", queries).stderr.split())
+    assert "line 3 of" in said and "no key colour:" in said
+    said = colours("search", "--queries", tmp_path / "none.txt").stderr
+    assert "No such file" in " ".join(said.split()) and "Errno" not in said
+
+
 def test_hits_are_sorted_by_date_and_by_path(colours: Run) -> None:
     by_date = names(colours, "red", "-k", 3, "--all", "--sort", "date")
     assert by_date == ["fuchsia", "yellow", "red"]

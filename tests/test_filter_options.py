@@ -34,6 +34,11 @@ def test_an_option_means_what_the_key_means_in_a_query() -> None:
     assert run() == ()
 
 
+def test_an_option_given_twice_lets_either_through() -> None:
+    assert run("--year", "2021", "--year", "2023") == parse("year:2021|2023").conditions
+    assert run("--city", "Paris|Rome", "--city", "北京") == parse("city:Paris|Rome|北京").conditions
+
+
 def test_claims_have_no_value() -> None:
     assert run("--portrait") == parse("portrait:yes").conditions
     assert run("--not-square") == parse("square:no").conditions

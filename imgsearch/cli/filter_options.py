@@ -1,7 +1,8 @@
 """An option for every key of conditions, in a group of the help, for every command that filters.
 
 `app.command("random", cls=Filtered)` gives a command the options, `conditions(context)` what a
-person gave. An option that the command has of its own stays its own.
+person gave, an option given twice being `|` in a query. An option that the command has of its own
+stays its own.
 """
 
 from __future__ import annotations
@@ -50,6 +51,13 @@ def conditions(context: typer.Context) -> tuple[Condition, ...]:
     return conditions_of(**context.meta.get(GIVEN, {}))
 
 
+def written(context: typer.Context, path: Path | None) -> str:
+    """The filters that were given, as a query has them: `path:holiday year:2023 portrait:yes`."""
+    given = {**({} if path is None else {"path": path}), **context.meta.get(GIVEN, {})}
+    said = {True: "yes", False: "no"}
+    return " ".join(f"{key}:{said.get(value, value)}" for key, value in given.items())
+
+
 def only(context: typer.Context, library: Library, path: Path | None) -> Ids | None:
     """The photos at or under a path that the options let through; None where nothing was given.
 
@@ -78,7 +86,9 @@ def _options(panel: str) -> list[Any]:
             key,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[bool | None if key in CLAIMS else str | None, _option(key, panel)],
+            annotation=Annotated[
+                bool | None if key in CLAIMS else list[str] | None, _option(key, panel)
+            ],
         )
         for key in KEYS
     ]
@@ -90,8 +100,9 @@ def _options(panel: str) -> list[Any]:
 
 def _option(key: str, panel: str) -> Any:
     def keep(context: typer.Context, value: Any) -> None:
-        if value is not None:
-            context.meta.setdefault(GIVEN, {})[key] = value
+        if value is not None and value != []:
+            told = "|".join(value) if isinstance(value, list) else value
+            context.meta.setdefault(GIVEN, {})[key] = told
 
     return typer.Option(
         CLAIMS.get(key, f"--{key}"),

@@ -44,21 +44,32 @@ def with_terms(words: Sequence[str], added: Sequence[str], subtracted: Sequence[
     return [*words, *(part for pair in more for part in pair)]
 
 
-def lines_of(source: Path) -> list[str]:
-    """The queries of a file, one a line; `-` is standard input. Raises UsageError."""
-    from imgsearch.errors import UsageError
+def queries_in(source: Path, *, allows_addresses: bool = False) -> list[tuple[str, Query]]:
+    """The queries of a file, one a line, each as it is written and as it is meant; `-` is standard
+    input.
+
+    Raises UsageError for a file without any, QueryError with the number of the line that is none.
+    """
+    from imgsearch.errors import QueryError, UsageError
 
     try:
         text = sys.stdin.read() if str(source) == "-" else source.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(
-            f"no queries can be read from {str(source)!r} ({error}); give a text file in UTF-8 "
+            f"no queries can be read from {str(source)!r} ({reason}); give a text file in UTF-8 "
             "with one query a line, or - for standard input"
         ) from error
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if not lines:
+    asked: list[tuple[str, Query]] = []
+    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
+        try:
+            if line:
+                asked.append((line, asked_for(line, allows_addresses=allows_addresses)))
+        except QueryError as error:
+            raise QueryError(f"line {number} of {str(source)!r}: {error}") from error
+    if not asked:
         raise UsageError(f"{str(source)!r} holds no query; write one a line")
-    return lines
+    return asked
 
 
 def hits_of(

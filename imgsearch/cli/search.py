@@ -64,17 +64,19 @@ def search(
     imgsearch search ./cat.jpg + snow --path ~/Pictures/2023
     imgsearch search horse + stripes - 0.5:grass
     imgsearch search id:123 --diverse --contact-sheet like-123.png
-    imgsearch search camera:canon* country:France --sort date
+    imgsearch search "camera:canon*" country:France --sort date
+    imgsearch search --portrait --year 2023
     imgsearch search receipt -0 | xargs -0 cp -t receipts/
     """
-    from imgsearch.cli.queries import asked_for, hits_of, nothing_found
+    from imgsearch.cli.queries import hits_of, nothing_found, with_terms
     from imgsearch.searching import Filters, Manner
     from imgsearch.searching.addresses import fetched
     from imgsearch.searching.explaining import explain as explained
     from imgsearch.searching.explaining import heats
 
-    texts = _texts(query or (), add or (), subtract or (), queries)
-    asked = [asked_for(text, allows_addresses=allow_url) for text in texts]
+    words = with_terms(query or (), add or (), subtract or ())
+    filtered = filter_options.written(context, path)
+    texts, asked = _asked(words, queries, filtered, allows_addresses=allow_url)
     is_cut = not everything and min_score is None and mode != "text"
     filters = Filters(path, min_score, conditions=filter_options.conditions(context))
     manner = Manner(
@@ -118,19 +120,28 @@ def search(
             raise typer.Exit(NOTHING_FOUND)
 
 
-def _texts(
-    query: Sequence[str], add: Sequence[str], subtract: Sequence[str], queries: Path | None
-) -> list[str]:
-    """The queries of a call, each as a person wrote it. Raises UsageError for none."""
-    from imgsearch.cli.queries import lines_of, text_of, with_terms
-    from imgsearch.errors import QueryError
+def _asked(
+    words: Sequence[str], queries: Path | None, filtered: str, *, allows_addresses: bool
+) -> tuple[list[str], list[Query]]:
+    """The queries of a call, as a person wrote them and as they are meant; filters alone are one.
 
-    texts = [text_of(with_terms(query, add, subtract))] if query or add or subtract else []
+    Raises QueryError for none.
+    """
+    from imgsearch.cli.queries import asked_for, queries_in, text_of
+    from imgsearch.errors import QueryError
+    from imgsearch.queries import Query
+
+    asked: list[tuple[str, Query]] = []
+    if words:
+        text = text_of(words)
+        asked.append((text, asked_for(text, allows_addresses=allows_addresses)))
     if queries is not None:
-        texts += lines_of(queries)
-    if not texts:
+        asked += queries_in(queries, allows_addresses=allows_addresses)
+    if not asked and filtered:
+        asked.append((filtered, Query()))  # whatever the filters let through
+    if not asked:
         raise QueryError("no query was given; say what to look for: imgsearch search a black cat")
-    return texts
+    return [text for text, _ in asked], [query for _, query in asked]
 
 
 def _load_on(device: str, library: Library, asked: Sequence[Query], chosen: str | None) -> None:

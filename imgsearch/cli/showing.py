@@ -85,6 +85,8 @@ def show_answers(
     asked, last = answers[-1]
     remember_search(library, asked, [hit.path for hit in last])
     for asked, hits in answers:
+        if not hits:
+            _leave_as_it_is(shown)
         if hits and shown.html is not None:
             save_page(library, shown.html, hits, asked)
         if hits and shown.contact_sheet is not None:
@@ -94,11 +96,19 @@ def show_answers(
         _write(hits, asked if len(answers) > 1 else None, shown)
 
 
+def _leave_as_it_is(shown: Shown) -> None:
+    """Say of which files nothing was made: one of an earlier search would pass for this one's."""
+    for target in filter(None, (shown.html, shown.contact_sheet)):
+        frame.complain(f"nothing written to {target}", style="yellow")
+
+
 def _write(hits: Sequence[Hit], heading: str | None, shown: Shown) -> None:
     from imgsearch.cli.previews import show_previews
     from imgsearch.display import hits as forms
 
-    if shown.json:
+    if heading is not None and not hits and (shown.json or shown.null or shown.paths_only):
+        frame.complain(forms.heading(heading, 0), style="yellow")  # where it has no line of its own
+    elif shown.json:
         frame.write(forms.json_lines(hits, heading))
     elif shown.null or shown.paths_only:
         frame.write(forms.paths(hits, end=b"\0" if shown.null else b"\n"))
@@ -122,8 +132,9 @@ def save_sheet(target: Path, sheet: Image, of_what: str = "") -> None:
     try:
         sheet.save(target)
     except (OSError, ValueError) as error:  # ValueError: an ending Pillow cannot write
+        reason = getattr(error, "strerror", None) or error
         raise UsageError(
-            f"the contact sheet cannot be written to {str(target)!r} ({error}); "
+            f"the contact sheet cannot be written to {str(target)!r} ({reason}); "
             "give a path ending in .png in a folder that exists"
         ) from error
     frame.complain(f"contact sheet: {target}{of_what}", style="dim")
