@@ -193,9 +193,9 @@ def test_a_contact_sheet_says_how_to_read_heat_maps_where_it_has_some(tmp_path: 
 def test_the_pictures_of_hits_say_what_keeps_them(tmp_path: Path) -> None:
     path = draw(tmp_path / "a.png", "red")
     bare, near = Hit(1, 0.5, 7, path), Hit(1, 0.5, 7, path, relevance=0.73)
-    assert [forms.label(hit) for hit in (bare, near)] == ["1   0.500", "1   0.500   73%"]
-    assert forms.label(replace(near, is_written=True)) == "1   0.500   words"
-    assert forms.label(Hit(3, None, 7, path)) == "3"
+    assert [forms.figures(hit) for hit in (bare, near)] == ["1   0.500", "1   0.500   73%"]
+    assert forms.figures(replace(near, is_written=True)) == "1   0.500   words"
+    assert forms.figures(Hit(3, None, 7, path)) == "3"
     assert contact_sheet([bare], "x").tobytes() != contact_sheet([near], "x").tobytes()
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from imgsearch.display.heat import warmed
-from imgsearch.display.hits import label
+from imgsearch.display.hits import figures
 from imgsearch.display.text import shown
 from imgsearch.errors import PictureError
 from imgsearch.images import read
@@ -71,7 +71,7 @@ def contact_sheet(
     """
     cells = []
     for hit in hits:
-        lines = [(label(hit), INK, 1), (shown(hit.path.name), FAINT, 1)]
+        lines = [(figures(hit), INK, 1), (shown(hit.path.name), FAINT, 1)]
         if hit.caption is not None:
             lines.append((shown(hit.caption), INK, 2))
         cells.append(Cell(hit.path, lines, heats.get(hit.photo_id)))

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from imgsearch.display.hits import label
+from imgsearch.display.hits import figures
 from imgsearch.display.text import readable_size, shown
 from imgsearch.errors import PictureError
 from imgsearch.images import place_of, read
@@ -92,7 +92,7 @@ def _figure(hit: Hit, facts: PhotoFacts | None) -> str:
     return f"""<figure{written}>
 <a href="{escape(place_of(hit.path).container.as_uri())}">
 <span class="picture">{_picture(hit)}</span>
-<figcaption><span class="score">{label(hit)}</span>
+<figcaption><span class="score">{figures(hit)}</span>
 <span class="name">{_marked(hit.path.name, hit.matched)}</span>
 <span class="caption">{caption}</span></figcaption>
 </a>

@@ -138,7 +138,7 @@ def relevance(hit: Hit) -> str:
     return "words" if hit.is_written else f"{hit.relevance:.0%}"
 
 
-def label(hit: Hit) -> str:
+def figures(hit: Hit) -> str:
     """What stands below the picture of a hit: its rank, its score and what keeps it."""
     return "   ".join(filter(None, [str(hit.rank), score(hit), relevance(hit)]))
 
