@@ -172,7 +172,9 @@ def test_a_query_without_a_word_is_an_error_by_words_and_a_vector_otherwise(
     assert both == near
 
 
-@pytest.mark.parametrize("text", ["AND OR", "NOT", "dog AND", r"captions\:dog", "dog*", "-dog", "a"])
+@pytest.mark.parametrize(
+    "text", ["AND OR", "NOT", "dog AND", r"captions\:dog", "dog*", "-dog", "a"]
+)
 def test_nothing_in_a_query_is_an_operator(stars: Stars, text: str) -> None:
     hits = by_words(stars, text)
     assert [hit.photo_id for hit in hits if "dog" in text] == [1] * ("dog" in text)
