@@ -22,6 +22,7 @@ from imgsearch.display.contact_sheet import (
     TITLE_SIZE,
     contact_sheet,
     drawable,
+    name_of,
 )
 from imgsearch.display.encoders import LibraryEncoder, encoders_table
 from imgsearch.display.text import as_json, shown
@@ -256,6 +257,23 @@ def test_a_contact_sheet_holds_each_photo_in_reading_order(tmp_path: Path) -> No
     (first, second, third) = (np.argwhere(area).mean(axis=0) for area in areas)
     assert first[0] == second[0] < third[0]
     assert first[1] == third[1] < second[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("2019/1.jpg", "1.jpg"),
+        ("holiday.zip/beach/1.jpg", "holiday.zip/1.jpg"),
+        ("film.mp4/00-00-15.000", "film.mp4 00:15"),
+        ("film.mp4/01-02-03.500", "film.mp4 1:02:03.5"),
+        ("cat.gif/00-00-10.040", "cat.gif 00:10.04"),
+        ("猫.tar/\x1b猫.jpg", "猫.tar/\\x1b猫.jpg"),
+    ],
+)
+def test_a_photo_inside_a_file_is_shown_with_that_files_name(
+    tmp_path: Path, path: str, expected: str
+) -> None:
+    assert name_of(tmp_path / path) == expected
 
 
 def test_a_contact_sheet_keeps_the_shape_of_a_photo(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def previews_sheet(previews: Sequence[Preview], title: str) -> Image.Image:
                     (shown(caption.text) or NOTHING, sheets.INK, CAPTION_ROWS)
                     for caption in each.captions.values()
                 ),
-                (shown(each.path.name), sheets.FAINT, 1),
+                (sheets.name_of(each.path), sheets.FAINT, 1),
             ],
         )
         for each in previews

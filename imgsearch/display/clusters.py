@@ -62,7 +62,7 @@ def clusters_sheet(groups: Sequence[Cluster]) -> Image.Image:
             path,
             [
                 (f"{len(group.photo_ids):,}   {', '.join(group.words)}", sheets.INK, 1),
-                (shown(path.name), sheets.FAINT, 1),
+                (sheets.name_of(path), sheets.FAINT, 1),
             ],
         )
         for group in groups

@@ -21,7 +21,7 @@ from imgsearch.display.heat import warmed
 from imgsearch.display.hits import figures
 from imgsearch.display.text import shown
 from imgsearch.errors import PictureError
-from imgsearch.images import read
+from imgsearch.images import place_of, read
 
 if TYPE_CHECKING:
     from imgsearch.encoders.heat import Heat
@@ -71,11 +71,20 @@ def contact_sheet(
     """
     cells = []
     for hit in hits:
-        lines = [(figures(hit), INK, 1), (shown(hit.path.name), FAINT, 1)]
+        lines = [(figures(hit), INK, 1), (name_of(hit.path), FAINT, 1)]
         if hit.caption is not None:
             lines.append((shown(hit.caption), INK, 2))
         cells.append(Cell(hit.path, lines, heats.get(hit.photo_id)))
     return sheet(cells, title, columns, legend=LEGEND if heats else "")
+
+
+def name_of(path: Path) -> str:
+    """A photo's name, and that of the file it lies in: "holiday.zip/1.jpg", "film.mp4 00:15"."""
+    place = place_of(path)
+    if place.member is None:
+        return shown(path.name)
+    within = f"/{path.name}" if place.seconds is None else f" {_clock(place.seconds)}"
+    return shown(place.container.name + within)
 
 
 def sheet(cells: Sequence[Cell], title: str, columns: int = 5, *, legend: str = "") -> Image.Image:
@@ -176,6 +185,14 @@ def _shortened(text: str, font: Font, width: int) -> str:
 def _cut(text: str, kept: int) -> str:
     head = (kept + 1) // 2
     return f"{text[:head]}...{text[len(text) - (kept - head) :]}"
+
+
+def _clock(seconds: float) -> str:
+    """A moment as players show it, to the second unless it lies between two: "1:02:03.5"."""
+    minutes, milliseconds = divmod(round(seconds * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    rest = f"{milliseconds / 1000:06.3f}".rstrip("0").rstrip(".")
+    return f"{hours}:{minutes:02}:{rest}" if hours else f"{minutes:02}:{rest}"
 
 
 def _escaped(character: str) -> str:

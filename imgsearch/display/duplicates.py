@@ -12,7 +12,7 @@ from PIL import Image
 from rich.table import Table
 from rich.text import Text
 
-from imgsearch.display.contact_sheet import FAINT, INK, PAPER, Cell, sheet
+from imgsearch.display.contact_sheet import FAINT, INK, PAPER, Cell, name_of, sheet
 from imgsearch.display.text import as_json, path_bytes, readable_size, shown
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _drawn(number: int, group: Group) -> Image.Image:
 
 def _cell(copy: Copy, first: str) -> Cell:
     what = f"{copy.width} x {copy.height}, {readable_size(copy.size_bytes)}, {copy.format}"
-    return Cell(copy.path, [(first, INK, 1), (what, FAINT, 1), (shown(copy.path.name), FAINT, 1)])
+    return Cell(copy.path, [(first, INK, 1), (what, FAINT, 1), (name_of(copy.path), FAINT, 1)])
 
 
 def _facts(copy: Copy) -> tuple[str, str, str]:
