@@ -310,6 +310,8 @@ def test_a_read_only_library_is_searched_and_says_why_it_cannot_change(
             assert search(library, "red", k=1)[0].path == photos / "red.png"
             with pytest.raises(LibraryError, match="--library"):
                 reindex(library)
+            with pytest.raises(LibraryError, match=r"cannot be locked .*[^\n]--library\.$"):
+                list(index(library, photos, encoder=colour_encoder))
             with (
                 pytest.raises(LibraryError, match="read-only"),
                 library.catalog.write() as writer,
