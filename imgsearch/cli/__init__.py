@@ -5,12 +5,20 @@ Results go to stdout, everything else to stderr. Importing this loads nothing he
 turns errors into a red line and an exit code is `Commands`.
 
     frame.py      the group of commands: errors, exit codes, the options of every command
-    index.py      index        search.py      search
-    caption.py    caption      show.py        show
+    showing.py    hits in every form; previews.py and asking.py: in the terminal
+    filter_options.py  an option a condition; queries.py  words of a command line as queries
+    completion.py what a shell completes
+
+    index.py      index          watch.py       watch
+    search.py     search         similar.py     similar
+    random_photos.py  random     open_hit.py    open
+    take_out.py   copy, link     show.py        show
+    caption.py    caption        label.py       label
+    album.py      album          duplicates.py  duplicates
+    map.py        cluster, map   exchange.py    export, import
     upkeep.py     status, doctor, switch, rollback, prune
-    rebuilding.py rebuild
-    encoders.py   encoders       evaluating.py   eval, score
-    explain_prefix.py  explain-prefix
+    rebuilding.py rebuild        encoders.py    encoders
+    evaluating.py eval, score    explain_prefix.py  explain-prefix
     finetune.py   finetune       train_captioner.py train-captioner
 """
 
