@@ -169,9 +169,9 @@ def test_the_first_encoder_with_an_embedding_answers_until_another_is_activated(
     assert active == {"en": first, "zh": first, "fr": second}
     with catalog.write() as writer:
         writer.activate("en", second)
-    row = catalog.active_encoder("en")
+    row = catalog.active_encoders().get("en")
     assert row is not None and row.id == second and row.languages == ("en", "fr")
-    assert catalog.active_encoder("de") is None
+    assert catalog.active_encoders().get("de") is None
 
 
 def test_a_switch_notes_who_answered_and_is_undone_to_that(catalog: Catalog) -> None:

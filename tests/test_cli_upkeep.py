@@ -131,10 +131,12 @@ def test_a_model_of_the_library_takes_over_and_moves_with_it(
     assert table[0][7:9] == ["100.0%", "100.0%"]  # of three photos, five are all
     (tmp_path / "elsewhere").mkdir()
     path = path.rename(tmp_path / "elsewhere" / "library")
-    hit = json.loads(imgsearch(path, "search", "red", "-k", "1", "--prompt", "raw", "--json"))
+    hit = json.loads(
+        imgsearch(path, "search", "red", "-k", "1", "--prompt", "raw", "--all", "--json")
+    )
     embedded = load(str(path / "models" / "flowers-v2")).embed_texts(["red"])[0]
     with open_library(path) as library:
-        row = library.catalog.active_encoder("en")
+        row = library.catalog.active_encoders()["en"]
         assert row is not None and row.source == "flowers-v2"
         ids, vectors = library.catalog.embeddings(row.id)
     assert hit["photo_id"] == ids[(vectors @ embedded).argmax()]

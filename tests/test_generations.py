@@ -61,8 +61,9 @@ def add_embeddings(library: Library, encoder: EncoderRow, count: int) -> None:
         last = execute("SELECT max(id) FROM photos").scalar_one()
         rows = [(last + number, f"{last + number:064}") for number in range(1, count + 1)]
         execute(
-            "INSERT INTO photos SELECT ?, ?, 1, 1, 1, 'PNG', added_at, NULL, NULL, NULL, added_at "
-            "FROM photos WHERE id = 1",
+            "INSERT INTO photos "
+            "(id, content_hash, width, height, size_bytes, format, taken_at, added_at) "
+            "SELECT ?, ?, 1, 1, 1, 'PNG', added_at, added_at FROM photos WHERE id = 1",
             rows,
         )
         vectors = np.tile(np.eye(3, dtype=np.float32)[0], (count, 1))

@@ -89,13 +89,19 @@ def _library(context: typer.Context, given: Path | None) -> Library | nullcontex
 
 def _embedding(photo: str, captioner: Captioner, library: Library | None, device: str) -> Vectors:
     """The photo as its captioner reads it, (1, d)."""
-    asked = showing.photo_asked_for(photo)
-    if isinstance(asked, int):
-        return _stored(asked, captioner, library)
+    from imgsearch.cli.queries import asked_for
+    from imgsearch.queries import PhotoId, Picture
+
+    terms = asked_for(photo).terms
+    subject = terms[0].subject if len(terms) == 1 else None
+    if isinstance(subject, PhotoId):
+        return _stored(subject.id, captioner, library)
+    if not isinstance(subject, Picture):
+        raise QueryError(f"{photo!r} is no picture; give the path of one, or id:123 for a photo")
     from imgsearch.images import decode
 
     encoder = _encoder(captioner, library, device)
-    return encoder.embed_images([decode(asked, short_side=2 * encoder.image_size)])
+    return encoder.embed_images([decode(subject.path, short_side=2 * encoder.image_size)])
 
 
 def _encoder(captioner: Captioner, library: Library | None, device: str) -> Encoder:
