@@ -163,7 +163,7 @@ def test_a_query_can_be_given_in_place_of_the_last_search(
 def test_hits_of_a_query_that_are_not_relevant_are_taken_only_with_all(
     indexed: Run, searched: list[Path], tmp_path: Path
 ) -> None:
-    asked = ("--query", "一只狗")
+    asked = ("--query", "月亮")
     refused = indexed("copy", tmp_path / "out", *asked)
     assert refused.exit_code == 1 and "nothing relevant found" in refused.stderr
     assert not (tmp_path / "out").exists()
