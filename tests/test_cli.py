@@ -210,7 +210,9 @@ def test_a_reader_that_has_had_enough_is_no_error(indexed: Run) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send")
 def test_ctrl_c_is_exit_code_130_and_says_how_to_go_on(indexed: Run, photos: Path) -> None:
     with imgsearch.open_library(os.environ["IMGSEARCH_LIBRARY"]) as library, library.lock():
-        timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+        timer = threading.Timer(
+            2, signal.raise_signal, [signal.SIGINT]
+        )  # busy: it must wait by then
         timer.start()
         result = indexed("index", photos, "--wait")  # waits for the lock, in vain
         timer.join()
@@ -222,7 +224,9 @@ def test_ctrl_c_is_exit_code_130_and_says_how_to_go_on(indexed: Run, photos: Pat
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal to send")
 def test_ctrl_c_in_what_cannot_go_on_promises_nothing(indexed: Run) -> None:
     with imgsearch.open_library(os.environ["IMGSEARCH_LIBRARY"]) as library, library.lock():
-        timer = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+        timer = threading.Timer(
+            2, signal.raise_signal, [signal.SIGINT]
+        )  # busy: it must wait by then
         timer.start()
         result = indexed("doctor", "--wait")
         timer.join()
