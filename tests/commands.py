@@ -4,8 +4,11 @@ A plugin of pytest: a test file that names it in `pytest_plugins` has its fixtur
 (PYTEST_DONT_REWRITE: the test file has imported it before, and pytest would warn.)
 """
 
+import contextlib
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +19,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import imgsearch
+from conftest import draw
 from imgsearch.cli import app
 
 Run = Callable[..., Result]
@@ -62,11 +66,31 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     return run_command
 
 
-@pytest.fixture
-def indexed(run: Run, photos: Path, encoder: Path) -> Run:
-    """The same, with the red, green and blue photos indexed."""
-    result = run("index", photos, "--encoder", encoder, "--quiet")
+@pytest.fixture(scope="session")
+def indexed_once(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Path:
+    """A folder with the red, green and blue photos, and a library that has them indexed."""
+    folder = tmp_path_factory.mktemp("indexed").resolve()
+    for colour in ("red", "green", "blue"):
+        draw(folder / "photos" / f"{colour}.png", colour)
+    library = ("--library", str(folder / "library"))
+    command = [*library, "index", str(folder / "photos"), "--encoder", str(encoder), "--quiet"]
+    result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.stderr
+    return folder
+
+
+@pytest.fixture
+def indexed(run: Run, photos: Path, indexed_once: Path, tmp_path: Path) -> Run:
+    """The same, with the red, green and blue photos indexed: copied, which is quicker."""
+    shutil.copytree(indexed_once / "library", tmp_path / "library")
+    shutil.copytree(indexed_once / "photos", photos, dirs_exist_ok=True)  # with their times
+    with contextlib.closing(sqlite3.connect(tmp_path / "library" / "library.db")) as connection:
+        for table in ("roots", "files"):
+            connection.execute(
+                f"UPDATE {table} SET path = replace(path, ?, ?)",
+                (str(indexed_once), str(tmp_path.resolve())),
+            )
+        connection.commit()
     return run
 
 
