@@ -26,8 +26,8 @@ from imgsearch.catalog import (
     is_up_to_date,
     upgrade,
 )
-from imgsearch.catalog.connection import CONSTANTS
-from imgsearch.catalog.revisions import COPIES_KEPT, find_migrations
+from imgsearch.catalog.connection import CONSTANTS, open_engine
+from imgsearch.catalog.revisions import COPIES_KEPT, find_migrations, run_revisions
 from imgsearch.catalog.tables import Base
 from imgsearch.errors import LibraryDamagedError, LibraryTooNewError, NoEncoderError
 
@@ -67,6 +67,20 @@ def test_revisions_and_models_give_the_same_schema(catalog: Catalog) -> None:
         ours = {"include_name": lambda name, *_: not (name or "").startswith("photo_words")}
         context = MigrationContext.configure(connection, opts=ours)
         assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_new_catalog_is_what_all_revisions_come_to(tmp_path: Path) -> None:
+    path = tmp_path / "library.db"
+    engine = open_engine(path, foreign_keys=False)
+    with engine.begin() as connection:
+        run_revisions(connection)
+        made = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'"
+        ).scalars()
+        said = [*made, f"INSERT INTO alembic_version VALUES ('{HEAD}')"]
+    engine.dispose()
+    file = find_migrations() / "newest.sql"
+    assert file.read_text("utf-8") == ";\n".join(said) + ";\n", f"write this into {file}"
 
 
 def test_head_is_the_newest_revision_and_none_imports_our_models() -> None:

@@ -1,15 +1,21 @@
 """Bring a catalog's file up to the revision this program writes.
 
 The file's own version table says where it stands, and reading it needs nothing but sqlite3: Alembic
-is imported only when there is something to do. Before that the file is copied aside (SQLite's
+is imported only for a file of an older revision. Before that the file is copied aside (SQLite's
 backup, so what is still in the WAL comes along); the steps then run in one transaction. What
 full-text search keeps is derived: it is taken away before the steps and made anew after them.
+
+An empty file gets all tables at once, from `newest.sql`: what the revisions come to one after
+another, statement for statement, which a test holds it to. It takes a quarter of the processor time,
+and a first `index` imports no Alembic.
 """
 
 import contextlib
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
+
+from sqlalchemy import Connection
 
 from imgsearch.catalog import full_text
 from imgsearch.catalog.connection import IMMEDIATE, connect, in_our_words, open_engine
@@ -41,25 +47,41 @@ def is_up_to_date(path: Path) -> bool:
 
 
 def upgrade(path: Path) -> None:
-    """Run the missing revisions, from an empty file too. The caller holds the library's lock."""
-    from alembic import command
-    from alembic.config import Config
-
-    if _revision(path) is not None:
+    """Run the missing revisions; an empty file becomes a new catalog. The caller holds the
+    library's lock."""
+    is_new = _revision(path) is None
+    if not is_new:
         _copy_aside(path)
-    config = Config()
-    config.set_main_option("script_location", str(find_migrations()).replace("%", "%%"))
     engine = open_engine(path, foreign_keys=False)
     try:
         with engine.execution_options(**{IMMEDIATE: True}).begin() as connection:
-            config.attributes["connection"] = connection
-            full_text.drop(connection)
-            command.upgrade(config, HEAD)
+            if is_new:
+                _make_tables(connection)
+            else:
+                run_revisions(connection)
             full_text.build(connection)
             if connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                 raise LibraryDamagedError(f"{path}: the upgrade to {HEAD} left dangling rows.")
     finally:
         engine.dispose()
+
+
+def run_revisions(connection: Connection) -> None:
+    """Run the revisions that the file lacks, all of them where it is empty; without full text."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(find_migrations()).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    full_text.drop(connection)
+    command.upgrade(config, HEAD)
+
+
+def _make_tables(connection: Connection) -> None:
+    statements = (find_migrations() / "newest.sql").read_text("utf-8")
+    for statement in filter(None, statements.split(";\n")):
+        connection.exec_driver_sql(statement)
 
 
 def find_migrations() -> Path:
