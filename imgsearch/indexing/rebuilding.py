@@ -6,16 +6,17 @@ and lets the encoder answer, so a kill at any moment leaves the old one in use, 
 embeds only what is left.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from imgsearch.catalog import EncoderRow, GenerationRow
 from imgsearch.encoders import Encoder
 from imgsearch.errors import NoEncoderError
-from imgsearch.evaluating import Measurement
 from imgsearch.indexing.choosing import ChosenEncoder, choose_one
 from imgsearch.indexing.gone import FEW_FILES, LARGE_SHARE
 from imgsearch.indexing.lacking import Seen, embed_lacking
@@ -23,7 +24,10 @@ from imgsearch.indexing.outcomes import BuildingGeneration, Notice, Skipped, ign
 from imgsearch.indexing.reindexing import check_kind
 from imgsearch.indexing.weighing import Weighed, weigh
 from imgsearch.library import Library, generations, recorded
-from imgsearch.pairs import CaptionedPhotos
+
+if TYPE_CHECKING:  # they bring torch, which an index run without a new photo does without
+    from imgsearch.evaluating import Measurement
+    from imgsearch.pairs import CaptionedPhotos
 
 
 @dataclass(frozen=True)

@@ -7,21 +7,26 @@ advice, and comes after hours of embedding: whatever goes wrong here is told and
 an encoder whose texts are no vectors is found out, since it would find nothing.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from imgsearch.catalog import EncoderRow
 from imgsearch.encoders import Encoder
 from imgsearch.errors import ImgsearchError
-from imgsearch.evaluating import Measurement, recall_of_vectors
 from imgsearch.indexing.choosing import ChosenEncoder
 from imgsearch.indexing.embedding import check_vectors
 from imgsearch.indexing.outcomes import Notice, Weighing
 from imgsearch.library import Library, captions_among, captions_of
-from imgsearch.pairs import CaptionedPhotos
 from imgsearch.relevance import prepare
+
+if TYPE_CHECKING:  # it brings torch, which an index run without a new photo does without
+    from imgsearch.evaluating import Measurement
+    from imgsearch.pairs import CaptionedPhotos
 
 PHOTOS_WEIGHED = 2000  # evenly spread: enough to tell a point of recall, and soon done
 TEXTS_TRIED = 32
@@ -149,6 +154,8 @@ def _measure(
     names: Sequence[str],
 ) -> Iterator[Measurement]:
     """One set of captions after the other, so that those stay that were measured."""
+    from imgsearch.evaluating import recall_of_vectors
+
     photo_ids, captions = gallery
     _, vectors = library.catalog.embeddings(row.id, photo_ids=photo_ids)
     for name in names:
