@@ -14,11 +14,14 @@ import torch
 from imgsearch.errors import CollapsedError
 from imgsearch.evaluating import Measurement
 from imgsearch.training import Towers, train
+from imgsearch.training.batches import Batches
 from imgsearch.training.events import Evaluated, Stepped
+from imgsearch.training.ranks import Ranks
 from imgsearch.training.recipe import Objective, Rates, Recipe, Stage
 from imgsearch.training.sets import TrainingSet, captioned_set
 from imgsearch.training.squares import Squares
-from imgsearch.training.state import Plateau
+from imgsearch.training.state import Plateau, Run
+from imgsearch.training.steps import Stepper
 from learning import RESNET, shapes, towers, weights
 
 RECIPE = Recipe(
@@ -95,6 +98,31 @@ def test_the_first_stage_moves_only_the_text_tower(tmp_path: Path, learnt: Train
     list(events)
     after = weights(of)
     assert [n for n in before if n.startswith("visual.") and not torch.equal(before[n], after[n])]
+
+
+def test_every_weight_moves_as_adamw_says_however_it_lies_in_memory(
+    tmp_path: Path, learnt: TrainingSet
+) -> None:
+    of = towers(tmp_path / "t", RESNET)  # convolutions lie channels last
+    state = Run(of, RECIPE, tmp_path, Ranks())
+    stepper = Stepper(of, RECIPE, Ranks(), state.device, state.scaler)
+    mean: dict[str, torch.Tensor] = {}
+    square: dict[str, torch.Tensor] = {}
+    for step, batch in Batches([learnt], RECIPE, Ranks()).steps(0, 3):
+        state.prepare(step, 3)
+        stepper.gradients(step, batch)
+        before = weights(of)
+        state.update()
+        named = {id(each): name for name, each in of.model.named_parameters()}
+        for group in state.optimiser.param_groups:
+            for each in group["params"]:
+                name, gradient = named[id(each)], each.grad
+                mean[name] = 0.9 * mean.get(name, 0) + 0.1 * gradient
+                square[name] = 0.98 * square.get(name, 0) + 0.02 * gradient**2
+                m, v = mean[name] / (1 - 0.9 ** (step + 1)), square[name] / (1 - 0.98 ** (step + 1))
+                kept = before[name] * (1 - group["lr"] * group["weight_decay"])
+                expected = kept - group["lr"] * m / (v.sqrt() + 1e-6)
+                torch.testing.assert_close(each.detach(), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_each_part_learns_at_its_own_rate(tmp_path: Path, learnt: TrainingSet) -> None:

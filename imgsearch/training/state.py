@@ -44,7 +44,7 @@ class Run:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=is_half)
         towers.lock(recipe.freeze)
         groups = towers.groups(recipe.rates.of_parts, recipe.weight_decay, recipe.head_decay)
-        self.optimiser = torch.optim.AdamW(groups, betas=BETAS, eps=EPSILON)
+        self.optimiser = torch.optim.AdamW(groups, betas=BETAS, eps=EPSILON, fused=True)
         self.plateau = Plateau(recipe.plateau_patience, recipe.plateau_factor)
         self._best: float | None = None
         self._checkpoint = Checkpoint(folder)

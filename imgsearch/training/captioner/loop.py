@@ -62,7 +62,9 @@ class Run:
             },
             {"params": [each for each in learnt if each.ndim <= 1], "weight_decay": 0.0},
         ]
-        self.optimiser = torch.optim.AdamW(groups, lr=0.0, betas=recipe.betas, eps=recipe.epsilon)
+        self.optimiser = torch.optim.AdamW(
+            groups, lr=0.0, betas=recipe.betas, eps=recipe.epsilon, fused=True
+        )
         self.checkpoint = Checkpoint(self.folder)
 
     @property
