@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 NOTHING_FOUND = 1
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The album.")]
 PhotosArgument = Annotated[

@@ -1,6 +1,6 @@
 """An option for every key of conditions, in a group of the help, for every command that filters.
 
-`app.command("random", cls=Filtered)` gives a command the options, `conditions(context)` what a
+A command that is made as one of these has the options, `conditions(context)` what a
 person gave, an option given twice being `|` in a query. An option that the command has of its own
 stays its own.
 """
@@ -14,7 +14,6 @@ import typer
 from typer.core import TyperCommand
 
 from imgsearch.errors import UsageError
-from imgsearch.queries import KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +76,7 @@ def check_unused(context: typer.Context, path: Path | None, reason: str) -> None
 
 def _options(panel: str) -> list[Any]:
     """The options, as Typer makes them of the parameters of a function."""
+    from imgsearch.queries import KEYS
 
     def filtered() -> None:
         """Only looked at."""
@@ -87,10 +87,10 @@ def _options(panel: str) -> list[Any]:
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
             annotation=Annotated[
-                bool | None if key in CLAIMS else list[str] | None, _option(key, panel)
+                bool | None if key in CLAIMS else list[str] | None, _option(key, told, panel)
             ],
         )
-        for key in KEYS
+        for key, told in KEYS.items()
     ]
     filtered.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False)
@@ -98,16 +98,16 @@ def _options(panel: str) -> list[Any]:
     return [each for each in typer.main.get_command(app).params if each.name in KEYS]
 
 
-def _option(key: str, panel: str) -> Any:
+def _option(key: str, told: str, panel: str) -> Any:
     def keep(context: typer.Context, value: Any) -> None:
         if value is not None and value != []:
-            told = "|".join(value) if isinstance(value, list) else value
-            context.meta.setdefault(GIVEN, {})[key] = told
+            kept = "|".join(value) if isinstance(value, list) else value
+            context.meta.setdefault(GIVEN, {})[key] = kept
 
     return typer.Option(
         CLAIMS.get(key, f"--{key}"),
         metavar=None if key in CLAIMS else "VALUE",
-        help=KEYS[key].replace(": yes or no.", "."),
+        help=told.replace(": yes or no.", "."),
         rich_help_panel=panel,
         show_default=False,
         expose_value=False,

@@ -1,7 +1,6 @@
-"""What all commands share: the group, its errors and exit codes, its options, where to write.
+"""What all commands share: options, the library that is meant, where to write.
 
-An ImgsearchError becomes a red line on stderr and the exit code of its class, here and nowhere
-else. The environment is read here and nowhere else.
+The environment is read here and nowhere else.
 """
 
 from __future__ import annotations
@@ -9,29 +8,19 @@ from __future__ import annotations
 import io
 import os
 import sys
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperGroup
 
-import imgsearch
-from imgsearch.errors import ImgsearchError, UsageError
+from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from imgsearch.library import Library
-
-INTERRUPTED = 130
-# Commands that go on where they were.
-WRITING = (
-    *("index", "watch", "import", "caption", "label", "duplicates"),
-    *("rebuild", "finetune", "train-captioner"),
-)
 
 
 def expanded(path: str) -> Path:
@@ -99,70 +88,12 @@ QuietOption = Annotated[
 ]
 
 
-class Commands(TyperGroup):
-    """The group of commands, and the one place where an error becomes a line and an exit code."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the command that was asked for."""
-        _settle_streams()
-        try:
-            return super().invoke(ctx)
-        except ImgsearchError as error:
-            complain(str(error))
-            raise typer.Exit(error.exit_code) from error
-        except KeyboardInterrupt as error:
-            is_kept = ctx.invoked_subcommand in WRITING
-            kept = ": what was committed is kept; run the same command to continue"
-            complain("interrupted" + (kept if is_kept else ""), style="yellow")
-            raise typer.Exit(INTERRUPTED) from error
-        except BrokenPipeError as error:  # `| head` has read enough
-            _abandon_stdout()
-            raise typer.Exit(0) from error
-
-
-app = typer.Typer(
-    name="imgsearch",
-    cls=Commands,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
 @dataclass(frozen=True)
 class Settings:
     """Options given before the command; one given after it wins."""
 
     library: Path | None = None
     is_quiet: bool = False
-
-
-def _show_version(is_asked: bool) -> None:
-    if is_asked:
-        write(f"imgsearch {imgsearch.__version__}\n")
-        raise typer.Exit
-
-
-@app.callback()
-def imgsearch_command(
-    context: typer.Context,
-    library: LibraryOption = None,
-    quiet: QuietOption = False,
-    _version: Annotated[
-        bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
-    ] = False,
-) -> None:
-    """Search your own photos by what is in them, in English or Chinese, on your own machine.
-
-    \b
-    imgsearch index ~/Pictures            find the photos and learn what is in them
-    imgsearch search a dog on the beach   show the photos that fit best
-    imgsearch search 一杯咖啡              the same in Chinese
-    imgsearch search ./cat.jpg            photos like this one
-    """
-    context.obj = Settings(library, quiet)
 
 
 def settings(context: typer.Context) -> Settings:
@@ -194,7 +125,7 @@ def write(content: str | bytes) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        _abandon_stdout()
+        abandon_stdout()
         raise UsageError(
             f"the result cannot be written: {error.strerror}; send it somewhere else"
         ) from error
@@ -230,19 +161,6 @@ def complain(message: str, style: str = "red", console: Console | None = None) -
     (console or stderr()).print(Text(lines, style=style))
 
 
-def _abandon_stdout() -> None:
-    """Python flushes stdout once more on leaving, and would complain."""
+def abandon_stdout() -> None:
+    """Write to it no more: Python flushes stdout once more on leaving, and would complain."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _settle_streams() -> None:
-    """A file name never stops us from printing, and remarks of Pillow on a photo stay its own."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            # A pipe on Windows is in the system's old code page otherwise, which scripts do not
-            # expect.
-            is_piped = os.name == "nt" and not stream.isatty()
-            stream.reconfigure(
-                errors="backslashreplace", **({"encoding": "utf-8"} if is_piped else {})
-            )
-    warnings.filterwarnings("ignore", module=r"PIL\.")
