@@ -198,4 +198,7 @@ CREATE TABLE album_photos (
 	CONSTRAINT fk_album_photos_photo_id_photos FOREIGN KEY(photo_id) REFERENCES photos (id)
 );
 CREATE INDEX ix_album_photos_photo_id ON album_photos (photo_id);
-INSERT INTO alembic_version VALUES ('0004');
+CREATE INDEX ix_files_path ON files (path);
+CREATE INDEX ix_photos_camera ON photos (camera);
+CREATE INDEX ix_photos_lens ON photos (lens);
+INSERT INTO alembic_version VALUES ('0005');

@@ -396,11 +396,11 @@ def test_an_older_catalog_is_copied_aside_first_and_copies_are_bounded(tmp_path:
 def next_revision(folder: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A release with one revision more, as the program sees it."""
     shutil.copytree(find_migrations(), folder)
-    (folder / "versions" / "0005_next.py").write_text(
+    (folder / "versions" / "0006_next.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import op\n"
-        f"revision = '0005'\ndown_revision = '0004'\ndef upgrade():\n{body}"
+        f"revision = '0006'\ndown_revision = '0005'\ndef upgrade():\n{body}"
     )
-    monkeypatch.setattr("imgsearch.catalog.revisions.HEAD", "0005")
+    monkeypatch.setattr("imgsearch.catalog.revisions.HEAD", "0006")
     monkeypatch.setattr("imgsearch.catalog.revisions.find_migrations", lambda: folder)
 
 

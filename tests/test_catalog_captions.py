@@ -401,7 +401,7 @@ def test_a_transaction_that_fails_leaves_the_words_as_they_were(photos: Photos) 
     assert photos.found("cat") == [photo_id]
 
 
-@pytest.mark.parametrize("name", ["library-v1", "library-v2", "library-v3", "library-v4"])
+@pytest.mark.parametrize("name", [f"library-v{number}" for number in range(1, 6)])
 def test_an_older_library_is_found_by_its_file_names(name: str, tmp_path: Path) -> None:
     old = DATA / name / "library.db"
     path = Path(shutil.copy(old, tmp_path / "library.db"))

@@ -110,8 +110,11 @@ def _photo(number: int, chance: random.Random) -> Photo:
 
 
 def found(catalog: Catalog, *conditions: Condition) -> set[int]:
+    """The photos that are listed, which must be those that are told one by one."""
     ids = catalog.photo_ids(conditions)
     assert ids.tolist() == sorted(ids.tolist())
+    everybody = catalog.photo_ids()
+    assert set(catalog.live_paths(everybody, asked=conditions)) == set(ids.tolist())
     return set(ids.tolist())
 
 
@@ -450,3 +453,14 @@ def test_a_saved_search_outlives_what_it_names(photos: tuple[Catalog, dict[int, 
     assert found(catalog, Condition("album", (Like("of*"),))) == best | dogs
     with pytest.raises(QueryError, match="no album 'by hand'"):
         catalog.photo_ids([Condition("album", (Like("by hand"),))])
+
+
+def test_a_share_of_photos_is_told_from_some_of_them(
+    photos: tuple[Catalog, dict[int, Photo]],
+) -> None:
+    catalog, known = photos
+    for asked in ("camera:canon", "year:2021-2023", "camera:canon name:IMG*", "label:dog"):
+        conditions = parse(asked).conditions
+        right = len(found(catalog, *conditions)) / len(known)
+        assert catalog.share(conditions, least=1) == pytest.approx(right, abs=0.15)
+    assert catalog.share(conditions, least=len(known) + 1) is None

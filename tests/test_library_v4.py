@@ -1,4 +1,4 @@
-"""The library of format 4, as it was written once, is found by all that it came to hold."""
+"""Libraries of formats 4 and 5, as they were written once, are found by all that they hold."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from imgsearch.library import Library, open_library
 from imgsearch.searching import search
 
 
-@pytest.fixture
-def library(tmp_path: Path) -> Iterator[Library]:
-    shutil.copytree(Path(__file__).parent / "data" / "library-v4", tmp_path / "library")
+@pytest.fixture(params=["library-v4", "library-v5"])
+def library(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Library]:
+    shutil.copytree(Path(__file__).parent / "data" / request.param, tmp_path / "library")
     with open_library(tmp_path / "library", create=False) as opened:
         opened.keep_encoder(ColourEncoder())
         yield opened
@@ -32,6 +32,6 @@ def library(tmp_path: Path) -> Iterator[Library]:
         ("captioned:no", {"green.png", "blue.png", "holiday.zip/beach/yellow.png"}),
     ],
 )
-def test_what_format_4_holds_is_found(library: Library, query: str, paths: set[str]) -> None:
+def test_what_an_older_format_holds_is_found(library: Library, query: str, paths: set[str]) -> None:
     found = {hit.path.relative_to("/photos").as_posix() for hit in search(library, query)}
     assert found == paths

@@ -17,7 +17,6 @@ from sqlalchemy import (
     Select,
     SQLColumnExpression,
     and_,
-    exists,
     false,
     func,
     or_,
@@ -26,6 +25,7 @@ from sqlalchemy import (
 
 from imgsearch.catalog import albums, criteria
 from imgsearch.catalog.comparing import at_or_under
+from imgsearch.catalog.criteria import IsOneOf
 from imgsearch.catalog.embeddings import Ids
 from imgsearch.catalog.paths import spellings
 from imgsearch.catalog.patterns import ANYTHING, is_like, no_such
@@ -33,13 +33,15 @@ from imgsearch.catalog.tables import Album, AlbumPhoto, File, Label, Photo
 from imgsearch.errors import QueryError
 from imgsearch.queries import Condition, Like, parse
 
+SAMPLE = 256  # photos of which it is told how many satisfy a condition
+KNUTH = 2654435761  # scatters numbers: photos that were taken together have ids side by side
 _NAMED: Mapping[str, SQLColumnExpression[str]] = {"album": Album.name, "label": Label.name}
 
 
 def photo_ids(engine: Engine, conditions: Sequence[Condition], folder: Path | None) -> Ids:
     """See `Catalog.photo_ids`."""
     with engine.connect() as connection:
-        _check_names(connection, conditions)
+        check_names(connection, conditions)
         found = _satisfying(connection, conditions, folder).subquery()
         # As one text: a row for each of 100,000 ids took three times as long.
         ids = connection.execute(select(func.group_concat(found.c.id))).scalar()
@@ -49,10 +51,39 @@ def photo_ids(engine: Engine, conditions: Sequence[Condition], folder: Path | No
 def newest(engine: Engine, conditions: Sequence[Condition], folder: Path | None, limit: int) -> Ids:
     """See `Catalog.newest_photo_ids`."""
     with engine.connect() as connection:
-        _check_names(connection, conditions)
+        check_names(connection, conditions)
         statement = _satisfying(connection, conditions, folder)
         latest = statement.order_by(Photo.taken_at.desc(), Photo.id.desc()).limit(limit)
         return np.array(connection.execute(latest).scalars().all(), np.int64)
+
+
+def share(
+    engine: Engine, conditions: Sequence[Condition], folder: Path | None, least: int
+) -> float | None:
+    """See `Catalog.share`."""
+    with engine.connect() as connection:
+        check_names(connection, conditions)
+        last = connection.execute(select(func.max(Photo.id))).scalar() or 0
+        if last < least:
+            return None
+        scattered = np.arange(1, SAMPLE + 1) * KNUTH % last + 1
+        found = connection.execute(
+            select(func.count(Photo.id.distinct()))
+            .join(File, File.photo_id == Photo.id)
+            .where(File.photo_id.in_(scattered.tolist()), is_hit(connection, conditions, folder))
+        )
+        return float(found.scalar_one()) / SAMPLE
+
+
+def is_hit(
+    connection: Connection, conditions: Sequence[Condition], folder: Path | None
+) -> ColumnElement[bool]:
+    """Whether a file, joined with its photo, is live and they satisfy all conditions.
+
+    It is looked up for a photo at a time: of a million, a few are to be told.
+    """
+    tests = _about_photos(connection, conditions, _looked_up)
+    return and_(about_files(conditions, folder), *tests)
 
 
 def about_files(conditions: Sequence[Condition], folder: Path | None) -> ColumnElement[bool]:
@@ -66,7 +97,7 @@ def about_files(conditions: Sequence[Condition], folder: Path | None) -> ColumnE
     return and_(*tests)
 
 
-def _check_names(connection: Connection, asked: Sequence[Condition]) -> None:
+def check_names(connection: Connection, asked: Sequence[Condition]) -> None:
     """Raise QueryError for a label or an album that there is not.
 
     Only a person's own are looked at: a saved search may outlive what it names, and finds none.
@@ -82,34 +113,54 @@ def _check_names(connection: Connection, asked: Sequence[Condition]) -> None:
 
 
 def _satisfying(
-    connection: Connection,
-    conditions: Sequence[Condition],
-    folder: Path | None,
+    connection: Connection, conditions: Sequence[Condition], folder: Path | None
 ) -> Select[Any]:
     is_shown = about_files(conditions, folder)
-    tests: list[ColumnElement[bool]] = [exists().where(File.photo_id == Photo.id, is_shown)]
-    if folder is not None or any(each.key in criteria.OF_FILES for each in conditions):
-        # SQLite begins where IN is: at an index on paths. Else it had better at one on photos.
-        tests = [Photo.id.in_(select(File.photo_id).where(is_shown))]
+    # SQLite begins where IN is: at an index on paths. Else it had better at one on photos.
+    begins = folder is not None or any(each.key in criteria.OF_FILES for each in conditions)
+    has_file = (_listed if begins else _looked_up)(select(File.photo_id).where(is_shown))
+    return select(Photo.id).where(has_file, *_about_photos(connection, conditions, _listed))
+
+
+def _about_photos(
+    connection: Connection, conditions: Sequence[Condition], is_one_of: IsOneOf
+) -> list[ColumnElement[bool]]:
+    tests: list[ColumnElement[bool]] = []
     for each in conditions:
         if each.key == "album":
-            tests.append(_any(_is_in_album(connection, test) for test in each.tests))
+            tests.append(_any(_is_in_album(connection, test, is_one_of) for test in each.tests))
         elif each.key not in criteria.OF_FILES:
-            tests.append(_any(criteria.of_photo(connection, each.key, test) for test in each.tests))
-    return select(Photo.id).where(*tests)
+            tests.append(
+                _any(
+                    criteria.of_photo(connection, each.key, test, is_one_of) for test in each.tests
+                )
+            )
+    return tests
 
 
-def _is_in_album(connection: Connection, test: object) -> ColumnElement[bool]:
+def _is_in_album(connection: Connection, test: object, is_one_of: IsOneOf) -> ColumnElement[bool]:
     if not isinstance(test, Like):
         raise QueryError(f"an album is asked for by its name, not by {test}")
     found = albums.matching(connection, test.pattern)
     by_hand = [album_id for album_id, query in found if query is None]
-    tests = [Photo.id.in_(select(AlbumPhoto.photo_id).where(AlbumPhoto.album_id.in_(by_hand)))]
+    tests = [is_one_of(select(AlbumPhoto.photo_id).where(AlbumPhoto.album_id.in_(by_hand)))]
     for _, query in found:
         if query is not None:
-            inner = _satisfying(connection, parse(query).conditions, None)
-            tests.append(Photo.id.in_(inner))
+            saved = parse(query).conditions
+            has_file = is_one_of(select(File.photo_id).where(about_files(saved, None)))
+            tests.append(and_(has_file, *_about_photos(connection, saved, is_one_of)))
     return or_(*tests)
+
+
+def _listed(ids: Select[Any]) -> ColumnElement[bool]:
+    """Whether a photo is one of these, which are begun with: for all photos that are."""
+    return Photo.id.in_(ids)
+
+
+def _looked_up(ids: Select[Any]) -> ColumnElement[bool]:
+    """The same, of a photo at a time: a list of a million is not made to look for ten."""
+    (photo_id,) = ids.selected_columns
+    return ids.where(photo_id == Photo.id).correlate(Photo).exists()
 
 
 def _any(tests: Iterable[ColumnElement[bool]]) -> ColumnElement[bool]:

@@ -14,7 +14,19 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Integer, and_, cast, func, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    and_,
+    cast,
+    func,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import aliased
 
 from imgsearch.catalog.patterns import ANYTHING, fits, is_like, part
 from imgsearch.catalog.positions import is_near
@@ -24,11 +36,12 @@ from imgsearch.places import country_codes, country_names
 from imgsearch.queries import Flag, Like, Near, Period, Span, Test
 
 Holds: TypeAlias = ColumnElement[bool]
+IsOneOf: TypeAlias = Callable[[Select[Any]], Holds]  # whether a photo is among selected ids
 
 OF_FILES = ("path", "name")
 
 
-def of_photo(connection: Connection, key: str, test: Test) -> Holds:
+def of_photo(connection: Connection, key: str, test: Test, is_one_of: IsOneOf) -> Holds:
     """Whether a photo satisfies a test of any key but `path`, `name` and `album`.
 
     Raises QueryError for a test that the key does not take, and for a country that there is not.
@@ -42,6 +55,10 @@ def of_photo(connection: Connection, key: str, test: Test) -> Holds:
             return and_(is_late_enough, is_early_enough)
         case Like(pattern=pattern) if key in TEXTS:
             return TEXTS[key](connection, pattern)
+        case Like(pattern=pattern) if key == "label":
+            return is_one_of(_labelled(connection, pattern))
+        case Like(pattern=pattern) if key in GEAR:
+            return is_one_of(_taken_with(key, part(pattern)))
         case Flag(is_so=is_so) if key in CLAIMS:
             return CLAIMS[key] if is_so else ~CLAIMS[key]
         case Near() if key == "near":
@@ -88,9 +105,23 @@ def _is_in_city(connection: Connection, pattern: str) -> Holds:
     return Photo.place_id.in_(select(Place.id).where(is_city))
 
 
-def _has_label(connection: Connection, pattern: str) -> Holds:
+def _labelled(connection: Connection, pattern: str) -> Select[Any]:
     ids = connection.execute(select(Label.id).where(is_like(Label.name, pattern))).scalars().all()
-    return Photo.id.in_(select(PhotoLabel.photo_id).where(PhotoLabel.label_id.in_(ids)))
+    return select(PhotoLabel.photo_id).where(PhotoLabel.label_id.in_(ids))
+
+
+def _taken_with(key: str, pattern: str) -> Select[Any]:
+    """The photos that name such a camera or lens: of all names, each found in the index behind the
+    last, those that fit are looked for. A million photos have hundreds.
+    """
+    photo = aliased(Photo)
+    name = getattr(photo, key)
+    names = select(func.min(name).label("name")).cte(recursive=True)
+    following = select(func.min(name)).where(name > names.c.name).scalar_subquery()
+    names = names.union_all(select(following).where(names.c.name.is_not(None)))
+    return select(photo.id).where(
+        name.in_(select(names.c.name).where(is_like(names.c.name, pattern)))
+    )
 
 
 def _is_at(pattern: str) -> Holds:
@@ -123,13 +154,11 @@ NUMBERS: Mapping[str, ColumnElement[Any]] = {
     "day": _on_the_clock("%d"),
 }
 PERIODS = ("after", "before", "year")
+GEAR = ("camera", "lens")
 TEXTS: Mapping[str, Callable[[Connection, str], Holds]] = {
-    "camera": lambda _, pattern: is_like(Photo.camera, part(pattern)),
-    "lens": lambda _, pattern: is_like(Photo.lens, part(pattern)),
     "type": lambda _, pattern: is_like(Photo.format, pattern),
     "country": _is_in_country,
     "city": _is_in_city,
-    "label": _has_label,
 }
 CLAIMS: Mapping[str, Holds] = {
     "portrait": Photo.height > Photo.width,

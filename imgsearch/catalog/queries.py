@@ -27,7 +27,7 @@ from imgsearch.catalog.paths import name_of
 from imgsearch.catalog.questions.encoders import EncoderQuestions
 from imgsearch.catalog.questions.words import WordQuestions
 from imgsearch.catalog.rows import AlbumRow, FileRow, OldFacts, PhotoRow, RunRow
-from imgsearch.catalog.tables import Embedding, File, Run
+from imgsearch.catalog.tables import Embedding, File, Photo, Run
 from imgsearch.catalog.writing import Writer
 from imgsearch.errors import LibraryError
 from imgsearch.queries import Condition
@@ -63,18 +63,17 @@ class Catalog(EncoderQuestions, WordQuestions):
     ) -> dict[int, Path]:
         """The first live file of each photo (lowest file id); a photo without one is absent.
 
-        Only files at `folder` or below it count, that satisfy those conditions that are about
-        files.
+        So is one that does not satisfy all conditions; only files at `folder` or below it count.
         """
         paths: dict[int, Path] = {}
         with self.engine.connect() as connection:
+            is_hit = conditions.is_hit(connection, asked, folder)
+            statement = select(File.photo_id, File.path, File.path_bytes).order_by(File.id)
+            if asked:
+                statement = statement.join(Photo, Photo.id == File.photo_id)
             for piece in pieces(photo_ids):
-                rows = connection.execute(
-                    select(File.photo_id, File.path, File.path_bytes)
-                    .where(File.photo_id.in_(piece), conditions.about_files(asked, folder))
-                    .order_by(File.id)
-                )
-                for photo_id, text, raw in rows:
+                rows = statement.where(File.photo_id.in_(piece), is_hit)
+                for photo_id, text, raw in connection.execute(rows):
                     paths.setdefault(photo_id or 0, Path(name_of(text, raw)))
         return paths
 
@@ -107,6 +106,15 @@ class Catalog(EncoderQuestions, WordQuestions):
         cannot be, and for a label, an album or a country that there is not.
         """
         return conditions.photo_ids(self.engine, asked, folder)
+
+    def share(
+        self, asked: Sequence[Condition], *, folder: Path | None = None, least: int
+    ) -> float | None:
+        """About which share of photos that would be, from 0 to 1, told from a few hundred.
+
+        None in a catalog of fewer than `least` photos. Raises what `photo_ids` raises.
+        """
+        return conditions.share(self.engine, asked, folder, least)
 
     def newest_photo_ids(
         self, asked: Sequence[Condition] = (), *, folder: Path | None = None, limit: int

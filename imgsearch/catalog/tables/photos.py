@@ -44,6 +44,8 @@ class Photo(Base):
         Index("ix_photos_taken_at", "taken_at"),
         Index("ix_photos_place_id", "place_id"),
         Index("ix_photos_facts_revision", "facts_revision"),
+        Index("ix_photos_camera", "camera"),
+        Index("ix_photos_lens", "lens"),
         {"sqlite_autoincrement": True},
     )
 
@@ -89,6 +91,7 @@ class File(Base):
         CheckConstraint("state IN ('live', 'missing', 'skipped')", name="state"),
         Index("uq_files_text", "path", unique=True, sqlite_where=text("path_bytes IS NULL")),
         Index("uq_files_bytes", "path_bytes", unique=True),
+        Index("ix_files_path", "path"),  # what lies below a folder, text or not
         Index("ix_files_photo_id_state", "photo_id", "state"),  # who has a live file, at once
         {"sqlite_autoincrement": True},
     )
