@@ -22,10 +22,8 @@ FACTS_REVISION = 1  # lens, ISO, f-number, focal length, place
 def add(connection: Connection, facts: PhotoFacts, place: Place | None, now: datetime) -> int:
     """See `Writer.add_photo`."""
     place_id = None if place is None else _put_place(connection, place)
-    statement = insert(Photo).values(
-        **vars(facts), place_id=place_id, facts_revision=FACTS_REVISION, added_at=now
-    )
-    key = connection.execute(statement).inserted_primary_key
+    values = {"place_id": place_id, "facts_revision": FACTS_REVISION, "added_at": now}
+    key = connection.execute(insert(Photo), vars(facts) | values).inserted_primary_key
     assert key is not None
     return int(key[0])
 

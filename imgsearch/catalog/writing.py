@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, select, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, update
 
 from imgsearch.catalog import albums, captions, containers, labels, photos
 from imgsearch.catalog.changes.encoders import EncoderChanges
@@ -19,6 +19,11 @@ from imgsearch.catalog.paths import columns_of
 from imgsearch.catalog.rows import FilePlace, NewFacts, PhotoFacts
 from imgsearch.catalog.tables import File, Root, Run
 from imgsearch.places import Place
+
+# Made once: SQLAlchemy takes longer to make a statement than SQLite to run it.
+HELD = select(File.id, File.photo_id, File.state)
+HELD_AT_TEXT = HELD.where(File.path == bindparam("at"), File.path_bytes.is_(None))
+HELD_AT_BYTES = HELD.where(File.path_bytes == bindparam("at"))
 
 
 class Writer(EncoderChanges, WordChanges):
@@ -119,8 +124,8 @@ class Writer(EncoderChanges, WordChanges):
             "mtime_ns": place.mtime_ns,
             "seen_at": self._now,
         }
-        known = select(File.id, File.photo_id, File.state).where(_is_at(File, text, raw))
-        held = self.connection.execute(known).first()
+        known = HELD_AT_TEXT if raw is None else HELD_AT_BYTES
+        held = self.connection.execute(known, {"at": raw or text}).first()
         if held is None:
             words = words_of_path(text)
             self._insert(File, path=text, path_bytes=raw, words=words, **values)

@@ -15,7 +15,8 @@ class Changing:
         self._now = datetime.now(UTC)
 
     def _insert(self, table: type[Base], **values: object) -> int:
-        result = self.connection.execute(insert(table).values(**values))
+        # Values beside the statement, not in it: so it is compiled once, and not for every row.
+        result = self.connection.execute(insert(table), values)
         key = result.inserted_primary_key
         assert key is not None
         return int(key[0])
