@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import ColumnElement, Engine, and_, or_, select
 
-from imgsearch.catalog.connection import pieces
+from imgsearch.catalog.connection import ROWS_AT_ONCE, pieces
 from imgsearch.catalog.paths import bounds_under, columns_of, name_of
 from imgsearch.catalog.rows import FileRow, PhotoRow
 from imgsearch.catalog.tables import Embedding, File, Photo, Root
@@ -38,8 +38,10 @@ def files_under(engine: Engine, paths: Sequence[Path]) -> dict[str, FileRow]:
     with engine.connect() as connection:
         for start in range(0, len(paths), PATHS_AT_ONCE):
             some = paths[start : start + PATHS_AT_ONCE]
-            rows = connection.execute(select(*COLUMNS).where(or_(*map(at_or_under, some))))
-            files.update((name_of(row[0], row[1]), FileRow(*row[2:])) for row in rows)
+            statement = select(*COLUMNS).where(or_(*map(at_or_under, some)))
+            rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(statement)
+            for part in rows.partitions():
+                files.update((name_of(row[0], row[1]), FileRow(*row[2:])) for row in part)
     return files
 
 

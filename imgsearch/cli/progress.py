@@ -31,6 +31,8 @@ from imgsearch.indexing import (
     Withheld,
 )
 
+REDRAWN_SECONDS = 0.05  # an unchanged file takes a fraction of what telling of it would
+
 
 class Progress:
     """A context manager; `notice` and `outcome` draw what `index` and `rebuild` tell.
@@ -54,6 +56,7 @@ class Progress:
         )
         self._task = self._bar.add_task(doing, total=None, rate="", skipped="")
         self._started: float | None = None
+        self._drawn = 0.0
         self._done = self._skipped = self._unchanged = 0
 
     def __enter__(self) -> Progress:
@@ -98,9 +101,11 @@ class Progress:
             return
         self._done += 1
         self._skipped += isinstance(outcome, Skipped)
-        self._draw()
+        if time.perf_counter() - self._drawn > REDRAWN_SECONDS:
+            self._draw()
 
     def _draw(self) -> None:
+        self._drawn = time.perf_counter()
         seconds = 0.0 if self._started is None else time.perf_counter() - self._started
         rate = (self._done - self._unchanged) / seconds if seconds > 1 else 0.0
         self._bar.update(

@@ -132,14 +132,16 @@ class Walk:
 
         What only bears a photo's name (a pipe, a socket) is nothing.
         """
-        developed = {
-            os.path.splitext(entry.name)[0].lower()
-            for entry in entries
-            if names.ending(entry.name) in names.DEVELOPED
-        }
-        for entry in entries:
-            kind = _kind(entry.name)
-            if kind in names.RAW and os.path.splitext(entry.name)[0].lower() in developed:
+        kinds = [_kind(entry.name) for entry in entries]
+        developed = set()
+        if not names.RAW.isdisjoint(kinds):
+            developed = {
+                names.stem(entry.name).lower()
+                for entry, kind in zip(entries, kinds, strict=True)
+                if kind in names.DEVELOPED
+            }
+        for entry, kind in zip(entries, kinds, strict=True):
+            if kind in names.RAW and names.stem(entry.name).lower() in developed:
                 continue
             is_photo = kind in names.ENDINGS or kind in names.RAW
             if not is_photo and kind not in self._containers:
