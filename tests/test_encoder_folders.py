@@ -46,10 +46,10 @@ def test_a_folder_may_name_its_encoder_its_languages_and_its_own_merges(tmp_path
     encoder: Any = encoders.load(str(path), device="cpu")
     assert encoder.name == "builtin/9"
     assert encoder.languages == ("en", "zh")
-    tokens, lengths = encoder.tokenizer(["cat", "金鱼", "金 鱼"])
-    assert tokens[0, :3].tolist() == [514, 513, 515]  # start, cat, end
-    assert lengths == [3, 8, 8]  # two characters of three bytes, spaced or not
-    assert torch.equal(tokens[1], tokens[2])
+    cat, fish, spaced = encoder.tokenizer.rows(["cat", "金鱼", "金 鱼"])
+    assert cat == (514, 513, 515)  # start, cat, end
+    assert fish == spaced  # two characters of three bytes, spaced or not
+    assert len(fish) == 8
     assert encoder.embed_texts(["cat", "金鱼"]).shape == (2, 64)
 
 
@@ -163,7 +163,7 @@ def test_chinese_clip_itself_reads_what_is_saved(kind: str, tmp_path: Path) -> N
     images = pictures(2)
     with torch.inference_mode():
         photos = model.eval().encode_image(encoder.pixels(images))
-        texts = model.encode_text(chinese.pad(chinese.token_rows(CHINESE)))
+        texts = model.encode_text(encoder.padded(encoder.tokenizer.rows(CHINESE)))
     assert furthest(encoder.embed_images(images), unit(photos)) < 1e-6
     assert furthest(encoder.embed_texts(CHINESE), unit(texts)) < 1e-6
 
@@ -186,7 +186,7 @@ def test_chinese_clips_own_create_model_reads_what_is_saved(
     encoder: Any = encoders.load(str(tmp_path / "made"), device="cpu")
     assert encoder.architecture == name
     rounded: Any = chinese.half_rounded(encoder.model)  # the package halves all it makes
-    images, tokens = encoder.pixels(pictures(1)), chinese.pad(chinese.token_rows(CHINESE))
+    images, tokens = encoder.pixels(pictures(1)), encoder.padded(encoder.tokenizer.rows(CHINESE))
     with torch.inference_mode():
         for mine, theirs in (
             (rounded.encode_image(images), model.encode_image(images)),

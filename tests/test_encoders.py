@@ -20,6 +20,8 @@ from imgsearch.encoders import architectures
 from imgsearch.encoders import cn_clip as chinese
 from imgsearch.encoders import open_clip as adapter
 from imgsearch.encoders.checkpoints import Checkpoint
+from imgsearch.encoders.tokenizers import padded
+from imgsearch.encoders.tokenizers.word_pieces import WordPieces
 from imgsearch.errors import QueryError
 from imgsearch.weights import filling
 from small_encoders import (
@@ -226,19 +228,19 @@ AWKWARD = [
 
 def test_chinese_tokens_equal_the_package_after_its_training_preprocessing() -> None:
     expected = cn_clip.clip.tokenize([_preprocess_text(text) for text in AWKWARD])
-    mine = chinese.pad(chinese.token_rows(AWKWARD))
-    assert torch.equal(mine, expected[:, : mine.shape[1]])
-    assert not expected[:, mine.shape[1] :].any()
-    quotes = chinese.token_rows(["“金鱼”"])[0]
+    tokenizer = WordPieces()
+    mine = padded(tokenizer.rows(AWKWARD), tokenizer.context)
+    assert np.array_equal(mine, expected)
+    quotes = tokenizer.ids("“金鱼”")
     assert 100 not in quotes  # [UNK], which the package's public tokenize makes of curly quotes
     assert 100 in cn_clip.clip.tokenize(["“金鱼”"])[0]
 
 
 def test_english_tokens_equal_the_package(encoder: adapter.OpenClip) -> None:
     short = [text for text in AWKWARD if len(text) < 60]
-    tokens, lengths = encoder.tokenizer(short)
-    assert torch.equal(tokens, open_clip.tokenize(short))
-    assert lengths == [int(row.argmax()) + 1 for row in tokens]
+    rows = encoder.tokenizer.rows(short)
+    assert np.array_equal(padded(rows, 77), open_clip.tokenize(short))
+    assert [encoder.tokenizer.length(text) for text in short] == [len(row) for row in rows]
 
 
 @pytest.mark.parametrize("layout", ["plain", "custom_text"])
@@ -248,12 +250,12 @@ def test_a_text_tower_cut_to_its_longest_prompt_gives_what_the_full_one_gives(
     changes = {"model_cfg": {**MODEL, "custom_text": True}} if layout == "custom_text" else {}
     encoder: Any = encoders.load(str(write_folder(tmp_path / layout, **changes)), device="cpu")
     texts = [*TEXTS, "word " * 75, "<end_of_text> twice"]
-    tokens, lengths = encoder.tokenizer(texts)
-    assert tokens.shape == (5, 77)
-    assert lengths[0] == 4
+    tokens = open_clip.tokenize(texts)
+    rows = encoder.tokenizer.rows(texts)
+    assert len(rows[0]) == 4
     with torch.inference_mode():
         full = unit(encoder.model.encode_text(tokens))
-        cut = unit(encoder.text_vectors(tokens[:3, : max(lengths[:3])]))
+        cut = unit(encoder.text_vectors(encoder.padded(rows[:3])))
     assert furthest(cut, full[:3]) < 1e-6
     assert furthest(encoder.embed_texts(texts), full) < 1e-6
     assert furthest(encoder.embed_texts(texts[4:]), full[4:]) < 1e-6
@@ -265,7 +267,7 @@ def test_a_text_tower_that_looks_both_ways_is_never_cut(tmp_path: Path) -> None:
     encoder: Any = encoders.load(
         str(write_folder(tmp_path / "both", model_cfg=model)), device="cpu"
     )
-    tokens, _ = encoder.tokenizer(TEXTS)
+    tokens = open_clip.tokenize(TEXTS)
     with torch.inference_mode():
         full = unit(encoder.model.encode_text(tokens))
     cut = unit(encoder.model.encode_text(torch.nn.functional.pad(tokens[:, :20], (0, 57), value=9)))

@@ -2,8 +2,8 @@
 
 In: an architecture and a weights file. Out: an Encoder that understands Chinese. The package's own
 model class computes; filling and driving it is ours, because its loader leaves the model in
-training mode with weights rounded through half precision, and its public tokenizer leaves out the
-lower-casing and the straight quotes that training used. Pictures are squashed to a square, not
+training mode with weights rounded through half precision, and its public tokenizer leaves out what
+training did to a text (`tokenizers` does it). Pictures are squashed to a square, not
 cropped: so these towers were trained.
 """
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,23 +19,18 @@ import cn_clip.clip
 import numpy as np
 import torch
 from cn_clip.clip import model as reference
-from cn_clip.clip.utils import image_transform
 from PIL import Image
 
 from imgsearch.encoders import architectures, towers
 from imgsearch.encoders.checkpoints import Checkpoint
-from imgsearch.encoders.tokenizers import (
-    REMEMBERED,
-    check_lengths,
-    longest_beginning,
-    padded,
-)
+from imgsearch.encoders.pixels import Preprocessing
+from imgsearch.encoders.tokenizers import Tokenizer, longest_beginning, padded
+from imgsearch.encoders.tokenizers.word_pieces import WordPieces
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors
 from imgsearch.weights import device as devices
 from imgsearch.weights import filling
 
-CONTEXT = 52
 TEXT_BATCH = 256
 ARCHITECTURES = {  # name -> the package's configurations of its image and text tower
     "ViT-B-16": ("ViT-B-16", "RoBERTa-wwm-ext-base-chinese"),
@@ -57,7 +52,6 @@ class ChineseClip:
     """
 
     languages: tuple[str, ...] = ("zh",)
-    context = CONTEXT
     ignores_padding = True
 
     def __init__(
@@ -89,7 +83,8 @@ class ChineseClip:
         self.batch_size = devices.batch_size(self.device)
         self.image_size: int = self.config["image_resolution"]
         self.dim: int = self.config["embed_dim"]
-        self._transform = image_transform(self.image_size)
+        self.preprocessing = Preprocessing((self.image_size,) * 2, resize_mode="squash")
+        self.preprocess = self.preprocessing.as_mapping()
         self.identity = filling.identity(
             filling.file_hash(checkpoint.path) if checkpoint else "random",
             family="cn_clip",
@@ -107,24 +102,18 @@ class ChineseClip:
         """Texts -> (n, dim) float32 unit rows. Raises QueryError for one of more than 52 tokens."""
         if not texts:
             return np.empty((0, self.dim), np.float32)
+        rows = self.tokenizer.rows(texts)
         return towers.embed(
-            token_rows(texts), pad, self.text_vectors, self.device, TEXT_BATCH, length=len
+            rows, self.padded, self.text_vectors, self.device, TEXT_BATCH, length=len
         )
 
     def shorten(self, text: str) -> str:
         """The longest beginning of a text that the tower reads."""
-        return longest_beginning(text, lambda part: len(token_ids(part)), CONTEXT)
+        return longest_beginning(text, self.tokenizer.length, self.context)
 
     def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """What the image tower sees: (n, 3, s, s) float32, squashed to its square and scaled."""
-        return torch.stack([self._transform(image) for image in images])
-
-    @property
-    def preprocess(self) -> dict[str, Any]:
-        """What is done to a picture, in open_clip's words."""
-        scaling = self._transform.transforms[-1]
-        size = (self.image_size, self.image_size)
-        return {"size": size, "resize_mode": "squash", "mean": scaling.mean, "std": scaling.std}
+        return torch.from_numpy(self.preprocessing.pixels(images))
 
     def image_vectors(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, 3, s, s) as `pixels` makes them -> (n, dim), of any length."""
@@ -138,36 +127,21 @@ class ChineseClip:
 
     def token_ids(self, text: str) -> tuple[int, ...]:
         """The tokens of a text of any length, [CLS] and [SEP] included."""
-        return token_ids(text)
+        return self.tokenizer.ids(text)
 
     def padded(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
-        """Rows of ids -> (n, longest) int64."""
-        return pad(rows)
+        """Rows of ids -> (n, longest) int64: the tower masks zeros, so no more are needed."""
+        return torch.from_numpy(padded(rows, max(map(len, rows)), self.tokenizer.padding))
 
+    @property
+    def context(self) -> int:
+        """How many tokens the text tower reads at most."""
+        return self.tokenizer.context
 
-def token_rows(texts: Sequence[str]) -> list[tuple[int, ...]]:
-    """Token ids of each text, [CLS] and [SEP] included, without padding.
-
-    Raises QueryError for a text of more than 52 tokens.
-    """
-    rows = [token_ids(text) for text in texts]
-    check_lengths(list(texts), [len(row) for row in rows], CONTEXT)
-    return rows
-
-
-@lru_cache(REMEMBERED)
-def token_ids(text: str) -> tuple[int, ...]:
-    """The ids of one text of any length, [CLS] and [SEP] included."""
-    tokenizer = cn_clip.clip._tokenizer
-    words = tokenizer.tokenize(text.lower().replace("“", '"').replace("”", '"'))
-    ids = tokenizer.convert_tokens_to_ids(words)
-    return (tokenizer.vocab["[CLS]"], *ids, tokenizer.vocab["[SEP]"])
-
-
-def pad(rows: Sequence[Sequence[int]]) -> torch.Tensor:
-    """Rows of ids -> (n, longest) int64, zero-padded: the tower masks zeros, so no more are
-    needed."""
-    return padded(rows, max(map(len, rows)))
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """Made when the first text comes: indexing never needs it."""
+        return WordPieces()
 
 
 def build(config: Mapping[str, Any]) -> torch.nn.Module:

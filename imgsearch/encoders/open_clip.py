@@ -2,16 +2,15 @@
 folder.
 
 In: a model configuration, a preprocessing configuration and a weights file. Out: an Encoder. The
-package's own classes compute (so do its transforms and tokenizers); what is ours is how they are
-filled and driven: weights are read as data, land in float32, and a causal text tower runs only as
-far as its longest prompt, which changes nothing (no position looks ahead) and makes 80 prompts cost
-what 12 used to.
+package's own classes compute; what is ours is how they are filled and driven: weights are read as
+data, land in float32, pictures and texts come from `pixels` and `tokenizers`, and a causal text
+tower runs only as far as its longest prompt, which changes nothing (no position looks ahead) and
+makes 80 prompts cost what 12 used to.
 """
 
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, fields
@@ -24,12 +23,14 @@ import open_clip
 import torch
 from open_clip.convert import convert_state_dict
 from open_clip.model import CLIPTextCfg, CLIPVisionCfg, convert_to_custom_text_state_dict
-from open_clip.transform import PreprocessCfg, image_transform_v2, merge_preprocess_dict
 from PIL import Image
 
-from imgsearch.encoders import cropping, tokenizers, towers
+from imgsearch.encoders import tokenizers, towers
 from imgsearch.encoders.checkpoints import Checkpoint
+from imgsearch.encoders.pixels import Preprocessing
 from imgsearch.encoders.text_tower import TextTower
+from imgsearch.encoders.tokenizers.byte_pairs import BytePairs
+from imgsearch.encoders.tokenizers.hugging_face import FromFolder
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors
 from imgsearch.weights import device as devices
@@ -99,10 +100,10 @@ class OpenClip:
         self.source = source
         self.languages = settings.languages
         self.batch_size = devices.batch_size(self.device)
-        self.preprocess, self._transform = _preprocessing(settings, self.model.visual.image_size)
-        self._size = _pair(self.preprocess["size"])
-        self.preprocess["size"] = self._size
-        self.image_size = max(self._size)
+        size = self.model.visual.image_size
+        self.preprocessing = Preprocessing.of({**settings.preprocess, "size": size})
+        self.preprocess = self.preprocessing.as_mapping()
+        self.image_size = max(self.preprocessing.size)
         self.dim = int(settings.model["embed_dim"])
         self.identity = filling.identity(
             filling.file_hash(checkpoint.path) if checkpoint else "random",
@@ -124,10 +125,9 @@ class OpenClip:
         reads."""
         if not texts:
             return np.empty((0, self.dim), np.float32)
-        tokens, lengths = self.tokenizer(texts)
-        rows = list(zip(tokens, lengths, strict=True))
+        rows = self.tokenizer.rows(texts)
         return towers.embed(
-            rows, self._cut, self.text_vectors, self.device, TEXT_BATCH, length=lambda row: row[1]
+            rows, self.padded, self.text_vectors, self.device, TEXT_BATCH, length=len
         )
 
     def shorten(self, text: str) -> str:
@@ -136,11 +136,7 @@ class OpenClip:
 
     def pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """What the image tower sees: (n, 3, h, w) float32, resized, cropped and scaled."""
-        if self.preprocess["resize_mode"] == "shortest":
-            is_bilinear = self.preprocess["interpolation"] == "bilinear"
-            resample = Image.Resampling.BILINEAR if is_bilinear else Image.Resampling.BICUBIC
-            images = [cropping.middle(image, self._size, resample) for image in images]
-        return torch.stack([self._transform(image) for image in images])
+        return torch.from_numpy(self.preprocessing.pixels(images))
 
     def image_vectors(self, pixels: torch.Tensor) -> torch.Tensor:
         """(n, 3, h, w) as `pixels` makes them -> (n, dim), of any length."""
@@ -153,12 +149,12 @@ class OpenClip:
 
     def token_ids(self, text: str) -> tuple[int, ...]:
         """The tokens of a text of any length, those that begin and end it included."""
-        return tuple(self.tokenizer.ids(text))
+        return self.tokenizer.ids(text)
 
     def padded(self, rows: Sequence[Sequence[int]]) -> torch.Tensor:
         """Rows of at most `context` ids -> (n, l) int64, l what `text_vectors` needs of it."""
         length = max(map(len, rows)) if self.ignores_padding else self.context
-        return tokenizers.padded(rows, length, self.tokenizer.padding)
+        return torch.from_numpy(tokenizers.padded(rows, length, self.tokenizer.padding))
 
     @property
     def context(self) -> int:
@@ -171,8 +167,8 @@ class OpenClip:
         settings = self.settings
         folder = self.tokenizer_folder
         if folder is None:
-            return tokenizers.BytePairs(settings.text, settings.merges, settings.space_han)
-        return tokenizers.FromFolder(settings.text, folder)
+            return BytePairs(settings.text, settings.merges, settings.space_han)
+        return FromFolder.read(settings.text, folder)
 
     @property
     def tokenizer_folder(self) -> Path | None:
@@ -183,12 +179,6 @@ class OpenClip:
         if folder is not None and (folder / "tokenizer_config.json").is_file():
             return folder
         return hub.fetch_folder(name, "tokenizer_config.json")
-
-    def _cut(self, rows: Sequence[tuple[torch.Tensor, int]]) -> torch.Tensor:
-        tokens = torch.stack([row for row, _ in rows])  # (n, context)
-        if self.ignores_padding:
-            tokens = tokens[:, : max(length for _, length in rows)]
-        return tokens
 
 
 def half_rounded(model: torch.nn.Module) -> torch.nn.Module:
@@ -222,18 +212,6 @@ def build(config: Mapping[str, Any]) -> torch.nn.Module:
             "its open_clip_config.json"
         ) from error
     return model
-
-
-def _preprocessing(settings: Settings, size: object) -> tuple[dict[str, Any], Any]:
-    """What is done to a picture, as a dict and as open_clip's transform."""
-    try:
-        found = merge_preprocess_dict(PreprocessCfg(), {**settings.preprocess, "size": size})
-        return found, image_transform_v2(PreprocessCfg(**found), is_train=False)
-    except (TypeError, ValueError, AssertionError) as error:
-        raise UsageError(
-            f"open_clip cannot use the preprocess_cfg {json.dumps(dict(settings.preprocess))}; "
-            "mend it in its open_clip_config.json"
-        ) from error
 
 
 def languages_of(model_config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -294,7 +272,3 @@ def _essence(model_config: Mapping[str, Any]) -> dict[str, Any]:
             if name not in NOT_COMPUTED_IN_TOWERS and value != defaults.get(name)
         }
     return found
-
-
-def _pair(size: int | Sequence[int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
