@@ -5,10 +5,15 @@ kind; `flat` is exact and the yardstick of the others. The only folder that impo
 never changes once it is built: FAISS crashes when a search meets an addition, and an index that is
 mapped from disk cannot grow at all, so a change is a new index.
 
-    index.py   VectorIndex: built, searched, saved
-    kinds.py   the kinds, as FAISS is told of them
-    folder.py  a saved one: its manifest, and the file mapped back
-    hashes.py  HashIndex: hashes that differ in few bits
+    index.py     VectorIndex: built, extended, searched, saved
+    kinds.py     the kinds, which is for how many, as FAISS is told of them
+    sources.py   where vectors come from that need not lie in memory
+    building.py  a source becomes an index
+    tuning.py    how far a search must reach to find enough
+    structure.py the index of FAISS inside
+    making.py    how an index was made, for its manifest
+    folder.py    a saved one: its manifest, and the file mapped back
+    hashes.py    HashIndex: hashes that differ in few bits
 """
 
 import os
@@ -18,6 +23,19 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from imgsearch.vector_index.hashes import HashIndex  # after the line above, or it has no effect
 from imgsearch.vector_index.index import VectorIndex
-from imgsearch.vector_index.kinds import KINDS
+from imgsearch.vector_index.kinds import AUTO, KINDS
+from imgsearch.vector_index.making import Asked, Making, Recall, Step
+from imgsearch.vector_index.sources import ArraySource, VectorSource
 
-__all__ = ["KINDS", "HashIndex", "VectorIndex"]
+__all__ = [
+    "AUTO",
+    "KINDS",
+    "ArraySource",
+    "Asked",
+    "HashIndex",
+    "Making",
+    "Recall",
+    "Step",
+    "VectorIndex",
+    "VectorSource",
+]

@@ -1,6 +1,10 @@
 """The folder of a saved index: what its manifest says, and the file, mapped back.
 
 A folder goes in, plain values and an index of FAISS come out, or an error that says what is wrong.
+
+A manifest has the format of the first version that reads its kind: format 1 those that were always
+there (older programs search them with a reach of their own), format 2 ivf-pq, which they refuse by
+naming both formats.
 """
 
 import json
@@ -9,15 +13,20 @@ from typing import Any
 
 import faiss
 
-from imgsearch.errors import LibraryDamagedError, LibraryTooNewError
-from imgsearch.vector_index.kinds import KINDS
+from imgsearch.errors import LibraryDamagedError, LibraryTooNewError, UsageError
+from imgsearch.vector_index.kinds import KINDS, is_inverted
+from imgsearch.vector_index.making import Making
 
-FORMAT = 1
+FORMAT = 2
+FORMAT_OF = {kind: 2 if kind == "ivf-pq" else 1 for kind in KINDS}
 INDEX_FILE, MANIFEST_FILE = "index.faiss", "manifest.json"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What the manifest says, by name. Raises LibraryDamagedError, LibraryTooNewError."""
+    """What the manifest says, by name; under "making" a `Making`.
+
+    Raises LibraryDamagedError, LibraryTooNewError.
+    """
     try:
         manifest = json.loads((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
         written = manifest["format"]
@@ -26,22 +35,25 @@ def read_manifest(folder: Path) -> dict[str, Any]:
                 f"{folder} has index format {written}, this imgsearch reads up to {FORMAT}; "
                 "upgrade imgsearch to use this library"
             )
-        if written != FORMAT or manifest["kind"] not in KINDS:
+        if written not in FORMAT_OF.values() or manifest["kind"] not in KINDS:
             raise ValueError(f"format {written!r}, kind {manifest['kind']!r}")
         names = ("kind", "dim", "count", "size_bytes", "sha256", "about")
-        return {name: manifest[name] for name in names}
-    except (OSError, ValueError, LookupError, TypeError) as error:
+        return {name: manifest[name] for name in names} | {"making": Making.of(manifest)}
+    except (OSError, ValueError, LookupError, TypeError, UsageError) as error:
         raise damaged(folder, f"{MANIFEST_FILE} does not read ({error})") from error
 
 
-def read_index(file: Path, is_ivf: bool) -> Any:
-    """The index of FAISS, mapped where that can be. Raises LibraryDamagedError."""
+def read_index(file: Path, kind: str, *, mapped: bool) -> Any:
+    """The index of FAISS, mapped where that can be, or in memory, where it may change.
+
+    Raises LibraryDamagedError.
+    """
     # Inverted lists map with one flag, everything else with the other; given the wrong one, or in a
     # build without it, FAISS loads the whole file into memory, which is slower and as right.
-    flags = getattr(faiss, "IO_FLAG_MMAP" if is_ivf else "IO_FLAG_MMAP_IFC", 0)
+    flags = getattr(faiss, "IO_FLAG_MMAP" if is_inverted(kind) else "IO_FLAG_MMAP_IFC", 0)
     try:
         try:
-            return faiss.read_index(str(file), flags)
+            return faiss.read_index(str(file), flags if mapped else 0)
         except (RuntimeError, UnicodeError, TypeError):  # cannot map here, or cannot say the path
             with open(file, "rb") as opened:
                 return faiss.read_index(faiss.PyCallbackIOReader(opened.read))

@@ -5,7 +5,6 @@ Ids and vectors go in, scores and ids come out, the same way on every kind.
 
 import hashlib
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,80 +12,125 @@ from typing import Any
 
 import faiss
 import numpy as np
-import numpy.typing as npt
 
-from imgsearch.errors import UsageError
+from imgsearch.vector_index.building import Notify, build, extend, ignore
 from imgsearch.vector_index.folder import (
-    FORMAT,
+    FORMAT_OF,
     INDEX_FILE,
     MANIFEST_FILE,
     damaged,
     read_index,
     read_manifest,
 )
-from imgsearch.vector_index.kinds import FACTORY, KINDS
+from imgsearch.vector_index.kinds import AUTO, candidates, kind_for
+from imgsearch.vector_index.making import USUAL, Asked, Making
+from imgsearch.vector_index.sources import ArraySource, Ids, VectorSource
+from imgsearch.vector_index.structure import Structure
 from imgsearch.vectors import Vectors, normalise
 
-Ids = npt.NDArray[np.int64]
-
-_ROWS_AT_ONCE = 65_536
-_TRAINING_ROWS, _ROWS_PER_LIST = 100_000, 64
-_EF_CONSTRUCTION, _EF_SEARCH = 80, 128
-_LEAST_NPROBE, _NPROBE_SHARE = 8, 1 / 16
-_GRAPH_SHARE = 0.2  # below it, few photos pass the filter: scanning those is cheaper and exact
-_CANDIDATES_PER_HIT = 10  # what an approximate search looks at for each hit it is to find
+_OUTGROWN = 2  # times larger or smaller than it was when it learned, an index is to learn anew
 
 
 class VectorIndex:
     """An immutable index of unit vectors by photo id.
 
-    `kind` is one of KINDS, `dim` the length of a vector, `count` how many there are, `about` what
-    was written into the manifest when it was saved (which encoder, for people and for checks);
-    None on one that was built just now.
+    `kind` is one of KINDS, `dim` the length of a vector, `count` how many there are, `making` what
+    was asked of it and what came of that, `about` what was written into the manifest when it was
+    saved (which encoder, for people and for checks); None on one that was built just now.
     """
 
-    def __init__(self, kind: str, index: Any, about: Mapping[str, str | int] | None = None) -> None:
-        self.kind = kind
-        self.dim: int = index.d
-        self.count: int = index.ntotal
+    def __init__(
+        self, structure: Structure, making: Making, about: Mapping[str, str | int] | None = None
+    ) -> None:
+        self.kind = structure.kind
+        self.dim: int = structure.index.d
+        self.count = structure.count
+        self.making = making
         self.about = None if about is None else dict(about)  # None: built, not loaded
-        self._index = index
+        self._structure = structure
 
     @staticmethod
-    def build(ids: Ids, vectors: Vectors, kind: str = "flat") -> "VectorIndex":
+    def build(ids: Ids, vectors: Vectors, kind: str = AUTO) -> "VectorIndex":
         """Index (n, d) vectors under n distinct ids; rows are normalised on the way in.
 
-        Without any vectors the kind is flat whatever was asked: the others have nothing to learn
-        from.
-
-        Raises UsageError for an unknown kind; ValueError for ids that repeat, are negative or do
-        not match the vectors in number.
+        As `build_from`, of arrays. Raises ValueError as well where ids do not match the vectors in
+        number.
         """
-        if kind not in FACTORY:
-            raise UsageError(f"no kind of index is called {kind!r}; there are {', '.join(KINDS)}")
-        ids = np.asarray(ids, np.int64)
-        if np.ndim(vectors) != 2 or ids.shape != vectors.shape[:1]:
-            raise ValueError(f"{ids.shape} ids do not name the rows of {np.shape(vectors)} vectors")
-        order = np.argsort(ids)  # ascending ids: photos of one score come in the order of their ids
-        if len(ids) and (ids[order[0]] < 0 or (np.diff(ids[order]) == 0).any()):
-            raise ValueError("ids must be distinct and not negative")
-        kind = kind if len(ids) else "flat"
-        index = _empty_index(kind, vectors.shape[1], len(ids))
-        if not index.is_trained:
-            rows = _ROWS_PER_LIST * getattr(index, "nlist", 0) or _TRAINING_ROWS
-            sample = np.linspace(0, len(ids) - 1, min(rows, len(ids))).astype(np.int64)
-            index.train(normalise(vectors[sample]))
-        for start in range(0, len(ids), _ROWS_AT_ONCE):
-            rows_here = order[start : start + _ROWS_AT_ONCE]
-            index.add_with_ids(normalise(vectors[rows_here]), ids[rows_here])
-        return VectorIndex(kind, index)
+        return VectorIndex.build_from(ArraySource(ids, vectors), Asked(kind))
+
+    @staticmethod
+    def build_from(
+        source: VectorSource,
+        asked: Asked = USUAL,
+        *,
+        texts: Vectors | None = None,
+        notify: Notify = ignore,
+    ) -> "VectorIndex":
+        """Index what a source gives, in one pass, and tune it to the asked recall.
+
+        Recall is measured with photos of the source itself and with `texts` (m, d), vectors of what
+        people ask for, where they are given: those lie elsewhere than photos do. Without any
+        vectors the kind is flat whatever was asked, as is ivf-pq of less than 1,000.
+
+        Memory holds the finished index and a chunk of the source; while it learns, instead, up to
+        768 MiB of vectors and as much again for a moment. `notify` is told every step and may
+        raise, which ends it; so does Ctrl-C, within k-means too.
+
+        Raises ValueError for ids that repeat or are negative, and for rows without a direction.
+        """
+        return VectorIndex(*build(source, asked, texts, notify))
+
+    @staticmethod
+    def extended(
+        folder: Path,
+        source: VectorSource,
+        removed: Ids | None = None,
+        *,
+        notify: Notify = ignore,
+    ) -> "VectorIndex":
+        """A saved index without the ids in `removed` and with what a source gives: a new index.
+
+        What was learned and tuned is kept, so it costs reading and writing the file and adding what
+        is new; `can_extend` says whether that is good enough. An id may be removed and come again.
+        The whole index lies in memory.
+
+        Raises ValueError for ids that are there already, and what `load` raises.
+        """
+        structure, manifest = _read(folder, mapped=False)
+        extend(structure, source, np.empty(0, np.int64) if removed is None else removed, notify)
+        return VectorIndex(structure, manifest["making"])
+
+    def can_extend(self, added: int, removed: int) -> bool:
+        """Whether `extended` by so many vectors will do, or it is to be built anew.
+
+        Not where another kind suits the new size, where the index has doubled or halved since it
+        learned, or where something is taken out of a graph.
+        """
+        count = self.count + added - removed
+        asked, trained_on = self.making.asked, self.making.trained_on
+        if kind_for(asked.kind, count, self.dim) != self.kind or (removed and self.kind == "hnsw"):
+            return False
+        return trained_on <= _OUTGROWN * count and count <= _OUTGROWN * trained_on
+
+    def ids(self) -> Ids:
+        """The ids of all vectors (n,), ascending."""
+        return np.sort(self._structure.ids())
+
+    def candidates(self, k: int) -> int:
+        """How many to ask for, so that the k exactly best are among them.
+
+        The scores of an approximate kind are too coarse to put neighbours in order: ask for so many
+        and score them by their exact vectors. The recall in `making` is that of doing so.
+        """
+        return candidates(self.kind, k)
 
     def search(self, vectors: Vectors, k: int, only: Ids | None = None) -> tuple[Vectors, Ids]:
         """The k photos nearest to each of n queries, among the ids in `only` where it is given.
 
         (n, d) -> scores (n, k) float32 and ids (n, k) int64, best first, equal scores by lower id.
         A row with fewer than k answers ends in score -inf and id -1. Scores are cosines: within
-        1e-6 of the exact value for flat, ivf and hnsw, about 0.01 for sq8 and ivf-sq8.
+        1e-6 of the exact value for flat, ivf and hnsw, about 0.01 for sq8 and ivf-sq8, about 0.1
+        for ivf-pq; `candidates` says how many of those hold the best.
 
         Raises ValueError for vectors of another dim and for k below 1.
         """
@@ -126,18 +170,19 @@ class VectorIndex:
                 file.write(chunk)
 
             # Through Python's file: FAISS itself opens no path outside ASCII on Windows.
-            faiss.write_index(self._index, faiss.PyCallbackIOWriter(write))
+            faiss.write_index(self._structure.index, faiss.PyCallbackIOWriter(write))
             size_bytes = file.tell()
             file.flush()
             os.fsync(file.fileno())
         manifest = {
-            "format": FORMAT,
+            "format": FORMAT_OF[self.kind],
             "kind": self.kind,
             "dim": self.dim,
             "count": self.count,
             "size_bytes": size_bytes,
             "sha256": digest.hexdigest(),
             "about": dict(about or {}),
+            "making": self.making.as_mapping(),
         }
         with open(folder / MANIFEST_FILE, "w", encoding="utf-8", newline="\n") as text:
             text.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
@@ -151,16 +196,8 @@ class VectorIndex:
         Raises LibraryDamagedError where a file is missing or does not read as it should, and
         LibraryTooNewError where a newer imgsearch wrote it.
         """
-        manifest = read_manifest(folder)
-        file = folder / INDEX_FILE
-        size_bytes = file.stat().st_size if file.is_file() else None
-        # A shorter file would still map, and kill the process when a page past its end is touched.
-        if size_bytes != manifest["size_bytes"]:
-            raise damaged(folder, f"{INDEX_FILE} is {'missing' if size_bytes is None else 'cut'}")
-        index = read_index(file, is_ivf=str(manifest["kind"]).startswith("ivf"))
-        if (index.d, index.ntotal) != (manifest["dim"], manifest["count"]):
-            raise damaged(folder, f"{INDEX_FILE} and {MANIFEST_FILE} do not belong together")
-        return VectorIndex(manifest["kind"], index, manifest["about"])
+        structure, manifest = _read(folder, mapped=True)
+        return VectorIndex(structure, manifest["making"], manifest["about"])
 
     @staticmethod
     def verify(folder: Path) -> None:
@@ -180,65 +217,25 @@ class VectorIndex:
         # FAISS may keep any of the rows that tie at the last place; ask on until the tie is whole.
         fetch = min(wanted + 1, allowed)
         while True:
-            scores, ids = self._search(queries, fetch, allowed, only)
+            scores, ids = self._structure.search(queries, fetch, allowed, only)
             scores = np.where(ids < 0, np.float32(-np.inf), scores)
             tied = (scores[:, -1] == scores[:, wanted - 1]) & (ids[:, -1] >= 0)
             if fetch == allowed or not tied.any():
                 return scores, ids
             fetch = min(2 * fetch, allowed)
 
-    def _search(
-        self, queries: Vectors, fetch: int, allowed: int, only: Ids | None
-    ) -> tuple[Vectors, Ids]:
-        selector = None if only is None else _selector(only)
-        share = allowed / self.count
-        if isinstance(self._index, faiss.IndexIVF):
-            probes = max(_nprobe(self._index.nlist) / share, self._lists_for(fetch) / share)
-            nprobe = min(self._index.nlist, math.ceil(probes))
-            parameters = faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
-        elif self.kind != "hnsw":
-            parameters = faiss.SearchParameters(sel=selector)
-        elif share < _GRAPH_SHARE or fetch * _CANDIDATES_PER_HIT > allowed:
-            return self._scan_behind_graph(queries, fetch, selector)
-        else:
-            width = math.ceil(max(_EF_SEARCH, 2 * fetch) / share)
-            parameters = faiss.SearchParametersHNSW(sel=selector, efSearch=width)
-        scores, ids = self._index.search(queries, fetch, params=parameters)
-        return scores, ids
 
-    def _lists_for(self, fetch: int) -> float:
-        return fetch * _CANDIDATES_PER_HIT * float(self._index.nlist) / self.count
-
-    def _scan_behind_graph(
-        self, queries: Vectors, fetch: int, selector: Any
-    ) -> tuple[Vectors, Ids]:
-        graph = faiss.downcast_index(self._index.index)
-        in_storage = None if selector is None else faiss.IDSelectorTranslated(self._index, selector)
-        parameters = faiss.SearchParameters(sel=in_storage)
-        scores, rows = graph.storage.search(queries, fetch, params=parameters)
-        ids = faiss.vector_to_array(self._index.id_map)
-        return scores, np.where(rows < 0, rows, ids[rows])
-
-
-def _empty_index(kind: str, dim: int, count: int) -> Any:
-    # FAISS holds 39 vectors a centroid for the least that k-means should see.
-    nlist = max(1, min(round(2 * math.sqrt(count)), count // 39))
-    description = FACTORY[kind].format(nlist=nlist)
-    index = faiss.index_factory(dim, description, faiss.METRIC_INNER_PRODUCT)
-    if kind == "hnsw":
-        faiss.downcast_index(index.index).hnsw.efConstruction = _EF_CONSTRUCTION
-    if isinstance(index, faiss.IndexIVF):
-        index.cp.min_points_per_centroid = 1  # a tiny library is no reason to write to stderr
-    return index
-
-
-def _nprobe(nlist: int) -> int:
-    return min(nlist, max(_LEAST_NPROBE, math.ceil(nlist * _NPROBE_SHARE)))
-
-
-def _selector(ids: Ids) -> Any:
-    """A bit an id: a test is one shift, where a set of a million ids would take 50 ms to fill."""
-    ids = ids[ids >= 0]
-    bits = np.zeros((int(ids[-1]) // 8 + 1 if len(ids) else 1) * 8, np.uint8)
-    bits[ids] = 1
-    return faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))
+def _read(folder: Path, *, mapped: bool) -> tuple[Structure, dict[str, Any]]:
+    manifest = read_manifest(folder)
+    file = folder / INDEX_FILE
+    size_bytes = file.stat().st_size if file.is_file() else None
+    # A shorter file would still map, and kill the process when a page past its end is touched.
+    if size_bytes != manifest["size_bytes"]:
+        raise damaged(folder, f"{INDEX_FILE} is {'missing' if size_bytes is None else 'cut'}")
+    index = read_index(file, manifest["kind"], mapped=mapped)
+    if (index.d, index.ntotal) != (manifest["dim"], manifest["count"]):
+        raise damaged(folder, f"{INDEX_FILE} and {MANIFEST_FILE} do not belong together")
+    structure = Structure(manifest["kind"], index)
+    parameters = manifest["making"].parameters
+    structure.reach = parameters.get("nprobe", parameters.get("efSearch", structure.reach))
+    return structure, manifest
