@@ -145,7 +145,8 @@ def test_reindex_builds_the_index_of_every_encoder_that_answers(library: Library
         ("toy/english", "hnsw"),
         ("toy/colour", "hnsw"),
     ]
-    assert notices == [BuildingGeneration(3)] * 2
+    steps = [BuildingGeneration(3, *step) for step in ((), ("adding",), ("measuring",))]
+    assert notices == steps * 2
     for each in built:
         row = library.catalog.encoder_named(each.encoder)
         assert row is not None

@@ -90,8 +90,11 @@ class Progress:
             case Weighing(photos=photos):
                 what = f"comparing encoders on {photos:,} photos"
                 self._bar.update(self._task, description=what)
-            case BuildingGeneration(count=count):
-                self._bar.update(self._task, description=f"building an index of {count:,}")
+            case BuildingGeneration(count=count, doing=doing, done=done):
+                what = f"building an index of {count:,}" + (f": {doing}" if doing else "")
+                self._bar.update(self._task, description=what)
+                if doing == "adding":
+                    self._bar.update(self._task, total=count, completed=done)
             case Withheld() | FellBack() | UnreadTexts():
                 frame.complain(f"NOTE: {notice}", style="bold yellow", console=self._stderr)
 

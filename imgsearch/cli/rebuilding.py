@@ -40,7 +40,17 @@ def rebuild(
         typer.Option(
             "--index-kind",
             metavar="KIND",
-            help="flat (exact), sq8, hnsw, ivf or ivf-sq8; as before unless given.",
+            help="auto (by size), flat (exact), sq8, hnsw, ivf, ivf-sq8 or ivf-pq; it is kept to "
+            "until another is given.",
+            show_default=False,
+        ),
+    ] = None,
+    recall: Annotated[
+        float | None,
+        typer.Option(
+            "--recall",
+            metavar="SHARE",
+            help="Tune the index to find this share of the ten nearest; 0.99 until one is given.",
             show_default=False,
         ),
     ] = None,
@@ -60,6 +70,7 @@ def rebuild(
     imgsearch rebuild --encoder cn_clip/ViT-B-16 --add  Chinese as well
     imgsearch rebuild --encoder flowers-v2 --pairs captions.txt
     imgsearch rebuild --index-kind hnsw                 another kind of index
+    imgsearch rebuild --index-kind auto --recall 0.995  what suits its size, more exact
 
     Interrupted, the same command goes on where it was.
     """
@@ -79,7 +90,9 @@ def rebuild(
     with frame.existing_library(context, library) as opened, opened.lock(wait=wait):
         if not encoder:
             with Progress(is_quiet=is_quiet, doing="building") as progress:
-                built = build_indexes(opened, kind=index_kind, notify=progress.notice)
+                built = build_indexes(
+                    opened, kind=index_kind, recall=recall, notify=progress.notice
+                )
             for each in built:
                 if json:
                     frame.write(forms.plain_json(each))
@@ -92,6 +105,7 @@ def rebuild(
                     name,
                     handover=handover,
                     kind=index_kind,
+                    recall=recall,
                     device=device,
                     notify=progress.notice,
                 )

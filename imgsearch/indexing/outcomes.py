@@ -144,9 +144,12 @@ class Watching:
 
 @dataclass(frozen=True)
 class BuildingGeneration:
-    """An index of `count` embeddings is being built."""
+    """An index of `count` embeddings is being built: `done` of them are through what is `doing`,
+    which is learning, adding or measuring once it has begun."""
 
     count: int
+    doing: str = ""
+    done: int = 0
 
 
 @dataclass(frozen=True)

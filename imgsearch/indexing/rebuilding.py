@@ -20,8 +20,8 @@ from imgsearch.errors import NoEncoderError
 from imgsearch.indexing.choosing import ChosenEncoder, choose_one
 from imgsearch.indexing.gone import FEW_FILES, LARGE_SHARE
 from imgsearch.indexing.lacking import Seen, embed_lacking
-from imgsearch.indexing.outcomes import BuildingGeneration, Notice, Skipped, ignore
-from imgsearch.indexing.reindexing import check_kind
+from imgsearch.indexing.outcomes import Notice, Skipped, ignore
+from imgsearch.indexing.reindexing import check_asked, told_steps
 from imgsearch.indexing.weighing import Weighed, weigh
 from imgsearch.library import Library, generations, recorded
 
@@ -90,6 +90,7 @@ def rebuild(
     *,
     handover: Handover = Handover(),  # frozen
     kind: str | None = None,
+    recall: float | None = None,
     device: str = "auto",
     notify: Callable[[Notice], None] | None = None,
 ) -> Rebuilt:
@@ -100,13 +101,14 @@ def rebuild(
     `handover` says; those it does not know stay where they are. Photos without a file keep the
     embeddings they have and are listed. Stopped at any moment, the next call goes on.
 
-    `kind` of index is one of flat, sq8, hnsw, ivf and ivf-sq8; that of the index so far unless
-    given. The index alone is built anew by `reindex`.
+    `kind` and `recall` of the index are as in `reindex`, which builds the index alone; what was
+    asked of the index so far unless given.
 
-    Raises UsageError for an unknown kind, NoEncoderError where no photo can be embedded, what
-    `encoders.load` raises, and LibraryLockedError when another process is writing.
+    Raises UsageError for an unknown kind or a recall that is no share, NoEncoderError where no
+    photo can be embedded, what `encoders.load` raises, and LibraryLockedError when another process
+    is writing.
     """
-    check_kind(kind)
+    check_asked(kind, recall)
     notify = notify or ignore
     started = time.monotonic()
     with library.lock():
@@ -118,10 +120,8 @@ def rebuild(
             counts.update(embedded=seen.embedded, **found)
             _check_any(library, chosen, seen)
             weighed = _weigh(library, chosen, handover, device, notify)
-            notify(BuildingGeneration(len(chosen.photo_ids)))
-            built = generations.write(
-                library, chosen.row, kind or _kind_so_far(library, chosen.row)
-            )
+            tell = told_steps(len(chosen.photo_ids), notify)
+            built = generations.write(library, chosen.row, kind, recall, tell)
             switched, withheld = _flip(library, chosen.row, built, handover, weighed.unfit)
             built = generations.settle(library, chosen.row.id)
     return Rebuilt(
@@ -188,16 +188,6 @@ def _weigh(
     if not languages:
         return Weighed(why_not=f"{chosen.row.name} takes no language over from another encoder")
     return weigh(library, chosen, languages, handover.pairs, device, notify)
-
-
-def _kind_so_far(library: Library, row: EncoderRow) -> str | None:
-    """That of the encoder's own index, else of the one that answers in its first language now."""
-    active = library.catalog.active_encoders()
-    for each in (row, *(active[language] for language in row.languages if language in active)):
-        current = library.catalog.current_generation(each.id)
-        if current is not None:
-            return current.kind
-    return None
 
 
 def _check_any(library: Library, chosen: ChosenEncoder, seen: Seen) -> None:

@@ -4,15 +4,19 @@ A library goes in, an encoder and its new generation at a time come out. No phot
 read: an index is derived from the catalog alone, so it may be lost, or become another kind.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from imgsearch.catalog import GenerationRow
 from imgsearch.indexing.answering import unknown_encoder
 from imgsearch.indexing.outcomes import BuildingGeneration, Notice, ignore
 from imgsearch.library import Library, generations, recorded
+
+if TYPE_CHECKING:  # it brings faiss
+    from imgsearch.vector_index import Step
 
 
 @dataclass(frozen=True)
@@ -27,17 +31,20 @@ def reindex(
     library: Library,
     *,
     kind: str | None = None,
+    recall: float | None = None,
     notify: Callable[[Notice], None] | None = None,
 ) -> list[Reindexed]:
     """Build the index of every encoder that answers a language from its stored embeddings.
 
-    `kind` is one of flat, sq8, hnsw, ivf and ivf-sq8; each keeps its own unless given. Searches go
-    on meanwhile. Stopped, those that are built stay.
+    `kind` is auto (what suits its size) or one of flat, sq8, hnsw, ivf, ivf-sq8 and ivf-pq;
+    `recall` is the share of the ten nearest that it is tuned to find. Each keeps what was asked of
+    it unless given, and from now on what is. Searches go on meanwhile. Stopped, those that are
+    built stay.
 
-    Raises UsageError for an unknown kind, NoEncoderError where nobody answers, and
-    LibraryLockedError when another process is writing.
+    Raises UsageError for an unknown kind or a recall that is no share, NoEncoderError where nobody
+    answers, and LibraryLockedError when another process is writing.
     """
-    check_kind(kind)
+    check_asked(kind, recall)
     notify = notify or ignore
     with library.lock():
         generations.sweep(library)
@@ -47,15 +54,21 @@ def reindex(
         built = []
         with recorded(library, "rebuild") as counts:
             for row in rows.values():
-                notify(BuildingGeneration(library.catalog.photo_count(row.id)))
-                built.append(Reindexed(row.name, generations.build(library, row, kind)))
+                tell = told_steps(library.catalog.photo_count(row.id), notify)
+                made = generations.build(library, row, kind, recall, tell)
+                built.append(Reindexed(row.name, made))
                 counts["indexes"] += 1
         return built
 
 
-def check_kind(kind: str | None) -> None:
-    """Raises UsageError for a kind that nobody knows: now, and not after hours of embedding."""
-    from imgsearch.vector_index import VectorIndex
+def told_steps(count: int, notify: Callable[[Notice], None]) -> Callable[[Step], None]:
+    """Say that an index of so many is being built; what says its steps."""
+    notify(BuildingGeneration(count))
+    return lambda step: notify(BuildingGeneration(step.total, step.doing, step.done))
 
-    if kind is not None:
-        VectorIndex.build(np.empty(0, np.int64), np.empty((0, 1), np.float32), kind)
+
+def check_asked(kind: str | None, recall: float | None) -> None:
+    """Raises UsageError for what no index can be: now, and not after hours of embedding."""
+    from imgsearch.vector_index import USUAL
+
+    USUAL.changed(kind, recall)

@@ -5,42 +5,62 @@ others under a name that nothing reads, then renamed, and one commit makes it th
 commit is the switch, so a kill at any moment leaves the old index or the new one, never a half.
 """
 
+from __future__ import annotations
+
+import contextlib
 import hashlib
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from imgsearch.catalog import EncoderRow, GenerationRow, Ids
-from imgsearch.errors import NoEncoderError
+from imgsearch.errors import LibraryError, NoEncoderError
 from imgsearch.library.place import Library
+
+if TYPE_CHECKING:  # it brings faiss
+    from imgsearch.vector_index import Asked, Step
 
 UNFINISHED = ".tmp"
 OUR_NAMES = re.compile(r"\d{4,}(\.tmp)?")
 GENERATIONS_KEPT = 2  # the current one, and the one before: a search may just be opening it
 
 
-def build(library: Library, encoder: EncoderRow, kind: str | None = None) -> GenerationRow:
+def build(
+    library: Library,
+    encoder: EncoderRow,
+    kind: str | None = None,
+    recall: float | None = None,
+    notify: Callable[[Step], None] | None = None,
+) -> GenerationRow:
     """Build, write and switch to a generation of all stored embeddings of an encoder.
 
     As `write`; the catalog knows the row that comes out.
     """
-    row = write(library, encoder, kind)
+    row = write(library, encoder, kind, recall, notify)
     with library.catalog.write() as writer:
         writer.switch_generation(row)
     return settle(library, encoder.id)
 
 
-def write(library: Library, encoder: EncoderRow, kind: str | None = None) -> GenerationRow:
+def write(
+    library: Library,
+    encoder: EncoderRow,
+    kind: str | None = None,
+    recall: float | None = None,
+    notify: Callable[[Step], None] | None = None,
+) -> GenerationRow:
     """Build a generation of all stored embeddings of an encoder, and write its folder.
 
     No search uses it before `Writer.switch_generation` is given the row that comes out, and
-    `settle` then tidies up. `kind` as in `vector_index`; that of the current generation unless
-    given, else flat. The caller holds the library's lock. Raises NoEncoderError when the encoder
-    has no embeddings.
+    `settle` then tidies up. `kind` and `recall` are what is asked of the index from now on, as in
+    `vector_index.Asked`; where not given, as `asked_so_far`. The caller holds the library's lock.
+    Raises NoEncoderError when the encoder has no embeddings, UsageError for an unknown kind.
     """
-    from imgsearch.vector_index import VectorIndex
+    from imgsearch.vector_index import ArraySource, VectorIndex
 
     catalog = library.catalog
     ids, vectors, last = catalog.embeddings_and_last(encoder.id)
@@ -49,8 +69,8 @@ def write(library: Library, encoder: EncoderRow, kind: str | None = None) -> Gen
             f"{library.path} holds no embeddings of {encoder.name} to build from. "
             f"Make some: {library.command('index', '--encoder', encoder.name)}"
         )
-    current = catalog.current_generation(encoder.id)
-    index = VectorIndex.build(ids, vectors, kind or (current.kind if current else "flat"))
+    asked = asked_so_far(library, encoder).changed(kind, recall)
+    index = VectorIndex.build_from(ArraySource(ids, vectors), asked, notify=notify or _ignore)
     sweep(library)
     folder = _next_folder(library)
     partial = folder.with_name(folder.name + UNFINISHED)
@@ -63,6 +83,22 @@ def write(library: Library, encoder: EncoderRow, kind: str | None = None) -> Gen
     index.save(partial, about=about)
     partial.rename(folder)
     return GenerationRow(0, encoder.id, folder.name, index.kind, index.count, last)
+
+
+def asked_so_far(library: Library, encoder: EncoderRow) -> Asked:
+    """What a person asked of the index of an encoder, else of the one that answers its languages.
+
+    The manifest is where that is kept: what was asked of one that does not read is not known.
+    """
+    from imgsearch.vector_index import USUAL
+
+    active = library.catalog.active_encoders()
+    for each in (encoder, *(active[name] for name in encoder.languages if name in active)):
+        current = library.catalog.current_generation(each.id)
+        if current is not None:
+            with contextlib.suppress(LibraryError):  # it is damaged, which `doctor` says
+                return library.index_of(current).making.asked
+    return USUAL
 
 
 def settle(library: Library, encoder_id: int) -> GenerationRow:
@@ -114,3 +150,7 @@ def _next_folder(library: Library) -> Path:
     names += [path.name.split(".")[0] for path in library.generations_folder.iterdir()]
     last = max((int(name) for name in names if name.isdigit()), default=0)
     return library.generations_folder / f"{last + 1:04}"
+
+
+def _ignore(step: Step) -> None:
+    """Nobody listens."""

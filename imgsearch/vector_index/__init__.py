@@ -24,12 +24,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from imgsearch.vector_index.hashes import HashIndex  # after the line above, or it has no effect
 from imgsearch.vector_index.index import VectorIndex
 from imgsearch.vector_index.kinds import AUTO, KINDS
-from imgsearch.vector_index.making import Asked, Making, Recall, Step
+from imgsearch.vector_index.making import USUAL, Asked, Making, Recall, Step
 from imgsearch.vector_index.sources import ArraySource, VectorSource
 
 __all__ = [
     "AUTO",
     "KINDS",
+    "USUAL",
     "ArraySource",
     "Asked",
     "HashIndex",

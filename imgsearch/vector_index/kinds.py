@@ -71,5 +71,5 @@ def is_inverted(kind: str) -> bool:
 
 def candidates(kind: str, k: int) -> int:
     """How many of the kind's best hold the k exactly best, once those are scored exactly."""
-    per_hit, more = {"sq8": (1, 8), "ivf-sq8": (1, 8), "ivf-pq": (10, 0)}.get(kind, (1, 0))
+    per_hit, more = {"sq8": (1, 8), "ivf-sq8": (1, 8), "ivf-pq": (4, 100)}.get(kind, (1, 0))
     return per_hit * k + more
