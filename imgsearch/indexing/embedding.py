@@ -3,6 +3,9 @@
 Decoded photos go in, those that got a vector and their vectors come out. A batch that fails is
 tried again photo by photo. If none of them passes, a plain picture tells whose fault it is: an
 encoder that fails on that one too is broken, and its error ends the run.
+
+What waits for an encoder is as large as its tower wants it, made so where photos are decoded: a
+256 x 256 picture takes 256 KB, where the photo it comes from takes 3 MB and a panorama any number.
 """
 
 from typing import Protocol, TypeAlias, TypeVar
@@ -14,7 +17,7 @@ from imgsearch.encoders import Encoder
 from imgsearch.indexing.choosing import ChosenEncoder
 from imgsearch.vectors import Vectors
 
-Pictures: TypeAlias = dict[int, Image.Image]  # short side asked for -> the photo at that size
+Pictures: TypeAlias = dict[int, Image.Image]  # id of an encoder -> the photo as that one sees it
 LENGTH_TOLERANCE = 1e-2
 
 
@@ -37,28 +40,43 @@ def short_side(encoder: Encoder) -> int:
     return 2 * encoder.image_size
 
 
+def fitted(chosen: ChosenEncoder, picture: Image.Image) -> Image.Image:
+    """The photo at the size of the encoder's tower, where the encoder tells how: what it makes of
+    the photo itself, to the bit.
+    """
+    preprocessing = getattr(chosen.encoder, "preprocessing", None)
+    if preprocessing is None:
+        return picture
+    try:
+        made: Image.Image = preprocessing.fitted(picture)
+    except Exception:  # the encoder will stumble over it as well, where that is told of
+        return picture
+    return made
+
+
 def embed(chosen: ChosenEncoder, pictures: dict[Shown, Pictures]) -> tuple[list[Shown], Vectors]:
     """The photos that this encoder lacked, and their vectors (n, d), unit rows.
 
     One that is left out has its `reason`.
     """
-    encoder, side = chosen.encoder, short_side(chosen.encoder)
+    encoder, row_id = chosen.encoder, chosen.row.id
     lacking = [photo for photo in pictures if photo.photo_id not in chosen.photo_ids]
     owners: list[Shown] = []
     parts = [np.empty((0, chosen.row.dim), np.float32)]
     for start in range(0, len(lacking), encoder.batch_size):
         batch = lacking[start : start + encoder.batch_size]
         try:
-            parts.append(_vectors(encoder, [pictures[photo][side] for photo in batch]))
+            parts.append(_vectors(encoder, [pictures[photo][row_id] for photo in batch]))
             owners += batch
         except Exception:  # a model may raise anything, and one photo must not end a long run
             for photo in batch:
-                vectors = _embed_alone(encoder, photo, pictures[photo][side])
+                vectors = _embed_alone(encoder, photo, pictures[photo][row_id])
                 if vectors is not None:
                     parts.append(vectors)
                     owners.append(photo)
             if not set(owners) & set(batch):
-                _vectors(encoder, [Image.new("RGB", (side, side), "grey")])
+                size = (short_side(encoder), short_side(encoder))
+                _vectors(encoder, [Image.new("RGB", size, "grey")])
     return owners, np.concatenate(parts)
 
 

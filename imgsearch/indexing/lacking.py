@@ -22,7 +22,7 @@ from imgsearch.errors import PictureError
 from imgsearch.indexing.ahead import ahead
 from imgsearch.indexing.choosing import ChosenEncoder
 from imgsearch.indexing.comparing import storable
-from imgsearch.indexing.embedding import Pictures, embed, short_side
+from imgsearch.indexing.embedding import Pictures, embed, fitted, short_side
 from imgsearch.indexing.outcomes import Embedded, Embedding, Notice, Skipped
 from imgsearch.library import Library
 
@@ -66,12 +66,12 @@ def embed_lacking(
     if first is None:  # no reason to load weights
         return seen
     notify(Embedding(chosen.row.name, len(photos)))
-    side, size = short_side(chosen.encoder), chosen.encoder.batch_size
+    size = chosen.encoder.batch_size
     notify(Embedded(0, len(photos), 0))
     started = time.monotonic()
 
     def decode(each: Waiting) -> Pictures:
-        return _decode(each, side)
+        return _decode(each, chosen)
 
     batch: dict[Waiting, Pictures] = {}
     pool = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1), "imgsearch-decode")
@@ -110,18 +110,18 @@ def _waiting(library: Library, photos: Sequence[PhotoRow], seen: Seen) -> Iterat
                 seen.missing.append(Path(next(iter(known))))
 
 
-def _decode(waiting: Waiting, side: int) -> Pictures:
+def _decode(waiting: Waiting, chosen: ChosenEncoder) -> Pictures:
     """The picture from the first file that has it; none, and a reason unless all are gone."""
     for name, file in waiting.files.items():
         if images.is_gone(name):
             continue
         try:
-            pictures = {side: _read(Path(name), file, waiting.photo, side)}
+            picture = _read(Path(name), file, waiting.photo, short_side(chosen.encoder))
         except (PictureError, OSError) as error:
             waiting.path, waiting.reason = Path(name), str(error)
         else:
             waiting.reason = None
-            return pictures
+            return {chosen.row.id: fitted(chosen, picture)}
     return {}
 
 

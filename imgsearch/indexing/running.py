@@ -9,7 +9,7 @@ import contextlib
 import itertools
 import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeAlias
@@ -23,7 +23,7 @@ from imgsearch.indexing.batches import batch_size, commit_in_batches
 from imgsearch.indexing.choosing import ChosenEncoder, Wanted, choose
 from imgsearch.indexing.comparing import Comparison, Task, storable
 from imgsearch.indexing.containers import Containers
-from imgsearch.indexing.embedding import Pictures, short_side
+from imgsearch.indexing.embedding import Pictures, fitted, short_side
 from imgsearch.indexing.gone import mark_missing
 from imgsearch.indexing.outcomes import (
     BuildingGeneration,
@@ -124,26 +124,27 @@ def _take_in(
     if not comparison.tasks:
         return
     total = len(comparison.tasks)
-    sides: list[int] = []  # known, and needed, once a photo needs an encoder
+    by_side: dict[int, list[ChosenEncoder]] = {}  # filled once a photo needs an encoder
 
     def matched() -> Iterator[Task]:
         hashed = ahead(pool, look, comparison.drain(), lambda: HASHES_AHEAD)
         while tasks := [task for task, _ in itertools.islice(hashed, MATCHED_TOGETHER)]:
             comparison.match(tasks)
-            if not sides and any(task.needs_pixels for task in tasks):
+            if not by_side and any(task.needs_pixels for task in tasks):
                 for each in chosen:
                     notify(Embedding(each.row.name, total))
-                sides.extend({short_side(each.encoder) for each in chosen})
+                for each in chosen:
+                    by_side.setdefault(short_side(each.encoder), []).append(each)
             yield from tasks
 
     def look(task: Task) -> None:
         _look(task, unread)
 
     def decode(task: Task) -> Pictures:
-        return _decode(task, intake.max_pixels, sides) if task.needs_pixels else {}
+        return _decode(task, intake.max_pixels, by_side) if task.needs_pixels else {}
 
     def depth() -> int:
-        return BATCHES_AHEAD * batch_size(chosen) if sides else MATCHED_TOGETHER
+        return BATCHES_AHEAD * batch_size(chosen) if by_side else MATCHED_TOGETHER
 
     pool = ThreadPoolExecutor(min(MAX_THREADS, os.cpu_count() or 1), "imgsearch-decode")
     try:
@@ -174,14 +175,18 @@ def _sentences_beside(path: Path, unread: UnreadPaths) -> list[Sentence]:
         return []
 
 
-def _decode(task: Task, max_pixels: int, sides: Sequence[int]) -> Pictures:
-    path = task.file.path
+def _decode(
+    task: Task, max_pixels: int, by_side: Mapping[int, Sequence[ChosenEncoder]]
+) -> Pictures:
+    """The photo as each encoder sees it, and what else its pixels tell."""
+    path, largest = task.file.path, max(by_side)
     pictures: Pictures = {}
     try:
-        for side in sides:
-            pictures[side], task.facts = images.read(path, max_pixels=max_pixels, short_side=side)
-        if max(sides) >= perceptual.SHORT_SIDE:  # else `duplicates` decodes it larger
-            task.perceptual_hash = perceptual.perceptual_hash(pictures[max(sides)])
+        for side, encoders in by_side.items():
+            picture, task.facts = images.read(path, max_pixels=max_pixels, short_side=side)
+            if side == largest >= perceptual.SHORT_SIDE:  # else `duplicates` decodes it larger
+                task.perceptual_hash = perceptual.perceptual_hash(picture)
+            pictures.update((each.row.id, fitted(each, picture)) for each in encoders)
         status = images.stat(path)
         seen = (status.size_bytes, storable(status.mtime_ns))
         if seen != (task.file.size_bytes, task.file.mtime_ns):

@@ -21,7 +21,8 @@ from imgsearch.errors import ImgsearchError
 from imgsearch.indexing.choosing import ChosenEncoder
 from imgsearch.indexing.embedding import check_vectors
 from imgsearch.indexing.outcomes import Notice, Weighing
-from imgsearch.library import Library, captions_among, captions_of
+from imgsearch.library import Library
+from imgsearch.library.captions import captions_among, captions_of
 from imgsearch.relevance import prepare
 
 if TYPE_CHECKING:  # it brings torch, which an index run without a new photo does without
