@@ -36,6 +36,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
         with made.catalog.write() as writer:
             writer.add_embeddings(encoder, ids[-BESIDE:], vectors[-BESIDE:])
             writer.add_captions(7, ["a dog"], "en", "user")
+            writer.add_label("third", ids[::3])
+            writer.add_to_album("all but one", ids[1:])
         yield made
 
 
@@ -57,7 +59,7 @@ def _facts(number: int) -> PhotoFacts:
     )
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("is_large", [False, True])
 @pytest.mark.parametrize(
     "asked",
     [
@@ -67,24 +69,37 @@ def _facts(number: int) -> PhotoFacts:
         {"path": "3", "camera": "camera 1"},
         {"after": "1990"},
         {"after": "2050"},
+        {"before": "2020-01-26"},  # about the share below which photos are listed
+        {"label": "third", "camera": "camera 1"},
+        {"album": "all but one"},
     ],
 )
+@pytest.mark.parametrize("kind", KINDS[:5])  # below the others: an index is built once
 def test_the_best_under_a_filter_are_those_of_numpy(
-    library: Library, kind: str, asked: dict[str, str]
+    library: Library,
+    kind: str,
+    is_large: bool,
+    asked: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if is_large:  # what passes a filter is not listed
+        monkeypatch.setattr("imgsearch.searching.filters._LARGE", 100)
     row = library.catalog.encoders()[0]
     current = library.catalog.current_generation(row.id)
     if current is None or current.kind != kind:
         generations.build(library, row, kind)
     allowed = Allowed(library, Filters(conditions=conditions(**asked)))
-    assert allowed.ids is not None
+    ids = library.catalog.photo_ids(conditions(**asked))
+    assert allowed.every().tolist() == ids.tolist()
+    if not is_large or len(ids) > PHOTOS / 10:  # between, chance says which
+        assert (allowed.ids is None) == (is_large and len(ids) > 0)
     vectors = _vectors()
     for query in (0, 5, PHOTOS - 1):
-        scores = vectors[allowed.ids - 1] @ vectors[query]
-        right = allowed.ids[np.lexsort((allowed.ids, -scores))[:10]].tolist()
+        scores = vectors[ids - 1] @ vectors[query]
+        right = ids[np.lexsort((ids, -scores))[:10]].tolist()
         hits = Gallery(library, row, allowed, None).hits(vectors[query], 10)
         found = [hit.photo_id for hit in hits]
-        if kind in ("flat", "sq8") or len(allowed.ids) <= FEW:
+        if kind in ("flat", "sq8") or len(ids) <= FEW:
             assert found == right
             assert [hit.score for hit in hits] == pytest.approx(
                 sorted(scores.tolist(), reverse=True)[:10], abs=1e-5
@@ -109,3 +124,27 @@ def test_conditions_alone_give_the_newest_without_a_score(library: Library) -> N
     assert [hit.photo_id for hit in hits] == [1200, 1197, 1194, 1191]
     assert [(hit.rank, hit.score) for hit in hits] == [(n, None) for n in (1, 2, 3, 4)]
     assert len(newest(Allowed(library, Filters()), 5000)) == PHOTOS
+
+
+def test_photos_newer_than_the_index_are_read_once_and_scored_in_memory(library: Library) -> None:
+    row, last = library.catalog.encoders()[0], PHOTOS - BESIDE  # embedding ids are 1, 2, 3 ...
+    held = library.newcomers(row, last)
+    assert library.newcomers(row, last) is held
+    assert held.ids.tolist() == list(range(PHOTOS - BESIDE + 1, PHOTOS + 1))
+    assert np.array_equal(held.vectors, _vectors()[-BESIDE:])
+    everybody = library.newcomers(row, 0)
+    assert len(everybody.ids) == PHOTOS
+
+
+def test_more_newcomers_than_are_held_are_read_at_every_search(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgsearch.library.newcomers.HELD", 100)
+    monkeypatch.setattr("imgsearch.library.newcomers._ROWS_AT_ONCE", 64)
+    row = library.catalog.encoders()[0]
+    library.newcomers(row, 1)  # another place than the one that is asked for
+    newcomers = library.newcomers(row, 0)
+    assert len(newcomers.ids) == 100
+    pieces = list(newcomers.pieces(library.catalog, row))
+    assert np.concatenate([ids for ids, _ in pieces]).tolist() == list(range(1, PHOTOS + 1))
+    assert np.array_equal(np.concatenate([vectors for _, vectors in pieces]), _vectors())

@@ -27,6 +27,7 @@ from imgsearch.errors import (
     UsageError,
 )
 from imgsearch.library.lock import Lock
+from imgsearch.library.newcomers import Newcomers
 
 if TYPE_CHECKING:  # they bring torch and faiss
     from imgsearch.encoders import Encoder
@@ -62,6 +63,7 @@ class Library:
         self._lock = lock
         self._encoders: dict[tuple[str, str], Encoder] = {}
         self._indexes: dict[int, tuple[int, VectorIndex]] = {}
+        self._newcomers: dict[int, Newcomers] = {}
         self._named: set[str] = set()  # identities that a run has loaded, to answer at its end
 
     def __repr__(self) -> str:
@@ -82,6 +84,7 @@ class Library:
         """Close the catalog and let go of encoders and indexes."""
         self._encoders.clear()
         self._indexes.clear()
+        self._newcomers.clear()
         self.catalog.close()
 
     @contextlib.contextmanager
@@ -156,6 +159,14 @@ class Library:
         self._indexes[generation.encoder_id] = (generation.id, index)
         return index
 
+    def newcomers(self, encoder: EncoderRow, after: int) -> Newcomers:
+        """What an encoder has embedded since that embedding id; kept, and caught up with."""
+        held = self._newcomers.get(encoder.id)
+        if held is None or held.after != after:
+            held = Newcomers.none(encoder, after)
+        self._newcomers[encoder.id] = held = held.caught_up(self.catalog, encoder)
+        return held
+
     def _let_go(self) -> None:
         """Forget what was loaded of encoders that answer nothing; those kept as objects stay.
 
@@ -166,8 +177,9 @@ class Library:
         for identity, device in list(self._encoders):
             if device and identity not in identities:
                 self._encoders.pop((identity, device), None)
-        for encoder_id in set(self._indexes) - {row.id for row in answering}:
+        for encoder_id in {*self._indexes, *self._newcomers} - {row.id for row in answering}:
             self._indexes.pop(encoder_id, None)
+            self._newcomers.pop(encoder_id, None)
 
     def keep_bundled(self, name: str) -> None:
         """Copy the bundled weights of that name into models/, where a later release leaves them be.

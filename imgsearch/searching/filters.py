@@ -1,7 +1,8 @@
 """What hits must satisfy besides being near: when and where they were taken, where their files are.
 
 Filters go in; out come the ids that may be hits, so that every ranking is of them alone, and the
-file by which each is shown.
+file by which each is shown. Where filters let many photos through, none are listed: what a ranking
+proposes is looked at instead, a photo at a time, and more is asked for.
 """
 
 import os
@@ -14,6 +15,10 @@ from imgsearch.library import Library, choose_photos
 from imgsearch.queries import Condition, Flag, Like
 
 NAMES_SHOWN = 10  # of those that photos have most often
+
+# Of a library of so many photos, those that a filter lets through are listed only where fewer than
+# this share pass: to look at 1,000 that an index proposes takes 5 ms, to list a million a second.
+_LARGE, _MOST = 10_000, 0.02
 
 
 @dataclass(frozen=True)
@@ -33,18 +38,33 @@ NO_FILTERS = Filters()
 
 
 class Allowed:
-    """The photos that filters let through, whatever was asked; `ids` is None where all are.
+    """The photos that filters let through, whatever was asked: `share` of all, as far as is known.
+
+    `ids` lists them; None where most of a large library pass, and where nothing was asked.
 
     Raises QueryError for a path under which no photo is, and for conditions that cannot be.
     """
 
     def __init__(self, library: Library, filters: Filters) -> None:
-        self._catalog = library.catalog
+        self._library, self._catalog = library, library.catalog
         self._folder = filters.path
         self._conditions = filters.conditions
         if filters.captioned is not None:
             self._conditions += (Condition("captioned", (Flag(filters.captioned),)),)
-        self.ids = choose_photos(library, self._folder, self._conditions)
+        self.share, self.ids = 1.0, None
+        if self._folder is None and not self._conditions:
+            return
+        share = self._catalog.share(self._conditions, folder=self._folder, least=_LARGE)
+        if share is not None and share >= _MOST:
+            self.share = share
+        else:
+            self.ids = choose_photos(library, self._folder, self._conditions)
+
+    def every(self) -> Ids:
+        """All of them, ascending."""
+        if self.ids is not None:
+            return self.ids
+        return self._catalog.photo_ids(self._conditions, folder=self._folder)
 
     def paths(self, ids: Ids) -> dict[int, Path]:
         """The first live file of each photo that filters let through; without one, it is absent."""

@@ -1,13 +1,15 @@
 """The photos of one encoder that may be hits, and the nearest of them to a vector.
 
 A unit vector in, photos with exact cosines out. The current generation proposes photos, those newer
-than it are scored beside it, photos without a file are dropped and more are asked for. Where there
-is no generation, or none that reads, every stored embedding is scored: slower, and the same photos.
-Where filters let few photos through, all of these are scored and no index is asked: see FEW.
+than it are scored beside it; what has no file or fails a filter is dropped, and more is asked for.
+Where there is no generation, or none that reads, all photos are newer than it: slower, and the same
+photos. Where filters let few photos through, all of these are scored and no index is asked: see
+FEW.
 
 Without a vector, the photos that filters let through come newest first.
 """
 
+import math
 import warnings
 from collections.abc import Callable, Sequence
 
@@ -20,14 +22,14 @@ from imgsearch.searching.filters import Allowed
 from imgsearch.searching.hits import Hit
 from imgsearch.vectors import Vectors
 
-_Propose = Callable[[int], tuple[Ids, Vectors]]
+_Propose = Callable[[int], Ids]
 
 # Up to so many photos are scored from their stored vectors, which is exact on every kind of index.
 # At 100,000 of 512 dimensions a flat index takes 9 ms to pass by all the others, and scoring 100
 # photos 7, 500 photos 13; without a filter it takes 58 (milliseconds of a busy processor).
 FEW = 200
-_SPARE = 16  # asked for beyond k: photos without a file, and near ties that an index may swap
-_ROWS_AT_ONCE = 20_000
+_SPARE = 16  # asked for beyond k: photos without a file
+_SAME = 1e-5  # cosines summed in float32, in any order, differ by less
 
 
 class Gallery:
@@ -52,16 +54,17 @@ class Gallery:
                 f"yet; this does that: "
                 f"{self._library.command('index', '--encoder', self._row.name)}"
             )
-        wanted = k + _SPARE
+        wanted = math.ceil((k + _SPARE) / self._allowed.share)
         while True:
-            ids, scores = propose(wanted)
+            proposed = propose(wanted)
+            paths = self._allowed.paths(proposed)
+            live = proposed[np.fromiter((int(i) in paths for i in proposed), bool, len(proposed))]
+            ids, scores = _best(*self._score(vector, live))
             good = scores >= self._min_score
-            paths = self._allowed.paths(ids[good])
-            is_hit = np.array([int(each) in paths for each in ids], bool)
-            if is_hit.sum() >= k or wanted >= total or not good.all():
+            if good.sum() >= k or wanted >= total or not good.all():
                 break
-            wanted *= 2  # many of the files are gone
-        found = zip(ids[is_hit].tolist(), scores[is_hit].tolist(), strict=True)
+            wanted *= 2  # many of the files are gone, or fewer pass the filters than it seemed
+        found = zip(ids[good].tolist(), scores[good].tolist(), strict=True)
         return [
             Hit(rank, score, i, paths[i], vector_rank=rank)
             for rank, (i, score) in enumerate(found, 1)
@@ -74,10 +77,12 @@ class Gallery:
         return dict(zip(ids[good].tolist(), scores[good].tolist(), strict=True))
 
     def _proposer(self, vector: Vectors) -> tuple[_Propose, int]:
-        """A function from a number to that many best photos, and how many there are at most."""
-        if self._allowed.ids is not None and len(self._allowed.ids) <= FEW:
-            best_ids, best_scores = _best(*self._score(vector, self._allowed.ids))
-            return lambda wanted: (best_ids[:wanted], best_scores[:wanted]), len(best_ids)
+        """A function from a number to that many of the best photos, or more, in any order; and
+        how many there are at most.
+        """
+        ids = self._allowed.ids
+        if ids is not None and len(ids) <= FEW:
+            return lambda wanted: ids, len(ids)
         generation = self._catalog.current_generation(self._row.id)
         while generation is not None:
             try:
@@ -87,40 +92,40 @@ class Gallery:
                 if generation == tried:  # else another took its place just now, or it was dropped
                     warnings.warn(f"searching without an index, slowly: {error}", stacklevel=2)
                     break
-        ids, scores = self._score_everything(vector)
-        return lambda wanted: (ids[:wanted], scores[:wanted]), len(ids)
+        return self._propose_newcomers(vector, 0)
 
     def _propose_with(self, generation: GenerationRow, vector: Vectors) -> tuple[_Propose, int]:
         index = self._library.index_of(generation)
-        beside, _ = self._score_beside(vector, generation.last_embedding_id)
+        newcomers, beside = self._propose_newcomers(vector, generation.last_embedding_id)
         only = self._allowed.ids
 
-        def propose(wanted: int) -> tuple[Ids, Vectors]:
-            count = max(1, min(wanted, index.count))
+        def propose(wanted: int) -> Ids:
+            count = max(1, min(index.candidates(wanted), index.count))
             ids = index.search(vector[None], count, only)[1][0]
-            ids = np.union1d(ids[ids >= 0], beside[:wanted])
-            ids, scores = _best(*self._score(vector, ids))
-            return ids[:wanted], scores[:wanted]
+            return np.union1d(ids[ids >= 0], newcomers(wanted))
 
         inside = index.count if only is None else min(index.count, len(only))
-        return propose, inside + len(beside)
+        return propose, inside + beside
 
-    def _score_everything(self, vector: Vectors) -> tuple[Ids, Vectors]:
-        ids = np.array(sorted(self._catalog.embedded_photo_ids(self._row.id)), np.int64)
-        if self._allowed.ids is not None:
-            ids = np.intersect1d(ids, self._allowed.ids)
+    def _propose_newcomers(self, vector: Vectors, after: int) -> tuple[_Propose, int]:
+        """As `_proposer`, of the photos whose embeddings are later than the id `after`."""
+        only = self._allowed.ids
         parts = [(np.empty(0, np.int64), np.empty(0, np.float32))]
-        for start in range(0, len(ids), _ROWS_AT_ONCE):
-            parts.append(self._score(vector, ids[start : start + _ROWS_AT_ONCE]))
-        all_ids, all_scores = zip(*parts, strict=True)
-        return _best(np.concatenate(all_ids), np.concatenate(all_scores))
+        newcomers = self._library.newcomers(self._row, after)
+        for ids, vectors in newcomers.pieces(self._catalog, self._row):
+            scores = vectors @ vector
+            kept = slice(None) if only is None else np.isin(ids, only)
+            parts.append((ids[kept], scores[kept]))
+        ids, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
 
-    def _score_beside(self, vector: Vectors, after: int) -> tuple[Ids, Vectors]:
-        ids, vectors = self._catalog.embeddings(self._row.id, after=after)
-        if self._allowed.ids is not None:
-            kept = np.isin(ids, self._allowed.ids) if len(ids) else slice(0)
-            ids, vectors = ids[kept], vectors[kept]
-        return _best(ids, cosines(vector, vectors))
+        def propose(wanted: int) -> Ids:
+            if wanted >= len(ids):
+                return ids
+            least = np.partition(scores, -wanted)[-wanted]
+            best: Ids = ids[scores >= least - _SAME]
+            return best
+
+        return propose, len(ids)
 
     def _score(self, vector: Vectors, ids: Ids) -> tuple[Ids, Vectors]:
         ids, vectors = self._catalog.embeddings(self._row.id, photo_ids=ids)

@@ -27,8 +27,7 @@ def random_photos(
     if filters.min_relevance is not None:
         raise UsageError("photos drawn at random have no relevance; leave the least one out")
     allowed = Allowed(library, filters)
-    ids = library.catalog.photo_ids() if allowed.ids is None else allowed.ids
-    drawn = np.random.default_rng(seed).permutation(ids)[:k]
+    drawn = np.random.default_rng(seed).permutation(allowed.every())[:k]
     paths = allowed.paths(drawn)
     hits = [Hit(rank, None, int(i), paths[int(i)]) for rank, i in enumerate(drawn, 1)]
     return captioned(library.catalog, hits, {}, None)

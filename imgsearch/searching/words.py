@@ -4,6 +4,7 @@ A text in, hits without a cosine out, ranked by BM25. No encoder is asked and no
 this answers in any language, at once.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -30,14 +31,19 @@ NOTHING = Found((), {})
 
 def find_words(library: Library, text: str, allowed: Allowed, limit: int) -> Found:
     """The best `limit` live photos that have some word of the text; none where it has no word."""
-    matches = library.catalog.match_words(parse(text), only=allowed.ids, limit=limit)
-    paths = allowed.paths(np.array([match.photo_id for match in matches], np.int64))
-    live = {match.photo_id: match for match in matches if match.photo_id in paths}
+    terms, wanted = parse(text), math.ceil(limit / allowed.share)
+    while True:
+        matches = library.catalog.match_words(terms, only=allowed.ids, limit=wanted)
+        paths = allowed.paths(np.array([match.photo_id for match in matches], np.int64))
+        live = [match for match in matches if match.photo_id in paths]
+        if len(live) >= limit or len(matches) < wanted:
+            break
+        wanted *= 4  # fewer pass the filters than it seemed
     hits = (
-        Hit(rank, None, photo_id, paths[photo_id], text_rank=rank, text_score=match.score)
-        for rank, (photo_id, match) in enumerate(live.items(), 1)
+        Hit(rank, None, each.photo_id, paths[each.photo_id], text_rank=rank, text_score=each.score)
+        for rank, each in enumerate(live[:limit], 1)
     )
-    return Found(tuple(hits), live)
+    return Found(tuple(hits), {match.photo_id: match for match in live[:limit]})
 
 
 def weights(library: Library, text: str, found: Found) -> dict[int, float]:
