@@ -43,7 +43,8 @@ Precision = Literal["fp32", "ref_cpu"]
 
 
 class ChineseClip:
-    """An Encoder over a cn_clip model. `source` is what `encoders.load` takes to get it again.
+    """An Encoder over a cn_clip model. `source` is what `encoders.load` takes to get it again,
+    `files` what it was read from.
 
     `config` is for a model whose head counts are not the usual ones (see `architectures`). Without
     a checkpoint, of which it is then all there is, the weights are random ones to train.
@@ -78,6 +79,7 @@ class ChineseClip:
             model = half_rounded(model)
         self.model: Any = towers.place(model, self.device)
         self.architecture = architecture_of(self.config)
+        self.files: tuple[Path, ...] = (checkpoint.path,) if checkpoint else ()
         self.name = name
         self.source = source
         self.batch_size = devices.batch_size(self.device)

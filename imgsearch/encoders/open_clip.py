@@ -37,6 +37,7 @@ from imgsearch.weights import device as devices
 from imgsearch.weights import filling, hub
 
 TEXT_BATCH = 256
+CONFIG = "open_clip_config.json"
 MULTILINGUAL = ("xlm", "mt5", "i18n", "SigLIP2")  # tokenizers that know Chinese
 NOT_COMPUTED = frozenset(
     {"custom_text", "init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"}
@@ -62,6 +63,12 @@ class Settings:
     space_han: bool = False
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """What they were read from, and what they name."""
+        config = (self.folder / CONFIG,) if self.folder else ()
+        return config + ((self.merges,) if self.merges else ())
+
+    @property
     def text(self) -> Mapping[str, Any]:
         """The text tower's part of the configuration."""
         found: Mapping[str, Any] = self.model["text_cfg"]
@@ -69,7 +76,8 @@ class Settings:
 
 
 class OpenClip:
-    """An Encoder over an open_clip model. `source` is what `encoders.load` takes to get it again.
+    """An Encoder over an open_clip model. `source` is what `encoders.load` takes to get it again,
+    `files` what it was read from.
 
     Without a checkpoint its weights are random: what training from scratch starts with.
     """
@@ -96,6 +104,7 @@ class OpenClip:
         self._text_tower = TextTower(self.model, settings.text)
         self.ignores_padding = self._text_tower.ignores_padding
         self.settings = settings
+        self.files = settings.files + ((checkpoint.path,) if checkpoint else ())
         self.name = name
         self.source = source
         self.languages = settings.languages

@@ -20,7 +20,13 @@ from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
 from imgsearch.encoders import architectures, checkpoints
 from imgsearch.encoders.families import OPEN_CLIP_FILES, PUBLISHED, by_path
-from imgsearch.encoders.open_clip import OpenClip, Settings, check_packages, languages_of
+from imgsearch.encoders.open_clip import (
+    CONFIG,
+    OpenClip,
+    Settings,
+    check_packages,
+    languages_of,
+)
 from imgsearch.encoders.tokenizers import DEFAULT_VOCABULARY
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.weights import hub
@@ -28,7 +34,6 @@ from imgsearch.weights import hub
 if TYPE_CHECKING:
     from imgsearch.encoders.cn_clip import ChineseClip
 
-CONFIG = "open_clip_config.json"
 OURS = "imgsearch.json"  # beside the weights of a Chinese-CLIP, whose package has no such file
 WEIGHTS = (  # as open_clip prefers them, then what people name theirs
     *OPEN_CLIP_FILES,
@@ -122,7 +127,9 @@ def from_path(
     checkpoint = checkpoints.read(file)
     if checkpoint.family == "cn_clip":
         ours, config = _beside(path / OURS) if (path / OURS).is_file() else (None, None)
-        return _chinese_clip(checkpoint, config, name=name or ours, source=source, device=device)
+        found = _chinese_clip(checkpoint, config, name=name or ours, source=source, device=device)
+        found.files += (path / OURS,) if ours else ()
+        return found
     return _open_clip_file(checkpoint, name=name, source=source, device=device)
 
 

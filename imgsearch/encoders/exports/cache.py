@@ -1,0 +1,174 @@
+"""Where exports lie, and how one is found again without looking at any weights.
+
+In: an identity, or what `load` was told. Out: an `Export`, or None. They lie in the cache folder of
+the user, a folder an identity, since weights lie in the caches of other programs and in packages
+that may be read-only. Deleting the folder, or any in it, is always safe: what is missed is made
+anew. Beside its graphs an export keeps where its encoder was loaded from, once for each place: the
+name that was given, and the files with their sizes and times, which are compared before that name
+is believed to mean the same encoder still.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from imgsearch.encoders.exports.manifest import Manifest
+from imgsearch.errors import UsageError
+
+ORIGINS = "origins"
+FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Export:
+    """A folder with a manifest whose files are all there."""
+
+    folder: Path
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What an encoder was called where it was loaded from: the `source` that `load` takes, and the
+    path, bytes and mtime_ns of each file it was read from."""
+
+    name: str
+    source: str
+    files: tuple[tuple[str, int, int], ...]
+
+    @classmethod
+    def of(cls, name: str, source: str, files: Sequence[Path]) -> Origin:
+        """The files as they are now."""
+        return cls(name, source, tuple(_stamp(os.path.abspath(path)) for path in files))
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Every file is there, as large and as old as it was."""
+        try:
+            return all(_stamp(path) == (path, size, time) for path, size, time in self.files)
+        except OSError:
+            return False
+
+    def lies_in(self, path: Path) -> bool:
+        """Every file is the one at the path, or under it."""
+        return all(Path(name).is_relative_to(path) for name, _, _ in self.files)
+
+
+def folder() -> Path:
+    """Where all exports of this user lie; it need not be there."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("imgsearch", appauthor=False) / "exports"
+
+
+def find(identity: str) -> Export | None:
+    """The export of an identity; None where there is none, or it is damaged."""
+    where = folder() / identity
+    if not where.is_dir():
+        return None
+    try:
+        export = Export(where, Manifest.read(where))
+    except UsageError:  # of another release, or half deleted: as good as none, and made anew
+        return None
+    return export if export.manifest.identity == identity and is_whole(export) else None
+
+
+def find_source(source: str, path: Path | None = None) -> tuple[Export, Origin] | None:
+    """The export of what `load` took for that source, as long as its files are the same; `path`
+    tells encoders of one name in several libraries apart."""
+    for where in sorted(folder().glob(f"*/{ORIGINS}/{_key(source)}-*.json")):
+        origin = _read(where)
+        if origin is None or origin.source != source or not origin.is_unchanged:
+            continue
+        if path is not None and not origin.lies_in(Path(os.path.abspath(path))):
+            continue
+        export = find(where.parent.parent.name)
+        if export is not None:
+            return export, origin
+    return None
+
+
+def keep_origin(export: Export, origin: Origin) -> None:
+    """Let `find_source` find the export by one more place; not the second time."""
+    folder = export.folder / ORIGINS
+    folder.mkdir(exist_ok=True)
+    places = json.dumps(sorted(path for path, _, _ in origin.files))
+    target = folder / f"{_key(origin.source)}-{_key(places)}.json"
+    if _read(target) == origin:
+        return
+    partial = target.with_suffix(f".{os.getpid()}.tmp")
+    partial.write_text(json.dumps(asdict(origin)) + "\n", encoding="utf-8", newline="\n")
+    os.replace(partial, target)
+
+
+def is_whole(export: Export) -> bool:
+    """Every file is there in its full size."""
+    for name, (size, _) in export.manifest.files.items():
+        try:
+            if os.path.getsize(export.folder / name) != size:
+                return False
+        except OSError:
+            return False
+    return True
+
+
+def damages(identity: str) -> Iterator[str]:
+    """What is wrong with the files of an export, by all their bytes; nothing for one not there."""
+    where = folder() / identity
+    if not where.is_dir():
+        return
+    try:
+        manifest = Manifest.read(where)
+    except UsageError as error:
+        yield str(error)
+        return
+    for name, (_, expected) in manifest.files.items():
+        try:
+            with (where / name).open("rb") as file:
+                found = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            yield f"{where / name} cannot be read: {error.strerror}"
+            continue
+        if found != expected:
+            yield f"{where / name} has other bytes than when it was made"
+
+
+def failure(identity: str, versions: dict[str, str]) -> str | None:
+    """Why making this export failed, with these versions of the packages; None where it has not
+    been tried."""
+    try:
+        found = json.loads((folder() / FAILED / f"{identity}.json").read_text("utf-8"))
+        return str(found["reason"]) if found["versions"] == versions else None
+    except (OSError, ValueError, KeyError, TypeError):  # never tried, which costs one more try
+        return None
+
+
+def keep_failure(identity: str, versions: dict[str, str], reason: str) -> None:
+    """Remember that, so that it is not tried at every start."""
+    where = folder() / FAILED
+    where.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"versions": versions, "reason": reason})
+    (where / f"{identity}.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def _read(path: Path) -> Origin | None:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+        files = tuple((str(name), int(size), int(time)) for name, size, time in found["files"])
+        return Origin(found["name"], found["source"], files)
+    except (OSError, ValueError, KeyError, TypeError):  # as good as none, and written anew
+        return None
+
+
+def _stamp(path: str) -> tuple[str, int, int]:
+    found = os.stat(path)
+    return path, found.st_size, found.st_mtime_ns
+
+
+def _key(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
