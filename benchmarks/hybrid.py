@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 import imgsearch
 from imgsearch import captioning
-from imgsearch.library import captions_of
+from imgsearch.library.captions import captions_of
 from imgsearch.metrics import mean_recall, recall_at_k
 from imgsearch.searching import fusion
 from imgsearch.words import parse

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import imgsearch
-from imgsearch.library import captions_of
+from imgsearch.library.captions import captions_of
 
 SETTLING_SECONDS = 5.0
 

@@ -11,6 +11,7 @@ them for both sides.
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
+from functools import cache
 from itertools import chain
 from typing import TypeAlias
 
@@ -21,12 +22,12 @@ _CJK = (
     "\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3041-\u3096\u30a1-\u30fa\u30fc\u31f0-\u31ff"
     "\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff\U00020000-\U0003ffff"
 )
-_RUN = re.compile(rf"[{_CJK}]+|[^\W{_CJK}]+")
-_IS_CJK = re.compile(rf"[{_CJK}]")
-_GAP = re.compile(rf"(?<=[{_CJK}])\s+(?=[{_CJK}])")
+_RUN = rf"[{_CJK}]+|[^\W{_CJK}]+"
+_IS_CJK = rf"[{_CJK}]"
+_GAP = rf"(?<=[{_CJK}])\s+(?=[{_CJK}])"
 _SMALL = rf"[^\W\d_A-Z{_CJK}]"  # letters that are no capitals, as far as ASCII knows capitals
-_PART = re.compile(rf"\d+|[A-Z]+(?!{_SMALL})|[A-Z]?{_SMALL}+")
-_WORD = re.compile(rf"[^\W_{_CJK}]+")
+_PART = rf"\d+|[A-Z]+(?!{_SMALL})|[A-Z]?{_SMALL}+"
+_WORD = rf"[^\W_{_CJK}]+"
 _LETTER = re.compile(
     ".[\u0300-\u036f\u3099\u309a]*", re.DOTALL
 )  # with the accents that are written after it
@@ -46,15 +47,23 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 FUNCTION_CHARACTERS = frozenset("的了着在是和与及或也都就被把向从对个一这那有之其而且们吗呢吧啊")
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Only once it is used: these classes take as long to compile as a search to answer."""
+    return re.compile(pattern)
+
+
 def indexed(text: str) -> str:
     """The words of a text with spaces between them, as full-text search keeps them."""
     inside: list[str] = []
     after: list[str] = []
-    for run in _RUN.findall(_GAP.sub("", unicodedata.normalize("NFKC", text))):
+    for run in _compiled(_RUN).findall(
+        _compiled(_GAP).sub("", unicodedata.normalize("NFKC", text))
+    ):
         words = _in_order(run)
         inside += words
-        if not _IS_CJK.match(run):
-            parts = _PART.findall(run)
+        if not _compiled(_IS_CJK).match(run):
+            parts = _compiled(_PART).findall(run)
             after += parts if parts != words else []
         elif len(run) > 1:
             after += run
@@ -71,10 +80,16 @@ def parse(query: str) -> tuple[Term, ...]:
     query = unicodedata.normalize("NFKC", query)
     quoted = ["".join(groups) for groups in _QUOTED.findall(query)]
     phrases = [
-        tuple(word for run in _RUN.findall(_GAP.sub("", each)) for word in _in_order(run))
+        tuple(
+            word
+            for run in _compiled(_RUN).findall(_compiled(_GAP).sub("", each))
+            for word in _in_order(run)
+        )
         for each in quoted
     ]
-    loose = [term for run in _RUN.findall(_QUOTED.sub(" ", query)) for term in _terms(run)]
+    loose = [
+        term for run in _compiled(_RUN).findall(_QUOTED.sub(" ", query)) for term in _terms(run)
+    ]
     telling = phrases + [term for term in loose if not _is_stop(term)]
     return tuple(dict.fromkeys(term for term in telling if term)) or tuple(dict.fromkeys(loose))
 
@@ -83,9 +98,9 @@ def are_scattered(query: str, words: Collection[str]) -> bool:
     """Whether words that were found for a query are single characters of its longer words alone:
     大 and 象 of 大象, which is an elephant.
     """
-    runs = set(_RUN.findall(unicodedata.normalize("NFKC", query)))
+    runs = set(_compiled(_RUN).findall(unicodedata.normalize("NFKC", query)))
     return bool(words) and all(
-        len(word) == 1 and _IS_CJK.match(word) and word not in runs for word in words
+        len(word) == 1 and _compiled(_IS_CJK).match(word) and word not in runs for word in words
     )
 
 
@@ -101,10 +116,10 @@ def spans(text: str, words: Collection[str]) -> list[tuple[int, int]]:
     wanted = {word.casefold() for word in words}
     found = [
         match.span()
-        for match in chain(_WORD.finditer(whole), _PART.finditer(whole))
+        for match in chain(_compiled(_WORD).finditer(whole), _compiled(_PART).finditer(whole))
         if match[0].casefold() in wanted
     ]
-    for word in filter(_IS_CJK.match, words):
+    for word in filter(_compiled(_IS_CJK).match, words):
         found += [(start, start + len(word)) for start in _starts(whole, word)]
     covered: list[tuple[int, int]] = []
     for start, end in sorted((places[start][0], places[end - 1][1]) for start, end in found):
@@ -116,7 +131,7 @@ def spans(text: str, words: Collection[str]) -> list[tuple[int, int]]:
 
 def _in_order(run: str) -> list[str]:
     """A run as words that follow one another."""
-    if not _IS_CJK.match(run):
+    if not _compiled(_IS_CJK).match(run):
         return [word for word in run.split("_") if word]
     return _pairs(run) or [run]
 
@@ -127,9 +142,9 @@ def _pairs(run: str) -> list[str]:
 
 def _terms(run: str) -> list[Term]:
     """`IMG_2034` is a phrase; `BeachSunset2023` as it stands, or as a phrase of its parts."""
-    if _IS_CJK.match(run):
+    if _compiled(_IS_CJK).match(run):
         return [(word,) for word in [*_pairs(run), *run]]
-    return [term for term in (tuple(_in_order(run)), tuple(_PART.findall(run))) if term]
+    return [term for term in (tuple(_in_order(run)), tuple(_compiled(_PART).findall(run))) if term]
 
 
 def _is_stop(term: Term) -> bool:

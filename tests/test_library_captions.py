@@ -9,7 +9,8 @@ import pytest
 
 from conftest import ColourEncoder, draw
 from imgsearch.indexing import index
-from imgsearch.library import Library, captions_among, captions_of, open_library
+from imgsearch.library import Library, open_library
+from imgsearch.library.captions import captions_among, captions_of
 from imgsearch.pairs import CaptionedPhotos, Unpaired, read_pairs
 
 

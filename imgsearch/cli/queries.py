@@ -27,8 +27,11 @@ _KEYED = re.compile(r"\s[^\W\d_][\w-]*:\S")  # another key and its value behind 
 
 def asked_for(text: str, *, allows_addresses: bool = False) -> Query:
     """The query that a text of the command line means. Raises QueryError."""
-    from imgsearch.images import ENDINGS
     from imgsearch.queries import parse
+
+    if not set("./\\").intersection(text):  # no word can name a picture, and none loads Pillow
+        return parse(text, allows_addresses=allows_addresses)
+    from imgsearch.images import ENDINGS
 
     return parse(text, picture_endings=ENDINGS, allows_addresses=allows_addresses)
 

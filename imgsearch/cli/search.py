@@ -70,9 +70,6 @@ def search(
     """
     from imgsearch.cli.queries import hits_of, nothing_found, with_terms
     from imgsearch.searching import Filters, Manner
-    from imgsearch.searching.addresses import fetched
-    from imgsearch.searching.explaining import explain as explained
-    from imgsearch.searching.explaining import heats
 
     words = with_terms(query or (), add or (), subtract or ())
     filtered = filter_options.written(context, path)
@@ -102,16 +99,20 @@ def search(
             if device != "auto" and mode != "text":
                 _load_on(device, opened, asked, encoder or language)
             if explain:
+                from imgsearch.searching.addresses import fetched
+
                 asked = [fetched(each) for each in asked]  # once, of which three are in need
             found = hits_of(opened, asked, k, manner, is_cut=is_cut)
             maps = {}
             if explain:
+                from imgsearch.searching import explaining
+
                 found = [
-                    explained(opened, each, hits, manner)
+                    explaining.explain(opened, each, hits, manner)
                     for each, hits in zip(asked, found, strict=True)
                 ]
                 if contact_sheet is not None:
-                    maps = heats(opened, asked[0], found[0], manner)
+                    maps = explaining.heats(opened, asked[0], found[0], manner)
         showing.show_answers(opened, list(zip(texts, found, strict=True)), shown, maps)
         if not any(found):
             only = is_cut and len(asked) == 1  # of several it would take as many lines

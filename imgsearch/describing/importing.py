@@ -14,7 +14,8 @@ from imgsearch.catalog import audit
 from imgsearch.describing.exports import ReadExport, read_export
 from imgsearch.describing.sidecars import SidecarChanges, compare, take_in
 from imgsearch.errors import UsageError
-from imgsearch.library import Library, photos_of, recorded
+from imgsearch.library import Library, recorded
+from imgsearch.library.captions import photos_of
 from imgsearch.library.sentences import Sentence, by_language, sentences_of
 from imgsearch.pairs import CaptionedPhotos, Picture, read_pairs
 

@@ -15,7 +15,8 @@ from pathlib import Path
 from imgsearch.catalog import CaptionRow, FileRow
 from imgsearch.errors import PictureError
 from imgsearch.images import descriptions, stat
-from imgsearch.library import Beside, Library, beside
+from imgsearch.library import Library
+from imgsearch.library.captions import Beside, beside
 from imgsearch.library.sentences import Sentence, by_language, sentences_of
 
 PHOTOS_AT_ONCE = 1000

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-from rich.text import Text
-
 from imgsearch.display.text import as_json, path_bytes, shown
-from imgsearch.images import place_of
 from imgsearch.words import spans
 
 if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+    from imgsearch.images import Place
     from imgsearch.searching import Hit
     from imgsearch.searching.hits import Explanation
 
@@ -29,6 +29,9 @@ def table(hits: Sequence[Hit]) -> Table:
     an explanation was, a column says why each photo is here; where words alone were, the score is
     BM25.
     """
+    from rich.table import Table
+    from rich.text import Text
+
     has_cosines = any(hit.score is not None for hit in hits)
     has_words = any(hit.text_rank is not None for hit in hits)
     has_relevances = any(hit.relevance is not None for hit in hits)
@@ -84,7 +87,7 @@ def json_lines(hits: Sequence[Hit], query: str | None = None) -> str:
 
 
 def _fields(hit: Hit, query: str | None) -> dict[str, object]:
-    place = place_of(hit.path)
+    place = _place(hit)
     why = hit.explanation
     return {
         **({} if query is None else {"query": query}),
@@ -94,9 +97,9 @@ def _fields(hit: Hit, query: str | None) -> dict[str, object]:
         "is_written": hit.is_written,
         "photo_id": int(hit.photo_id),
         "path": str(hit.path),
-        "container": None if place.member is None else str(place.container),
-        "member": place.member,
-        "seconds": place.seconds,
+        "container": None if place is None else str(place.container),
+        "member": None if place is None else place.member,
+        "seconds": None if place is None else place.seconds,
         "caption": hit.caption,
         "matched": hit.matched,
         "vector_rank": hit.vector_rank,
@@ -145,7 +148,18 @@ def figures(hit: Hit) -> str:
 
 def _opened(hit: Hit) -> Path:
     """The file a click opens: what holds the photo, where it lies inside another."""
-    return place_of(hit.path).container
+    place = _place(hit)
+    return hit.path if place is None else place.container
+
+
+def _place(hit: Hit) -> Place | None:
+    """Where a photo is that lies inside another file; None for one that is a file itself."""
+    if not any(parent.suffix for parent in hit.path.parents):  # then Pillow need not be loaded
+        return None
+    from imgsearch.images import place_of
+
+    place = place_of(hit.path)
+    return None if place.member is None else place
 
 
 def _reasons(hit: Hit) -> list[str]:
@@ -167,6 +181,8 @@ def _reasons(hit: Hit) -> list[str]:
 
 def highlighted(caption: str, matched: tuple[str, ...]) -> Text:
     """A caption as a terminal may show it, what was found in it highlighted."""
+    from rich.text import Text
+
     text = Text(style="dim")
     end = 0
     for start, stop in spans(caption, matched):

@@ -1,20 +1,21 @@
 """The library: one folder that holds a catalog, its generations and the models it depends on.
 
 A path goes in, an open `Library` comes out. A place, not a doer: verbs take it as their first
-argument; what is here is only what two of them share.
+argument; what is here is only what two of them share. What reads captions beside photos is to be
+imported from its file: it brings Pillow, which a search of words can do without.
 
     place.py        Library, open_library, default_path
     lock.py         one writer at a time, across processes
     captions.py     the text that lies beside its photos, or tells of them
     sentences.py    sentences as captions are kept
     generations.py  a new index from stored embeddings, and the switch to it
+    newcomers.py    what was embedded since, held in memory
     choosing.py     the photos that a path and conditions mean
     texts.py        texts as an encoder sees them, embedded once
     facts.py        what a decoded photo says, as the catalog keeps it
     recording.py    a run in the library's book
 """
 
-from imgsearch.library.captions import Beside, beside, captions_among, captions_of, photos_of
 from imgsearch.library.choosing import check_is_one, choose_photos
 from imgsearch.library.lock import Lock
 from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
@@ -24,18 +25,13 @@ from imgsearch.library.texts import Text, embed_texts
 __all__ = [
     "CATALOG_FILE",
     "MARKER",
-    "Beside",
     "Library",
     "Lock",
     "Text",
-    "beside",
-    "captions_among",
-    "captions_of",
     "check_is_one",
     "choose_photos",
     "default_path",
     "embed_texts",
     "open_library",
-    "photos_of",
     "recorded",
 ]

@@ -123,7 +123,7 @@ class Answer:
             self._vectors(question, hits).astype(np.float64),
             is_sentence=self._text is not None and not prompts.is_label(self._text),
         )
-        written = said(self._library, self._text or "", self._found)
+        written = said(self._library, self._text or "", self._found) if self._found.hits else set()
         told = [
             replace(
                 hit,

@@ -70,8 +70,7 @@ def captioned(
         match = matches.get(hit.photo_id)
         shown = _shown(rows, match, language)
         texts = sorted((row.text for row in rows), key=lambda text: text != shown)
-        words = () if match is None else match.words
-        matched = _surface((*texts, _name(hit.path)), words)
+        matched = () if match is None else _surface((*texts, _name(hit.path)), match.words)
         told.append(replace(hit, caption=shown, matched=matched))
     return told
 

@@ -14,21 +14,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from imgsearch import prompts
 from imgsearch.catalog import EncoderRow
 from imgsearch.encoders import DEFAULT, Encoder
 from imgsearch.errors import NoEncoderError, PictureError, QueryError
-from imgsearch.images import decode
-from imgsearch.images.upright import upright_rgb
 from imgsearch.library import Library, Text, embed_texts
 from imgsearch.queries import Address, Asked, PhotoId, Picture, Term, Words, query_of
-from imgsearch.searching.addresses import fetch
 from imgsearch.vectors import Vectors, normalise
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _LANGUAGE_NAMES = {"en": "English", "zh": "Chinese"}
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -183,8 +183,11 @@ class Question:
         return known[0]
 
     def _decoded(self, picture: Picture | Address | Image.Image) -> Image.Image:
-        if isinstance(picture, Image.Image):
+        if not isinstance(picture, (Picture, Address)):
             return _upright(picture)
+        from imgsearch.images import decode  # words need neither Pillow nor the network
+        from imgsearch.searching.addresses import fetch
+
         if isinstance(picture, Picture):
             source: Path | bytes = picture.path
         else:
@@ -262,6 +265,8 @@ def not_understood(library: Library, language: str) -> NoEncoderError:
 
 
 def _upright(picture: Image.Image) -> Image.Image:
+    from imgsearch.images.upright import upright_rgb
+
     try:
         return upright_rgb(picture, picture.getexif().get(_ORIENTATION, 1))[0]
     except Exception as error:  # a lazily opened file is read only now, and may hold any garbage

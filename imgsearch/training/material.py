@@ -14,7 +14,8 @@ from typing import TypeAlias, TypeVar
 
 from imgsearch import images
 from imgsearch.errors import PictureError, UsageError
-from imgsearch.library import Library, captions_of
+from imgsearch.library import Library
+from imgsearch.library.captions import captions_of
 from imgsearch.pairs import (
     CaptionedPhotos,
     LabelledPhotos,
