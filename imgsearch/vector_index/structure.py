@@ -22,10 +22,7 @@ _ROWS_PER_HIT = 10  # what an approximate search looks at for each hit it is to 
 
 
 class Structure:
-    """An index of FAISS of one of our kinds; `reach` is nprobe or efSearch, 0 where it has neither.
-
-    `reaches` are the values of it that may be tried, ascending.
-    """
+    """An index of FAISS of one of our kinds; `reach` is nprobe or efSearch, 0 for the others."""
 
     def __init__(self, kind: str, index: Any) -> None:
         self.kind = kind
@@ -62,12 +59,14 @@ class Structure:
             return 0
         return kinds.training_rows(1 if self.ivf is None else self.ivf.nlist, self.index.d)
 
-    @property
-    def reaches(self) -> list[int]:
-        """The values of `reach` that may be tried, ascending; none where it has no say."""
+    def reaches(self, fetch: int) -> list[int]:
+        """The values of `reach` to try where so many are fetched, ascending; none where it has no
+        say."""
         if self.kind == "hnsw":
-            return _steps(16, _MOST_EF)
-        return [] if self.ivf is None else _steps(1, self.ivf.nlist)
+            return _steps(2 * fetch, _MOST_EF)
+        if self.ivf is None:
+            return []
+        return _steps(min(self.ivf.nlist, math.ceil(self._lists_with(fetch))), self.ivf.nlist)
 
     @property
     def parameters(self) -> dict[str, int]:
@@ -137,12 +136,15 @@ class Structure:
 
     def _list_parameters(self, fetch: int, share: float, selector: Any) -> Any:
         nlist = self.ivf.nlist
-        enough = fetch * _ROWS_PER_HIT * nlist / self.count
-        nprobe = min(nlist, math.ceil(max(self.reach, enough) / share))
+        nprobe = min(nlist, math.ceil(max(self.reach, self._lists_with(fetch)) / share))
         of_lists = faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
         if self.kind != "ivf-pq":
             return of_lists
         return faiss.SearchParametersPreTransform(index_params=of_lists)
+
+    def _lists_with(self, fetch: int) -> float:
+        """How many lists hold as many vectors as are worth a look where so many are fetched."""
+        return fetch * _ROWS_PER_HIT * float(self.ivf.nlist) / self.count
 
     def _scan_behind_graph(
         self, queries: Vectors, fetch: int, selector: Any

@@ -63,8 +63,7 @@ class Trial:
         Those are scored exactly and the best kept, so an answer is lost only where it is not among
         them.
         """
-        fetch = min(candidates(structure.kind, RECALL_K) + 1, structure.count)
-        _, found = structure.search(self._queries, fetch, structure.count)
+        _, found = structure.search(self._queries, self._fetch(structure), structure.count)
         found = np.where(self._is_own(found), _NO_ID, found)
         is_answer = np.isfinite(self._scores)
         is_found = (self._ids[:, :, None] == found[:, None, :]).any(axis=2) & is_answer
@@ -85,7 +84,7 @@ class Trial:
         """
         best = Recall(0, self._photos)
         least = structure.reach
-        for reach in structure.reaches:
+        for reach in structure.reaches(self._fetch(structure)):
             structure.reach = reach
             recall = self.recall(structure)
             if recall.least >= asked:
@@ -96,6 +95,11 @@ class Trial:
                 structure.reach = least
                 return best
         return self.recall(structure)
+
+    def _fetch(self, structure: Structure) -> int:
+        return min(
+            candidates(structure.kind, RECALL_K) + 1, structure.count
+        )  # a photo finds itself
 
     def _is_own(self, ids: Ids) -> npt.NDArray[np.bool_]:
         is_own: npt.NDArray[np.bool_] = ids == self._own[:, None]
