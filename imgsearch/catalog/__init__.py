@@ -5,7 +5,7 @@ rows, frozen dataclasses) come out, never ORM objects, so nobody outside this fo
 `Catalog` answers questions; `Catalog.write()` gives a `Writer` whose life is exactly one
 transaction, which is what makes a killed run harmless.
 
-    tables/        the tables, as SQLAlchemy models
+    tables/        the tables, as classes of columns
     connection.py  the engine: pragmas, transactions, errors in our words
     revisions.py   bring a file of an older revision up to date
     rows.py        the plain values that come out

@@ -26,7 +26,6 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.orm import aliased
 
 from imgsearch.catalog.patterns import ANYTHING, fits, is_like, part
 from imgsearch.catalog.positions import is_near
@@ -114,12 +113,12 @@ def _taken_with(key: str, pattern: str) -> Select[Any]:
     """The photos that name such a camera or lens: of all names, each found in the index behind the
     last, those that fit are looked for. A million photos have hundreds.
     """
-    photo = aliased(Photo)
-    name = getattr(photo, key)
+    photo = Photo.__table__.alias()
+    name = photo.c[key]
     names = select(func.min(name).label("name")).cte(recursive=True)
     following = select(func.min(name)).where(name > names.c.name).scalar_subquery()
     names = names.union_all(select(following).where(names.c.name.is_not(None)))
-    return select(photo.id).where(
+    return select(photo.c.id).where(
         name.in_(select(names.c.name).where(is_like(names.c.name, pattern)))
     )
 

@@ -1,11 +1,28 @@
 """Tables of encoders: which answer, how they see photos and texts, what is built of it."""
 
-from datetime import datetime
+from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, UniqueConstraint
-from sqlalchemy.orm import Mapped, mapped_column
+from typing import TYPE_CHECKING
 
-from imgsearch.catalog.tables.base import Base, Key
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+
+from imgsearch.catalog.tables.base import Base, Key, UtcDateTime, optional, required
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Mapped
 
 
 class EncoderEntry(Base):
@@ -14,13 +31,14 @@ class EncoderEntry(Base):
     __tablename__ = "encoders"
     __table_args__ = (UniqueConstraint("identity"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    identity: Mapped[str]  # SHA-256 over weights and preprocessing
-    name: Mapped[str]
-    dim: Mapped[int]
-    languages: Mapped[list[str]] = mapped_column(JSON)
-    source: Mapped[str | None]  # what loads it again; null for one that was passed in as an object
-    added_at: Mapped[datetime]
+    id: Mapped[int] = required(Key, primary_key=True)
+    identity: Mapped[str] = required(Text)  # SHA-256 over weights and preprocessing
+    name: Mapped[str] = required(Text)
+    dim: Mapped[int] = required(Integer)
+    languages: Mapped[list[str]] = required(JSON)
+    # what loads it again; null for one that was passed in as an object
+    source: Mapped[str | None] = optional(Text)
+    added_at: Mapped[datetime] = required(UtcDateTime)
 
 
 class ActiveEncoder(Base):
@@ -28,8 +46,8 @@ class ActiveEncoder(Base):
 
     __tablename__ = "active_encoders"
 
-    language: Mapped[str] = mapped_column(String(8), primary_key=True)
-    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
+    language: Mapped[str] = required(String(8), primary_key=True)
+    encoder_id: Mapped[int] = required(ForeignKey("encoders.id"))
 
 
 class Switch(Base):
@@ -38,9 +56,9 @@ class Switch(Base):
     __tablename__ = "switches"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    verb: Mapped[str]
-    at: Mapped[datetime]
+    id: Mapped[int] = required(Key, primary_key=True)
+    verb: Mapped[str] = required(Text)
+    at: Mapped[datetime] = required(UtcDateTime)
 
 
 class AnswerBefore(Base):
@@ -48,9 +66,9 @@ class AnswerBefore(Base):
 
     __tablename__ = "answers_before"
 
-    switch_id: Mapped[int] = mapped_column(ForeignKey("switches.id"), primary_key=True)
-    language: Mapped[str] = mapped_column(String(8), primary_key=True)
-    encoder_id: Mapped[int | None] = mapped_column(ForeignKey("encoders.id"))
+    switch_id: Mapped[int] = required(ForeignKey("switches.id"), primary_key=True)
+    language: Mapped[str] = required(String(8), primary_key=True)
+    encoder_id: Mapped[int | None] = optional(ForeignKey("encoders.id"))
 
 
 class Embedding(Base):
@@ -63,10 +81,11 @@ class Embedding(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id"))
-    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
-    vector: Mapped[bytes]  # (dim,) little-endian float32 or float16, unit length
+    id: Mapped[int] = required(Key, primary_key=True)
+    photo_id: Mapped[int] = required(ForeignKey("photos.id"))
+    encoder_id: Mapped[int] = required(ForeignKey("encoders.id"))
+    # (dim,) little-endian float32 or float16, unit length
+    vector: Mapped[bytes] = required(LargeBinary)
 
 
 class Generation(Base):
@@ -75,14 +94,14 @@ class Generation(Base):
     __tablename__ = "generations"
     __table_args__ = (UniqueConstraint("folder"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"))
-    folder: Mapped[str]  # "0007", under generations/
-    kind: Mapped[str]
-    count: Mapped[int]
-    last_embedding_id: Mapped[int] = mapped_column(BigInteger)
-    built_at: Mapped[datetime]
-    is_current: Mapped[bool]
+    id: Mapped[int] = required(Key, primary_key=True)
+    encoder_id: Mapped[int] = required(ForeignKey("encoders.id"))
+    folder: Mapped[str] = required(Text)  # "0007", under generations/
+    kind: Mapped[str] = required(Text)
+    count: Mapped[int] = required(Integer)
+    last_embedding_id: Mapped[int] = required(BigInteger)
+    built_at: Mapped[datetime] = required(UtcDateTime)
+    is_current: Mapped[bool] = required(Boolean)
 
 
 class TextEmbedding(Base):
@@ -90,7 +109,7 @@ class TextEmbedding(Base):
 
     __tablename__ = "text_embeddings"
 
-    encoder_id: Mapped[int] = mapped_column(ForeignKey("encoders.id"), primary_key=True)
-    templates_key: Mapped[str] = mapped_column(primary_key=True)
-    text: Mapped[str] = mapped_column(primary_key=True)
-    vector: Mapped[bytes]
+    encoder_id: Mapped[int] = required(ForeignKey("encoders.id"), primary_key=True)
+    templates_key: Mapped[str] = required(Text, primary_key=True)
+    text: Mapped[str] = required(Text, primary_key=True)
+    vector: Mapped[bytes] = required(LargeBinary)

@@ -1,6 +1,8 @@
 """Tables of photos: what is on the disk and in it."""
 
-from datetime import datetime
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     JSON,
@@ -9,13 +11,20 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Index,
+    Integer,
+    LargeBinary,
     String,
+    Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
 
-from imgsearch.catalog.tables.base import Base, Key
+from imgsearch.catalog.tables.base import Base, Key, UtcDateTime, optional, required
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Mapped
 
 
 class Root(Base):
@@ -28,11 +37,10 @@ class Root(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    path: Mapped[str]
-    path_bytes: Mapped[
-        bytes | None
-    ]  # only when the path is no valid text; `path` is for display then
+    id: Mapped[int] = required(Key, primary_key=True)
+    path: Mapped[str] = required(Text)
+    # only when the path is no valid text; `path` is for display then
+    path_bytes: Mapped[bytes | None] = optional(LargeBinary)
 
 
 class Photo(Base):
@@ -49,24 +57,24 @@ class Photo(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    content_hash: Mapped[str] = mapped_column(String(64))  # SHA-256 over all bytes, hex
-    width: Mapped[int]  # pixels, upright
-    height: Mapped[int]
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
-    format: Mapped[str]
-    taken_at: Mapped[datetime]
-    camera: Mapped[str | None]
-    latitude: Mapped[float | None] = mapped_column(Float)
-    longitude: Mapped[float | None] = mapped_column(Float)
-    added_at: Mapped[datetime]
-    lens: Mapped[str | None]
-    iso: Mapped[int | None]
-    f_number: Mapped[float | None] = mapped_column(Float)
-    focal_length_mm: Mapped[float | None] = mapped_column(Float)  # of the lens, as it stands on it
-    place_id: Mapped[int | None] = mapped_column(Key)  # the nearest of `places`
-    perceptual_hash: Mapped[bytes | None]
-    facts_revision: Mapped[int] = mapped_column(server_default="0")  # of what read these facts
+    id: Mapped[int] = required(Key, primary_key=True)
+    content_hash: Mapped[str] = required(String(64))  # SHA-256 over all bytes, hex
+    width: Mapped[int] = required(Integer)  # pixels, upright
+    height: Mapped[int] = required(Integer)
+    size_bytes: Mapped[int] = required(BigInteger)
+    format: Mapped[str] = required(Text)
+    taken_at: Mapped[datetime] = required(UtcDateTime)
+    camera: Mapped[str | None] = optional(Text)
+    latitude: Mapped[float | None] = optional(Float)
+    longitude: Mapped[float | None] = optional(Float)
+    added_at: Mapped[datetime] = required(UtcDateTime)
+    lens: Mapped[str | None] = optional(Text)
+    iso: Mapped[int | None] = optional(Integer)
+    f_number: Mapped[float | None] = optional(Float)
+    focal_length_mm: Mapped[float | None] = optional(Float)  # of the lens, as it stands on it
+    place_id: Mapped[int | None] = optional(Key)  # the nearest of `places`
+    perceptual_hash: Mapped[bytes | None] = optional(LargeBinary)
+    facts_revision: Mapped[int] = required(Integer, server_default="0")  # of what read these facts
 
 
 class Place(Base):
@@ -77,10 +85,10 @@ class Place(Base):
 
     __tablename__ = "places"
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True, autoincrement=False)
-    country: Mapped[str] = mapped_column(String(2))  # ISO 3166
-    name: Mapped[str]
-    names: Mapped[list[str]] = mapped_column(JSON)  # in other languages and spellings
+    id: Mapped[int] = required(Key, primary_key=True, autoincrement=False)
+    country: Mapped[str] = required(String(2))  # ISO 3166
+    name: Mapped[str] = required(Text)
+    names: Mapped[list[str]] = required(JSON)  # in other languages and spellings
 
 
 class File(Base):
@@ -96,19 +104,18 @@ class File(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    root_id: Mapped[int] = mapped_column(ForeignKey("roots.id"))
-    path: Mapped[str]  # absolute
-    path_bytes: Mapped[bytes | None]
-    photo_id: Mapped[int | None] = mapped_column(ForeignKey("photos.id"))  # null: skipped
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
-    mtime_ns: Mapped[int] = mapped_column(BigInteger)
-    state: Mapped[str] = mapped_column(String(8))
-    reason: Mapped[str | None]  # why it was skipped
-    seen_at: Mapped[
-        datetime
-    ]  # when a run last found it new or different; not written when unchanged
-    words: Mapped[str] = mapped_column(server_default="")  # of its name and its folder's
+    id: Mapped[int] = required(Key, primary_key=True)
+    root_id: Mapped[int] = required(ForeignKey("roots.id"))
+    path: Mapped[str] = required(Text)  # absolute
+    path_bytes: Mapped[bytes | None] = optional(LargeBinary)
+    photo_id: Mapped[int | None] = optional(ForeignKey("photos.id"))  # null: skipped
+    size_bytes: Mapped[int] = required(BigInteger)
+    mtime_ns: Mapped[int] = required(BigInteger)
+    state: Mapped[str] = required(String(8))
+    reason: Mapped[str | None] = optional(Text)  # why it was skipped
+    # when a run last found it new or different; not written when unchanged
+    seen_at: Mapped[datetime] = required(UtcDateTime)
+    words: Mapped[str] = required(Text, server_default="")  # of its name and its folder's
 
 
 class Container(Base):
@@ -120,9 +127,9 @@ class Container(Base):
         Index("uq_containers_bytes", "path_bytes", unique=True),
     )
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    path: Mapped[str]  # absolute
-    path_bytes: Mapped[bytes | None]
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
-    mtime_ns: Mapped[int] = mapped_column(BigInteger)
-    every_seconds: Mapped[float | None] = mapped_column(Float)  # between a film's frames, if told
+    id: Mapped[int] = required(Key, primary_key=True)
+    path: Mapped[str] = required(Text)  # absolute
+    path_bytes: Mapped[bytes | None] = optional(LargeBinary)
+    size_bytes: Mapped[int] = required(BigInteger)
+    mtime_ns: Mapped[int] = required(BigInteger)
+    every_seconds: Mapped[float | None] = optional(Float)  # between a film's frames, if told

@@ -1,12 +1,17 @@
 """The table of runs."""
 
-from datetime import datetime
-from typing import Any
+from __future__ import annotations
 
-from sqlalchemy import JSON
-from sqlalchemy.orm import Mapped, mapped_column
+from typing import TYPE_CHECKING, Any
 
-from imgsearch.catalog.tables.base import Base, Key
+from sqlalchemy import JSON, Integer, Text
+
+from imgsearch.catalog.tables.base import Base, Key, UtcDateTime, optional, required
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Mapped
 
 
 class Run(Base):
@@ -15,9 +20,9 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = ({"sqlite_autoincrement": True},)
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    verb: Mapped[str]
-    pid: Mapped[int]
-    started_at: Mapped[datetime]
-    finished_at: Mapped[datetime | None]
-    outcome: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    id: Mapped[int] = required(Key, primary_key=True)
+    verb: Mapped[str] = required(Text)
+    pid: Mapped[int] = required(Integer)
+    started_at: Mapped[datetime] = required(UtcDateTime)
+    finished_at: Mapped[datetime | None] = optional(UtcDateTime)
+    outcome: Mapped[dict[str, Any] | None] = optional(JSON)

@@ -1,6 +1,8 @@
 """Tables of what is said of photos, and where people put them."""
 
-from datetime import datetime
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from sqlalchemy import (
     BigInteger,
@@ -9,13 +11,18 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    Text,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column
 
 from imgsearch.catalog.rows import LabelSource, Source
-from imgsearch.catalog.tables.base import Base, Key
+from imgsearch.catalog.tables.base import Base, Key, UtcDateTime, optional, required
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.orm import Mapped
 
 
 class CaptionerEntry(Base):
@@ -24,10 +31,10 @@ class CaptionerEntry(Base):
     __tablename__ = "captioners"
     __table_args__ = (UniqueConstraint("identity"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    identity: Mapped[str]  # SHA-256 over configuration, weights and vocabulary
-    name: Mapped[str]
-    added_at: Mapped[datetime]
+    id: Mapped[int] = required(Key, primary_key=True)
+    identity: Mapped[str] = required(Text)  # SHA-256 over configuration, weights and vocabulary
+    name: Mapped[str] = required(Text)
+    added_at: Mapped[datetime] = required(UtcDateTime)
 
 
 class CaptionEntry(Base):
@@ -50,15 +57,15 @@ class CaptionEntry(Base):
         {"sqlite_autoincrement": True},
     )
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id"))
-    text: Mapped[str]  # empty where a captioner had nothing to say
-    language: Mapped[str] = mapped_column(String(8))
-    source: Mapped[Source] = mapped_column(String(9))
-    captioner_id: Mapped[int | None] = mapped_column(ForeignKey("captioners.id"))
-    log_probability: Mapped[float | None] = mapped_column(Float)  # mean over the tokens
-    made_at: Mapped[datetime]
-    words: Mapped[str]
+    id: Mapped[int] = required(Key, primary_key=True)
+    photo_id: Mapped[int] = required(ForeignKey("photos.id"))
+    text: Mapped[str] = required(Text)  # empty where a captioner had nothing to say
+    language: Mapped[str] = required(String(8))
+    source: Mapped[Source] = required(String(9))
+    captioner_id: Mapped[int | None] = optional(ForeignKey("captioners.id"))
+    log_probability: Mapped[float | None] = optional(Float)  # mean over the tokens
+    made_at: Mapped[datetime] = required(UtcDateTime)
+    words: Mapped[str] = required(Text)
 
 
 class Label(Base):
@@ -71,10 +78,10 @@ class Label(Base):
     __tablename__ = "labels"
     __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    name: Mapped[str]
-    recipe: Mapped[str | None]  # null: a person alone gives it
-    last_embedding_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    id: Mapped[int] = required(Key, primary_key=True)
+    name: Mapped[str] = required(Text)
+    recipe: Mapped[str | None] = optional(Text)  # null: a person alone gives it
+    last_embedding_id: Mapped[int] = required(BigInteger, server_default="0")
 
 
 class PhotoLabel(Base):
@@ -86,12 +93,12 @@ class PhotoLabel(Base):
         Index("ix_photo_labels_label_id_photo_id", "label_id", "photo_id"),
     )
 
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id"), primary_key=True)
-    label_id: Mapped[int] = mapped_column(ForeignKey("labels.id"), primary_key=True)
-    source: Mapped[LabelSource] = mapped_column(String(9), primary_key=True)
-    encoder: Mapped[str | None]  # the name of the one that gave it
-    confidence: Mapped[float | None] = mapped_column(Float)
-    made_at: Mapped[datetime]
+    photo_id: Mapped[int] = required(ForeignKey("photos.id"), primary_key=True)
+    label_id: Mapped[int] = required(ForeignKey("labels.id"), primary_key=True)
+    source: Mapped[LabelSource] = required(String(9), primary_key=True)
+    encoder: Mapped[str | None] = optional(Text)  # the name of the one that gave it
+    confidence: Mapped[float | None] = optional(Float)
+    made_at: Mapped[datetime] = required(UtcDateTime)
 
 
 class RefusedLabel(Base):
@@ -99,9 +106,9 @@ class RefusedLabel(Base):
 
     __tablename__ = "refused_labels"
 
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id"), primary_key=True)
-    label_id: Mapped[int] = mapped_column(ForeignKey("labels.id"), primary_key=True)
-    made_at: Mapped[datetime]
+    photo_id: Mapped[int] = required(ForeignKey("photos.id"), primary_key=True)
+    label_id: Mapped[int] = required(ForeignKey("labels.id"), primary_key=True)
+    made_at: Mapped[datetime] = required(UtcDateTime)
 
 
 class Album(Base):
@@ -110,10 +117,10 @@ class Album(Base):
     __tablename__ = "albums"
     __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
 
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    name: Mapped[str]
-    query: Mapped[str | None]
-    made_at: Mapped[datetime]
+    id: Mapped[int] = required(Key, primary_key=True)
+    name: Mapped[str] = required(Text)
+    query: Mapped[str | None] = optional(Text)
+    made_at: Mapped[datetime] = required(UtcDateTime)
 
 
 class AlbumPhoto(Base):
@@ -122,6 +129,6 @@ class AlbumPhoto(Base):
     __tablename__ = "album_photos"
     __table_args__ = (Index("ix_album_photos_photo_id", "photo_id"),)
 
-    album_id: Mapped[int] = mapped_column(ForeignKey("albums.id"), primary_key=True)
-    photo_id: Mapped[int] = mapped_column(ForeignKey("photos.id"), primary_key=True)
-    added_at: Mapped[datetime]
+    album_id: Mapped[int] = required(ForeignKey("albums.id"), primary_key=True)
+    photo_id: Mapped[int] = required(ForeignKey("photos.id"), primary_key=True)
+    added_at: Mapped[datetime] = required(UtcDateTime)
