@@ -6,7 +6,9 @@ hand.
 """
 
 import os
+import shutil
 import signal
+import tempfile
 from pathlib import Path
 
 # Before torch and faiss load: threads that wait by spinning make a busy machine ten times slower.
@@ -18,9 +20,26 @@ import pytest
 from PIL import Image
 
 
-def pytest_configure() -> None:
-    """A job in the background of a shell ignores Ctrl-C, and so would every process it starts."""
+CACHE = "XDG_CACHE_HOME"  # where platformdirs looks first on every system
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """A job in the background of a shell ignores Ctrl-C, and so would every process it starts.
+
+    Exports of encoders go into a cache of this run, which its workers share: the bundled encoder is
+    exported once. What others keep in the user's cache stays where it is.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if not hasattr(config, "workerinput"):
+        usual = Path(os.environ.get(CACHE, Path.home() / ".cache"))
+        os.environ.setdefault("HF_HOME", str(usual / "huggingface"))
+        os.environ.setdefault("MPLCONFIGDIR", str(usual / "matplotlib"))
+        os.environ[CACHE] = tempfile.mkdtemp(prefix="imgsearch-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ[CACHE], ignore_errors=True)
 
 
 COLOURS = {"red": 0, "green": 1, "blue": 2, "红": 0, "绿": 1, "蓝": 2}

@@ -20,7 +20,7 @@ from imgsearch.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-    from imgsearch.library import Library
+    from imgsearch.library import Library, Preparing
 
 
 def expanded(path: str) -> Path:
@@ -112,10 +112,18 @@ def library_path(context: typer.Context, given: Path | None) -> Path:
 
 
 def existing_library(context: typer.Context, given: Path | None) -> Library:
-    """Open the library that must be there. Raises NoLibraryError, LibraryError."""
+    """Open the library that must be there; it says when it prepares an encoder. Raises
+    NoLibraryError, LibraryError."""
     from imgsearch.library import open_library
 
-    return open_library(library_path(context, given), create=False)
+    library = open_library(library_path(context, given), create=False)
+    library.preparing = preparing
+    return library
+
+
+def preparing(notice: Preparing) -> None:
+    """Say on stderr why a command takes its time."""
+    complain(str(notice), style="bold yellow" if notice.problem else "dim")
 
 
 def write(content: str | bytes) -> None:

@@ -127,6 +127,7 @@ def index(
         opened.lock(wait=wait),
         Progress(is_quiet=is_quiet) as progress,
     ):
+        opened.preparing = progress.preparing
         before = embedded_photos(opened.catalog)
         for outcome in index_photos(
             opened,

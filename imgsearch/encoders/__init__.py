@@ -2,9 +2,9 @@
 
 In: a name or a path. Out: an Encoder. The package is a contract (`Encoder`), a table of names and
 one adapter a family; preprocessing, tokenizer, device, precision and batches stay inside an
-adapter, so that a caller never has to know that one family crops where another squashes. Importing
-this module loads neither torch nor any of the families; `load` does, once the weights are known to
-be there.
+adapter, so that a caller never has to know that one family crops where another squashes. On a CPU
+an encoder is run by ONNX Runtime once it was exported, and torch is not loaded at all: `load` uses
+the export where there is one, `export` makes it. Importing this module loads neither.
 """
 
 from __future__ import annotations
@@ -12,18 +12,24 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-from imgsearch.encoders import families
+from imgsearch.encoders import exports, families
 from imgsearch.encoders.families import KnownEncoder, known
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.vectors import Vectors
+from imgsearch.weights import device as devices
 
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["DEFAULT", "Encoder", "KnownEncoder", "known", "load"]
+    from imgsearch.encoders.exports.exported import Exported
+
+__all__ = ["DEFAULT", "Encoder", "KnownEncoder", "Runtime", "export", "known", "load"]
+
+Runtime = Literal["auto", "torch"]
 
 DEFAULT = {"en": "open_clip/ViT-B-32/laion2b_s34b_b79k", "zh": "cn_clip/ViT-B-16"}
 
@@ -67,16 +73,111 @@ class Encoder(Protocol):
         ...
 
 
-def load(name: str, *, device: str = "auto", models: Path | None = None) -> Encoder:
+def load(
+    name: str, *, device: str = "auto", models: Path | None = None, runtime: Runtime = "auto"
+) -> Encoder:
     """The encoder of that name, ready on the device (`auto`, `cpu`, `cuda`, `cuda:N`, `mps`).
 
     Names, in the order tried: `builtin` or `builtin/1`; `open_clip/ARCHITECTURE/WEIGHTS` and
     `cn_clip/ARCHITECTURE`, each with `/PATH` behind it where the weights are a file already
-    fetched; `hf-hub:OWNER/REPO`; a folder or file in `models`; a path. May download.
+    fetched; `hf-hub:OWNER/REPO`; a folder or file in `models`; a path. May download. With `@int8`
+    behind it, the same encoder with an image tower that computes in 8 bits, on a CPU.
+
+    On a CPU an encoder that was exported is the export, which loads no torch; with
+    `runtime="torch"` it is always torch's own, for those who look inside.
 
     Raises NoEncoderError for a name nobody has, UsageError for weights or a device that cannot be
     used, DownloadError where weights cannot be fetched.
     """
+    plain, precision = exports.parted(name)
+    if precision == "int8":
+        return _load_int8(plain, device, models, runtime)
+    if runtime == "auto" and devices.is_cpu(device):
+        found = _find_export(name, models)
+        if found is not None:
+            return found
+    return _load_with_torch(name, device, models)
+
+
+def export(encoder: Encoder, *, starting: Callable[[], None] = lambda: None) -> Encoder:
+    """The same encoder run by ONNX Runtime, exported now unless it was; `starting` is called before
+    that, which takes about as long as loading torch three times. An export is itself.
+
+    Raises UsageError for an encoder that cannot be exported, OSError where the cache cannot be
+    written.
+    """
+    from imgsearch.encoders.exports.exported import Exported
+
+    if isinstance(encoder, Exported):
+        return encoder
+    from imgsearch.encoders.cn_clip import ChineseClip
+    from imgsearch.encoders.exports import making
+    from imgsearch.encoders.open_clip import OpenClip
+
+    if not isinstance(encoder, OpenClip | ChineseClip):
+        raise UsageError(f"{encoder.name} is a {type(encoder).__name__}, which is not exported")
+    if not making.is_known(encoder.identity):
+        starting()
+    made = making.make(encoder)
+    return Exported(made, name=encoder.name, source=encoder.source)
+
+
+def _load_int8(name: str, device: str, models: Path | None, runtime: Runtime) -> Encoder:
+    called = name + exports.INT8
+    if runtime == "torch" or device not in ("auto", "cpu"):
+        raise UsageError(
+            f"{called} only runs on a CPU, in ONNX Runtime: leave --device out, or name {name}"
+        )
+    found = _find_export(called, models)
+    if found is not None:
+        return found
+    from imgsearch.encoders.exports import making
+    from imgsearch.encoders.exports.exported import Exported
+
+    full = export(load(name, device="cpu", models=models))
+    assert isinstance(full, Exported)
+    made = making.make_int8(full.export)
+    return Exported(made, name=full.name + exports.INT8, source=full.source + exports.INT8)
+
+
+def _find_export(name: str, models: Path | None) -> Exported | None:
+    """The export that an encoder of this name would have, as long as its files are the same."""
+    plain, precision = exports.parted(name)
+    source, path = _source(plain, models)
+    suffix = exports.INT8 if precision == "int8" else ""
+    found = exports.find_source(source + suffix, path)
+    if found is None:
+        return None
+    from imgsearch.encoders.exports.exported import Exported
+
+    export, origin = found
+    return Exported(export, name=origin.name, source=origin.source)
+
+
+def _source(name: str, models: Path | None) -> tuple[str, Path | None]:
+    """What an encoder of this name has as its source, and the path its files are at or under; None
+    where the source says it all."""
+    if name == "builtin" or name.startswith("builtin/"):
+        versions = families.builtin_versions(models)
+        version = families.builtin_version(name) or max(versions, default=0)
+        folder = versions.get(version)
+        return f"builtin/{version}", None if folder is None else Path(os.path.realpath(folder))
+    if name.startswith(("open_clip/", "cn_clip/")):
+        family, architecture, *rest = name.split("/", 2)
+        tag, _, tagged = rest[0].partition("/") if rest else ("", "", "")
+        for start, file in (([], rest[0] if rest else ""), ([tag], tagged)):
+            if file and os.path.exists(file):
+                return "/".join([family, architecture, *start, os.path.realpath(file)]), None
+        return name, None
+    local = _local_path(name, models)
+    if local is None or name.startswith("hf-hub:"):
+        return name, None
+    path, short = local
+    there = Path(os.path.realpath(path))
+    return short or str(there), there
+
+
+def _load_with_torch(name: str, device: str, models: Path | None) -> Encoder:
     if name == "builtin" or name.startswith("builtin/"):
         return _load_builtin(name, device, models)
     published = families.PUBLISHED.get(name)

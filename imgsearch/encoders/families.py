@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+CONFIG = "open_clip_config.json"
 BUILTIN = Path(__file__).parent / "builtin"
 OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 
@@ -107,9 +108,9 @@ PUBLISHED = {
 
 
 def builtin_version(name: str) -> int | None:
-    """The version a bundled encoder's name ends in, 3 for `builtin/3` and for its folder
-    `builtin-3`; None for any other name."""
-    words = re.fullmatch(r"builtin[/-]([0-9]{1,9})", name)
+    """The version a bundled encoder's name ends in, 3 for `builtin/3`, for its folder `builtin-3`
+    and for `builtin/3@int8`; None for any other name."""
+    words = re.fullmatch(r"builtin[/-]([0-9]{1,9})(?:@int8)?", name)
     return int(words[1]) if words else None
 
 
@@ -121,11 +122,7 @@ def builtin_versions(models: Path | None = None) -> dict[int, Path]:
         for path in models.glob("builtin-*"):
             if (version := builtin_version(path.name)) is not None:
                 found[version] = path
-    return {
-        version: path
-        for version, path in found.items()
-        if (path / "open_clip_config.json").is_file()
-    }
+    return {version: path for version, path in found.items() if (path / CONFIG).is_file()}
 
 
 def known() -> list[KnownEncoder]:
@@ -137,7 +134,7 @@ def known() -> list[KnownEncoder]:
 
     rows = []
     for version, folder in sorted(builtin_versions().items(), reverse=True):
-        config = json.loads((folder / "open_clip_config.json").read_text("utf-8"))
+        config = json.loads((folder / CONFIG).read_text("utf-8"))
         size = sum(file.stat().st_size for file in folder.iterdir())
         languages = tuple(config["imgsearch"]["languages"])
         dim = int(config["model_cfg"]["embed_dim"])

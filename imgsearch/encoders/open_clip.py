@@ -27,6 +27,7 @@ from PIL import Image
 
 from imgsearch.encoders import tokenizers, towers
 from imgsearch.encoders.checkpoints import Checkpoint
+from imgsearch.encoders.families import CONFIG
 from imgsearch.encoders.pixels import Preprocessing
 from imgsearch.encoders.text_tower import TextTower
 from imgsearch.encoders.tokenizers.byte_pairs import BytePairs
@@ -37,7 +38,6 @@ from imgsearch.weights import device as devices
 from imgsearch.weights import filling, hub
 
 TEXT_BATCH = 256
-CONFIG = "open_clip_config.json"
 MULTILINGUAL = ("xlm", "mt5", "i18n", "SigLIP2")  # tokenizers that know Chinese
 NOT_COMPUTED = frozenset(
     {"custom_text", "init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"}

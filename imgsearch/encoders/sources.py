@@ -19,9 +19,8 @@ import open_clip
 from open_clip.transform import PreprocessCfg, merge_preprocess_dict
 
 from imgsearch.encoders import architectures, checkpoints
-from imgsearch.encoders.families import OPEN_CLIP_FILES, PUBLISHED, by_path
+from imgsearch.encoders.families import CONFIG, OPEN_CLIP_FILES, PUBLISHED, by_path
 from imgsearch.encoders.open_clip import (
-    CONFIG,
     OpenClip,
     Settings,
     check_packages,

@@ -10,6 +10,7 @@ imported from its file: it brings Pillow, which a search of words can do without
     sentences.py    sentences as captions are kept
     generations.py  a new index from stored embeddings, and the switch to it
     newcomers.py    what was embedded since, held in memory
+    preparing.py    an encoder exported when it is first used
     choosing.py     the photos that a path and conditions mean
     texts.py        texts as an encoder sees them, embedded once
     facts.py        what a decoded photo says, as the catalog keeps it
@@ -19,6 +20,7 @@ imported from its file: it brings Pillow, which a search of words can do without
 from imgsearch.library.choosing import check_is_one, choose_photos
 from imgsearch.library.lock import Lock
 from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
+from imgsearch.library.preparing import Preparing
 from imgsearch.library.recording import recorded
 from imgsearch.library.texts import Text, embed_texts
 
@@ -27,6 +29,7 @@ __all__ = [
     "MARKER",
     "Library",
     "Lock",
+    "Preparing",
     "Text",
     "check_is_one",
     "choose_photos",

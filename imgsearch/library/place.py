@@ -13,7 +13,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -28,9 +28,10 @@ from imgsearch.errors import (
 )
 from imgsearch.library.lock import Lock
 from imgsearch.library.newcomers import Newcomers
+from imgsearch.library.preparing import Preparing, prepared
 
 if TYPE_CHECKING:  # they bring torch and faiss
-    from imgsearch.encoders import Encoder
+    from imgsearch.encoders import Encoder, Runtime
     from imgsearch.vector_index import VectorIndex
 
 MARKER = "<!-- imgsearch library -->"
@@ -51,7 +52,11 @@ UPGRADE_WAITS_SECONDS = 30
 
 
 class Library:
-    """An open library. Made by `open_library`; a context manager that closes it."""
+    """An open library. Made by `open_library`; a context manager that closes it.
+
+    `preparing`, where there is one, hears of encoders that are exported when they are first loaded;
+    without it, exports are used where they are, and none is made.
+    """
 
     def __init__(self, path: Path, lock: Lock) -> None:
         self.path = path
@@ -60,6 +65,7 @@ class Library:
         self.generations_folder = path / "generations"
         self.backups_folder = path / "backups"
         self.catalog = Catalog(path / CATALOG_FILE)
+        self.preparing: Callable[[Preparing], None] | None = None
         self._lock = lock
         self._encoders: dict[tuple[str, str], Encoder] = {}
         self._indexes: dict[int, tuple[int, VectorIndex]] = {}
@@ -105,25 +111,32 @@ class Library:
         line = ["imgsearch", verb, "--library", str(self.path), *map(str, words)]
         return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
 
-    def load_encoder(self, encoder: EncoderRow | str, device: str = "auto") -> Encoder:
+    def load_encoder(
+        self, encoder: EncoderRow | str, device: str = "auto", *, runtime: Runtime = "auto"
+    ) -> Encoder:
         """The encoder of a row of this library, or of any name; the library's own copy first.
+
+        On a CPU a row's export is found by its identity: neither its weights are read nor torch is
+        loaded. With `runtime="torch"` it is torch's own.
 
         Raises NoEncoderError when a row's encoder cannot be had again as it was, and what
         `encoders.load` raises.
         """
         if isinstance(encoder, str):
-            loaded = self._load(encoder, device)
+            loaded = self._load(encoder, device, runtime)
             self._named.add(loaded.identity)
             self._let_go()
-            return self._encoders.setdefault((loaded.identity, device), loaded)
-        for where in (device, ""):
-            if (encoder.identity, where) in self._encoders:
-                return self._encoders[encoder.identity, where]
+            return self._encoders.setdefault((loaded.identity, _where(device, runtime)), loaded)
+        kept = self._kept(encoder, device, runtime)
+        if kept is not None:
+            return kept
         if encoder.source is None:
             raise NoEncoderError(
                 f"The encoder {encoder.name!r} was passed in as an object; pass it again."
             )
-        loaded = self._load(encoder.source, device)
+        loaded = self._exported(encoder, device, runtime) or self._load(
+            encoder.source, device, runtime
+        )
         if loaded.identity != encoder.identity:
             raise NoEncoderError(
                 f"{encoder.source!r} has other weights now than {self.path} was indexed with, so "
@@ -132,7 +145,7 @@ class Library:
                 f"let them answer: {self.command('switch', encoder.name)}"
             )
         self._let_go()
-        return self._encoders.setdefault((encoder.identity, device), loaded)
+        return self._encoders.setdefault((encoder.identity, _where(device, runtime)), loaded)
 
     def keep_encoder(self, encoder: Encoder) -> None:
         """Use this object whenever its identity is asked for, while the library is open."""
@@ -212,10 +225,34 @@ class Library:
         same = [row for row in self.catalog.encoders() if row.source in (wanted, path)]
         return same[-1] if same else None
 
-    def _load(self, name: str, device: str) -> Encoder:
-        from imgsearch import encoders
+    def _kept(self, encoder: EncoderRow, device: str, runtime: Runtime) -> Encoder | None:
+        for where in (_where(device, runtime), ""):
+            kept = self._encoders.get((encoder.identity, where))
+            if kept is not None and (runtime == "auto" or not hasattr(kept, "export")):
+                return kept
+        return None
 
-        return encoders.load(self._short(name), device=device, models=self.models_folder)
+    def _exported(self, row: EncoderRow, device: str, runtime: Runtime) -> Encoder | None:
+        from imgsearch.encoders import exports
+        from imgsearch.weights import device as devices
+
+        found = exports.find(row.identity)
+        if runtime == "torch" or found is None or not devices.is_cpu(device):
+            return None
+        from imgsearch.encoders.exports.exported import Exported
+
+        return Exported(found, name=row.name, source=row.source or row.name)
+
+    def _load(self, name: str, device: str, runtime: Runtime) -> Encoder:
+        from imgsearch import encoders
+        from imgsearch.weights import device as devices
+
+        loaded = encoders.load(
+            self._short(name), device=device, models=self.models_folder, runtime=runtime
+        )
+        if self.preparing is None or runtime == "torch" or not devices.is_cpu(device):
+            return loaded
+        return prepared(loaded, self.preparing)
 
     def _short(self, name: str) -> str:
         """A path of this library's folder of models (`models/NAME` is one too) as its plain name.
@@ -228,6 +265,10 @@ class Library:
             if plain and os.path.exists(path) and os.path.realpath(folder) == ours:
                 return plain
         return name
+
+
+def _where(device: str, runtime: Runtime) -> str:
+    return device if runtime == "auto" else f"{runtime} on {device}"
 
 
 def open_library(path: Path | str, *, create: bool = True) -> Library:

@@ -69,7 +69,7 @@ def heats(
     from imgsearch.encoders.heat import heat_of  # loads torch
 
     question = _question(library, query, manner)
-    vector, encoder = question.vector(manner.prompt), question.encoder()
+    vector, encoder = question.vector(manner.prompt), question.encoder("torch")
     maps: dict[int, Heat] = {}
     for hit in hits:
         try:

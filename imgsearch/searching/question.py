@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from imgsearch import prompts
 from imgsearch.catalog import EncoderRow
-from imgsearch.encoders import DEFAULT, Encoder
+from imgsearch.encoders import DEFAULT, Encoder, Runtime
 from imgsearch.errors import NoEncoderError, PictureError, QueryError
 from imgsearch.library import Library, Text, embed_texts
 from imgsearch.queries import Address, Asked, PhotoId, Picture, Term, Words, query_of
@@ -86,9 +86,9 @@ class Question:
         """The places of the terms that are not subtracted."""
         return [place for place, term in enumerate(self.terms) if term.weight > 0]
 
-    def encoder(self) -> Encoder:
+    def encoder(self, runtime: Runtime = "auto") -> Encoder:
         """The encoder itself, loaded."""
-        return self._given or self.library.load_encoder(self.row)
+        return self._given or self.library.load_encoder(self.row, runtime=runtime)
 
     def texts(self, policy: prompts.Policy) -> Iterator[Text]:
         """The texts of the sum, each with its templates."""

@@ -23,6 +23,7 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 
 from imgsearch.encoders import cn_clip, sources
 from imgsearch.encoders.cn_clip import ChineseClip
+from imgsearch.encoders.families import CONFIG
 from imgsearch.encoders.open_clip import OpenClip, Settings, languages_of
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.prompts import language_of
@@ -156,7 +157,7 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(
             f"{path} cannot be read as the description of an architecture ({error}); expected "
-            f"JSON as in an {sources.CONFIG}"
+            f"JSON as in an {CONFIG}"
         ) from error
 
 
@@ -166,5 +167,5 @@ def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) or ["small", "ViT-B-32", "RN50"]
     return (
         f"no architecture is called {name!r}; did you mean {', '.join(near)}? A path to an "
-        f"{sources.CONFIG} is good as well"
+        f"{CONFIG} is good as well"
     )

@@ -21,8 +21,9 @@ import torch
 from safetensors.torch import save_file
 
 from imgsearch.encoders.cn_clip import ARCHITECTURES, ChineseClip
+from imgsearch.encoders.families import CONFIG
 from imgsearch.encoders.open_clip import OpenClip
-from imgsearch.encoders.sources import CONFIG, OURS
+from imgsearch.encoders.sources import OURS
 from imgsearch.errors import UsageError
 from imgsearch.weights.hub import TEXT_TOWER_FILES
 

@@ -269,7 +269,7 @@ def open_towers(start: str, *, device: str = "auto", models: Path | None = None)
 
     Raises what `load` raises, and UsageError for a tower whose pictures are not square.
     """
-    encoder = encoders.load(start, device=device, models=models)
+    encoder = encoders.load(start, device=device, models=models, runtime="torch")
     if not isinstance(encoder, OpenClip | ChineseClip):
         raise UsageError(f"{start} is a {type(encoder).__name__}, which has no towers to train")
     return Towers(encoder)

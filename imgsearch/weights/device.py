@@ -9,7 +9,10 @@ reference packages to the last digits.
 
 from __future__ import annotations
 
+import ctypes
+import platform
 import re
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
@@ -17,6 +20,25 @@ from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
+
+
+def is_cpu(name: str) -> bool:
+    """Whether the word for a device comes to the CPU, told without loading torch."""
+    return name == "cpu" or (name == "auto" and not has_gpu())
+
+
+def has_gpu() -> bool:
+    """Whether the machine has a GPU that torch may use: an Apple one, or one whose CUDA driver
+    counts it."""
+    if sys.platform == "darwin":
+        return platform.machine() == "arm64"
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:  # no driver, no GPU
+        return False
+    count = ctypes.c_int(0)
+    is_well = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return is_well and count.value > 0
 
 
 def choose(name: str = "auto") -> torch.device:

@@ -106,6 +106,12 @@ def keep_origin(export: Export, origin: Origin) -> None:
     os.replace(partial, target)
 
 
+def origins(export: Export) -> list[Origin]:
+    """All places that an export is known to have come from."""
+    found = (_read(path) for path in sorted((export.folder / ORIGINS).glob("*.json")))
+    return [origin for origin in found if origin is not None]
+
+
 def is_whole(export: Export) -> bool:
     """Every file is there in its full size."""
     for name, (size, _) in export.manifest.files.items():

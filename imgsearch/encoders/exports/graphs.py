@@ -86,7 +86,7 @@ def write_text_tower(encoder: Towers, file: Path) -> None:
 def _write(
     tower: torch.nn.Module, example: torch.Tensor, any_size: tuple[int, ...], file: Path
 ) -> None:
-    dynamic = {axis: torch.export.Dim.DYNAMIC for axis in any_size}
+    dynamic = dict.fromkeys(any_size, torch.export.Dim.DYNAMIC)
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # of the exporter to those who write exporters

@@ -81,8 +81,8 @@ def make(encoder: Towers) -> Export:
     return found
 
 
-def make_int8(export: Export, origin: Origin) -> Export:
-    """The same encoder in int8, made unless it is there. Needs no torch.
+def make_int8(export: Export) -> Export:
+    """The same encoder in int8, made of its export unless it is there. Needs no torch.
 
     Raises UsageError for a tower that int8 makes no faster, OSError as `make` does.
     """
@@ -90,8 +90,15 @@ def make_int8(export: Export, origin: Origin) -> Export:
     found = cache.find(identity)
     if found is None:
         found = _made(identity, lambda folder: write_int8(export, folder))
-    cache.keep_origin(found, Origin(origin.name + INT8, origin.source + INT8, origin.files))
+    for origin in cache.origins(export):
+        same = replace(origin, name=origin.name + INT8, source=origin.source + INT8)
+        cache.keep_origin(found, same)
     return found
+
+
+def is_known(identity: str) -> bool:
+    """Whether `make` has nothing to do any more: it was made, or failed with these packages."""
+    return cache.find(identity) is not None or cache.failure(identity, versions()) is not None
 
 
 def write(encoder: Towers, folder: Path) -> Export:
@@ -121,10 +128,10 @@ def write(encoder: Towers, folder: Path) -> Export:
         ),
     )
     export = _measured(exported, encoder)
-    for tower in (export.manifest.image, export.manifest.text):
-        if not tower.difference <= LARGEST_DIFFERENCE:  # so that NaN fails as well
+    for found in (export.manifest.image, export.manifest.text):
+        if not found.difference <= LARGEST_DIFFERENCE:  # so that NaN fails as well
             raise UsageError(
-                f"its exported {tower.file} differs from torch by {tower.difference:.1e} in unit "
+                f"its exported {found.file} differs from torch by {found.difference:.1e} in unit "
                 f"rows, where {LARGEST_DIFFERENCE:.0e} is allowed"
             )
     return export
@@ -161,7 +168,7 @@ def _made(identity: str, write_into: Callable[[Path], Export]) -> Export:
     _sweep()
     partial = Path(tempfile.mkdtemp(dir=cache.folder(), suffix=PARTIAL))
     try:
-        export = write_into(partial)
+        write_into(partial)
         target = cache.folder() / identity
         if target.exists() and cache.find(identity) is None:
             shutil.rmtree(target)  # damaged, or of another release

@@ -54,4 +54,5 @@ def _share_of_products(graph: Path) -> float:
     found = onnx.load(graph, load_external_data=False).graph
     sizes = {each.name: prod(each.dims) for each in found.initializer}
     in_products = {name for node in found.node if node.op_type in PRODUCTS for name in node.input}
-    return sum(size for name, size in sizes.items() if name in in_products) / sum(sizes.values())
+    products = sum(size for name, size in sizes.items() if name in in_products)
+    return float(products / sum(sizes.values()))

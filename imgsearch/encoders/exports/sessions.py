@@ -2,8 +2,8 @@
 
 In: a file. Out: a session. What may be fused on any processor (the level EXTENDED) is fused when an
 export is made, so that opening is reading a few hundred kilobytes and mapping the weights; layouts
-that are this processor's own (the level ALL) are left to the opening. Threads wait by sleeping: spinning, ONNX Runtime's default, takes the cores that decode the
-next photos.
+that are this processor's own (the level ALL) are left to the opening. Threads wait by sleeping:
+spinning, ONNX Runtime's default, takes the cores that decode the next photos.
 """
 
 from __future__ import annotations

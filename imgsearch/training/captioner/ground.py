@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from imgsearch.encoders import Encoder
+from imgsearch.encoders import Encoder, Runtime
 from imgsearch.encoders.cn_clip import ChineseClip
 from imgsearch.encoders.open_clip import OpenClip
 from imgsearch.errors import UsageError
@@ -97,7 +97,12 @@ def ground_of(
             f"the validation photos have no sentence in {', '.join(languages)}, only in "
             f"{', '.join(validation.languages)}: give another --val or --language"
         )
-    found = library.load_encoder(encoder, device) if isinstance(encoder, str) else encoder
+    runtime: Runtime = "torch" if recipe.views else "auto"  # views go through the image tower
+    found = (
+        library.load_encoder(encoder, device, runtime=runtime)
+        if isinstance(encoder, str)
+        else encoder
+    )
     towers = _towers(library, found, device) if recipe.views else None
     where = devices.choose(device)
     looking = Looking(
