@@ -41,6 +41,11 @@ def test_its_rows_are_of_length_one_and_it_reads_both_languages(encoder: Any) ->
     assert car @ motorcar > car @ hound
 
 
+def test_its_identity_stays_what_libraries_have_on_disk(encoder: Any) -> None:
+    expected = "a824b0565ad5202990612ebc98c4f3d84a02638941df95dd4f4c03cdadd55636"
+    assert encoder.identity == expected  # another one, and every library is embedded anew
+
+
 def test_open_clip_itself_gives_the_same_rows_from_the_folder(encoder: Any) -> None:
     model, _, transform = open_clip.create_model_and_transforms(f"local-dir:{FOLDER}")
     tokenizer = open_clip.SimpleTokenizer(

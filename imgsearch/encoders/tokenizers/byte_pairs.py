@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import shutil
 import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -32,7 +31,7 @@ from imgsearch.prompts import space_han
 PUBLISHED = "bpe_simple_vocab_16e6.txt.gz"
 SAVED = "merges.txt.gz"
 MOST = 49152 - 256 - 2  # merges: CLIP reads no more of a file
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
 BEGINNING, END = "<start_of_text>", "<end_of_text>"
 LAST = "</w>"  # behind the last symbol of a word
 WORDS = "{special}|'s|'t|'re|'ve|'m|'ll|'d|[{letters}]+|[{digits}]|[^\\s{letters}{digits}]+"
@@ -65,10 +64,11 @@ class BytePairs(Tokenizer):
         self._clean = cleaning.cleaner(clean)
         lines = read_merges(self.merges)
         self._special = [BEGINNING, END, *more]
-        self._ranks = {line: rank for rank, line in enumerate(lines)}
+        self._ranks = dict(zip(lines, range(len(lines)), strict=True))
         pieces = [*_SYMBOLS.values(), *(symbol + LAST for symbol in _SYMBOLS.values())]
         pieces += "\n".join(lines).replace(" ", "").split("\n") if lines else []
-        self._ids = {piece: id for id, piece in enumerate([*pieces, *self._special])}
+        pieces += self._special
+        self._ids = dict(zip(pieces, range(len(pieces)), strict=True))
         if len(self._ids) > self._known:
             raise UsageError(
                 f"{self.merges} makes {len(self._ids)} tokens, its model {self._known}; "
@@ -84,7 +84,7 @@ class BytePairs(Tokenizer):
         return cls(settings["text"], folder / SAVED, settings["space_han"])
 
     def save(self, folder: Path) -> dict[str, Any]:
-        shutil.copyfile(self.merges, folder / SAVED)
+        (folder / SAVED).write_bytes(self.merges.read_bytes())
         text = {
             "context_length": self.context,
             "vocab_size": self._known,
@@ -132,13 +132,15 @@ def read_merges(path: Path) -> list[str]:
         with gzip.open(path) as file:  # CLIP's holds five times the lines it reads
             while found.count(b"\n") <= MOST and (chunk := file.read(CHUNK_BYTES)):
                 found += chunk
-        read = b"\n".join(found.split(b"\n", MOST + 1)[: MOST + 1]).decode("utf-8")
+        if found.count(b"\n") > MOST:
+            found = found[: found.rindex(b"\n")]  # no character is cut in two
+        lines = found.decode("utf-8").split("\n", MOST + 1)[1 : MOST + 1]  # the first: a title
     except (OSError, EOFError, zlib.error, ValueError) as error:  # ValueError: no UTF-8
         raise UsageError(
             f"{path} is no byte-pair file ({error}): expected the gzip file that open_clip's "
             "SimpleTokenizer(bpe_path=...) reads"
         ) from error
-    return [" ".join(line.split()) for line in read.split("\n")[1:]]  # the first one is a title
+    return list(map(" ".join, map(str.split, lines)))
 
 
 def _read(options: Mapping[str, Any]) -> tuple[str, list[str]]:

@@ -7,7 +7,6 @@ it is loaded for the others only.
 
 from __future__ import annotations
 
-import html
 import re
 import string
 from collections.abc import Callable
@@ -43,6 +42,8 @@ def cleaner(name: str) -> Callable[[str], str]:
 def _mended(text: str) -> str:
     if is_plain(text):
         return text
+    import html
+
     import ftfy
 
     return html.unescape(html.unescape(ftfy.fix_text(text)))

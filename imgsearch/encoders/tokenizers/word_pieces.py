@@ -8,7 +8,6 @@ public `tokenize` leaves out.
 from __future__ import annotations
 
 import re
-import shutil
 import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -60,7 +59,7 @@ class WordPieces(Tokenizer):
         return cls(folder / SAVED, settings["context"])
 
     def save(self, folder: Path) -> dict[str, Any]:
-        shutil.copyfile(self.vocabulary, folder / SAVED)
+        (folder / SAVED).write_bytes(self.vocabulary.read_bytes())
         return {"kind": "word_pieces", "context": self.context}
 
     def ids(self, text: str) -> tuple[int, ...]:
