@@ -1,6 +1,7 @@
 """Generations: when one is due, how reindex makes it, what a cut-off build leaves."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from imgsearch.catalog import EncoderRow
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.indexing import BuildingGeneration, Notice, rebuild, reindex
 from imgsearch.library import Library, generations, open_library
+from imgsearch.upkeep import doctor
 from runs import run
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -36,23 +38,59 @@ def test_the_first_run_ends_with_a_generation_and_small_ones_do_not(
     assert library.catalog.embeddings_after(encoder_id, current.last_embedding_id) == 1
 
 
-def test_a_generation_is_due_above_a_thousand_and_a_tenth(library: Library, photos: Path) -> None:
+def test_a_generation_is_due_above_a_thousand_and_a_hundredth(
+    library: Library, photos: Path
+) -> None:
     run(library, photos)
     row = library.catalog.encoders()[0]
     add_embeddings(library, row, 1000)
     assert not generations.is_due(library, row.id)
     add_embeddings(library, row, 1)
     assert generations.is_due(library, row.id)
-    add_embeddings(library, row, 10_100)
-    generations.build(library, row)  # of 11,104
-    add_embeddings(library, row, 1110)
+    with library.catalog.write() as writer:  # nothing but the count is looked at
+        current = library.catalog.generations(row.id)[-1]
+        writer.switch_generation(replace(current, folder="0002", count=100_300))
+    add_embeddings(library, row, 2)
     assert not generations.is_due(library, row.id)
     add_embeddings(library, row, 1)
     assert generations.is_due(library, row.id)
-    draw(photos / "new.png", "white")
+
+
+def test_a_new_generation_is_the_last_one_with_what_came_since_and_went(
+    library: Library, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run(library, photos)
-    current = library.catalog.current_generation(row.id)
-    assert current is not None and current.count == 12_216
+    row = library.catalog.encoders()[0]
+    add_embeddings(library, row, 50)
+    first = generations.build(library, row, "sq8")
+    with library.catalog.write() as writer:
+        writer.delete_embeddings([5])
+    again = library.catalog.photos_lacking(row.id)[0].id
+    with library.catalog.write() as writer:
+        writer.add_embeddings(row.id, [again], np.eye(3, dtype=np.float32)[2:])
+    add_embeddings(library, row, 7)
+    with monkeypatch.context() as patch:
+        patch.setattr("imgsearch.vector_index.VectorIndex.build_from", None)  # not anew
+        second = generations.renew(library, row)
+    assert (second.kind, second.count) == ("sq8", first.count + 7)
+    ids, vectors = library.catalog.embeddings(row.id)
+    index = library.index_of(second)
+    assert index.ids().tolist() == sorted(ids.tolist())
+    found = index.search(vectors[ids == again], 2)[1]
+    assert set(found[0].tolist()) == {1, again}  # and the photo that is as blue
+    faults = [finding.what for finding in doctor(library, repair=False)]
+    assert faults == [f"generations/{first.folder} holds other photos than the catalog"]
+    add_embeddings(library, row, 100)  # more than it was made for
+    third = generations.renew(library, row)
+    assert library.index_of(third).making.trained_on == third.count == second.count + 100
+
+
+def test_a_damaged_generation_is_built_anew(library: Library, photos: Path) -> None:
+    run(library, photos)
+    row, (current,) = library.catalog.encoders()[0], library.catalog.generations()
+    (library.generations_folder / current.folder / "manifest.json").write_text("{", "utf-8")
+    with open_library(library.path) as opened:
+        assert generations.renew(opened, row).count == 3
 
 
 def add_embeddings(library: Library, encoder: EncoderRow, count: int) -> None:

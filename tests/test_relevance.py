@@ -307,9 +307,12 @@ def test_a_sample_is_spread_evenly_and_stays_the_same(tmp_path: Path) -> None:
         stars.add(random_vectors(300))
         catalog = stars.library.catalog
         row = row_of(stars.library)
-        everything, last = catalog.sample_embeddings(row.id, 300)
-        sample, same_last = catalog.sample_embeddings(row.id, 30)
-        again, _ = catalog.sample_embeddings(row.id, 30)
+        _, everything, last = catalog.sample_embeddings(row.id, 300)
+        ids, sample, same_last = catalog.sample_embeddings(row.id, 30)
+        _, again, _ = catalog.sample_embeddings(row.id, 30)
+        assert np.array_equal(catalog.embeddings(row.id, photo_ids=ids)[1], sample)
+        behind, _, _ = catalog.sample_embeddings(row.id, 300, after=last - 5)
+        assert behind.tolist() == catalog.embeddings(row.id)[0][-5:].tolist()
         whole = catalog.embeddings(row.id)[1]
     assert np.array_equal(everything, whole)
     assert last == same_last > 0

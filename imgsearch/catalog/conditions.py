@@ -26,7 +26,7 @@ from sqlalchemy import (
 from imgsearch.catalog import albums, criteria
 from imgsearch.catalog.comparing import at_or_under
 from imgsearch.catalog.criteria import IsOneOf
-from imgsearch.catalog.embeddings import Ids
+from imgsearch.catalog.embeddings import KNUTH, Ids
 from imgsearch.catalog.paths import spellings
 from imgsearch.catalog.patterns import ANYTHING, is_like, no_such
 from imgsearch.catalog.tables import Album, AlbumPhoto, File, Label, Photo
@@ -34,7 +34,6 @@ from imgsearch.errors import QueryError
 from imgsearch.queries import Condition, Like, parse
 
 SAMPLE = 256  # photos of which it is told how many satisfy a condition
-KNUTH = 2654435761  # scatters numbers: photos that were taken together have ids side by side
 _NAMED: Mapping[str, SQLColumnExpression[str]] = {"album": Album.name, "label": Label.name}
 
 
@@ -66,7 +65,7 @@ def share(
         last = connection.execute(select(func.max(Photo.id))).scalar() or 0
         if last < least:
             return None
-        scattered = np.arange(1, SAMPLE + 1) * KNUTH % last + 1
+        scattered = 1 + (np.arange(SAMPLE) * KNUTH % 2**32 * last >> 32)
         found = connection.execute(
             select(func.count(Photo.id.distinct()))
             .join(File, File.photo_id == Photo.id)

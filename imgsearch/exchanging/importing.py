@@ -144,7 +144,7 @@ class _Run:
         """A new generation, where too many embeddings lie beside the last one."""
         row = self._library.catalog.encoder_with_identity(self._maker.row.identity)
         if row is not None and generations.is_due(self._library, row.id):
-            generations.build(self._library, row)
+            generations.renew(self._library, row)
 
     def outcome(self) -> Imported:
         """What came of it, the commonest reasons first."""

@@ -223,7 +223,7 @@ def build_due(
                 relevance.prepare(library.catalog, each.row, each.encoder.embed_texts)
         if generations.is_due(library, each.row.id):
             notify(BuildingGeneration(len(each.photo_ids)))
-            generations.build(library, each.row)
+            generations.renew(library, each.row)
 
 
 def warn(notice: Notice) -> None:

@@ -17,16 +17,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from imgsearch.catalog import EncoderRow, GenerationRow, Ids
-from imgsearch.errors import LibraryError, NoEncoderError
+from imgsearch.catalog import EncoderRow, GenerationRow, Ids, audit
+from imgsearch.errors import LibraryDamagedError, LibraryError, NoEncoderError
 from imgsearch.library.place import Library
+from imgsearch.library.stored import StoredEmbeddings
 
 if TYPE_CHECKING:  # it brings faiss
-    from imgsearch.vector_index import Asked, Step
+    from imgsearch.vector_index import Asked, Step, VectorIndex
 
 UNFINISHED = ".tmp"
 OUR_NAMES = re.compile(r"\d{4,}(\.tmp)?")
 GENERATIONS_KEPT = 2  # the current one, and the one before: a search may just be opening it
+LEAST_BESIDE, MOST_BESIDE = 1000, 100  # photos, and which part of a generation's, lie beside it
+TEXTS_MEASURED = 500  # whose photos an index is to find: texts lie elsewhere than photos do
 
 
 def build(
@@ -40,10 +43,7 @@ def build(
 
     As `write`; the catalog knows the row that comes out.
     """
-    row = write(library, encoder, kind, recall, notify)
-    with library.catalog.write() as writer:
-        writer.switch_generation(row)
-    return settle(library, encoder.id)
+    return _switch(library, write(library, encoder, kind, recall, notify))
 
 
 def write(
@@ -60,29 +60,47 @@ def write(
     `vector_index.Asked`; where not given, as `asked_so_far`. The caller holds the library's lock.
     Raises NoEncoderError when the encoder has no embeddings, UsageError for an unknown kind.
     """
-    from imgsearch.vector_index import ArraySource, VectorIndex
+    from imgsearch.vector_index import VectorIndex
 
-    catalog = library.catalog
-    ids, vectors, last = catalog.embeddings_and_last(encoder.id)
-    if len(ids) == 0:
+    stored = StoredEmbeddings(library.catalog, encoder)
+    if not stored.count:
         raise NoEncoderError(
             f"{library.path} holds no embeddings of {encoder.name} to build from. "
             f"Make some: {library.command('index', '--encoder', encoder.name)}"
         )
     asked = asked_so_far(library, encoder).changed(kind, recall)
-    index = VectorIndex.build_from(ArraySource(ids, vectors), asked, notify=notify or _ignore)
-    sweep(library)
-    folder = _next_folder(library)
-    partial = folder.with_name(folder.name + UNFINISHED)
-    about: dict[str, str | int] = {
-        "encoder": encoder.name,
-        "identity": encoder.identity,
-        "last_embedding_id": last,
-        "ids": fingerprint(ids),
-    }
-    index.save(partial, about=about)
-    partial.rename(folder)
-    return GenerationRow(0, encoder.id, folder.name, index.kind, index.count, last)
+    texts = library.catalog.known_texts(encoder.id, TEXTS_MEASURED)
+    index = VectorIndex.build_from(
+        stored, asked, texts=texts if len(texts) else None, notify=notify or _ignore
+    )
+    return _save(library, encoder, index, stored.last)
+
+
+def renew(
+    library: Library, encoder: EncoderRow, notify: Callable[[Step], None] | None = None
+) -> GenerationRow:
+    """Switch to a generation with all that came since the last one, as cheaply as will do.
+
+    Mostly it is the last one, and what is new beside it in its file: nothing is learned again, and
+    the stored embeddings of a million photos are not read. Else as `build`.
+    """
+    from imgsearch.vector_index import VectorIndex
+
+    current = library.catalog.current_generation(encoder.id)
+    try:
+        index = None if current is None else library.index_of(current)
+    except LibraryDamagedError:  # it is what is made anew below
+        index = None
+    if current is None or index is None:
+        return build(library, encoder, notify=notify)
+    last = current.last_embedding_id
+    newer = StoredEmbeddings(library.catalog, encoder, last)
+    removed = np.setdiff1d(index.ids(), audit.photo_ids_until(library.catalog, encoder.id, last))
+    if not index.can_extend(newer.count, len(removed)):
+        return build(library, encoder, notify=notify)
+    folder = library.generations_folder / current.folder
+    extended = VectorIndex.extended(folder, newer, removed, notify=notify or _ignore)
+    return _switch(library, _save(library, encoder, extended, newer.last))
 
 
 def asked_so_far(library: Library, encoder: EncoderRow) -> Asked:
@@ -115,14 +133,15 @@ def settle(library: Library, encoder_id: int) -> GenerationRow:
 def is_due(library: Library, encoder_id: int) -> bool:
     """Whether an encoder has embeddings but no generation, or too many beside it.
 
-    Too many is more than 1,000 and more than a tenth of the generation: those are scored one by
-    one at every search, and a new generation costs time in proportion to the whole.
+    Too many is more than 1,000 and more than a hundredth of the generation. A process that has just
+    begun reads and scores them one by one, so they are to be few; to write an index with them costs
+    as much as a hundred times so many copied, a small part of what embedding them did.
     """
     current = library.catalog.current_generation(encoder_id)
     if current is None:
         return library.catalog.photo_count(encoder_id) > 0
     beside = library.catalog.embeddings_after(encoder_id, current.last_embedding_id)
-    return beside > max(1000, current.count // 10)
+    return beside > max(LEAST_BESIDE, current.count // MOST_BESIDE)
 
 
 def fingerprint(ids: Ids) -> str:
@@ -142,6 +161,28 @@ def sweep(library: Library) -> None:
             shutil.rmtree(path, ignore_errors=True)
     for path in library.models_folder.glob(f"builtin-*{UNFINISHED}"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _save(library: Library, encoder: EncoderRow, index: VectorIndex, last: int) -> GenerationRow:
+    """The row of a generation whose folder is written, of the embeddings up to the id `last`."""
+    sweep(library)
+    folder = _next_folder(library)
+    partial = folder.with_name(folder.name + UNFINISHED)
+    about: dict[str, str | int] = {
+        "encoder": encoder.name,
+        "identity": encoder.identity,
+        "last_embedding_id": last,
+        "ids": fingerprint(index.ids()),
+    }
+    index.save(partial, about=about)
+    partial.rename(folder)
+    return GenerationRow(0, encoder.id, folder.name, index.kind, index.count, last)
+
+
+def _switch(library: Library, row: GenerationRow) -> GenerationRow:
+    with library.catalog.write() as writer:
+        writer.switch_generation(row)
+    return settle(library, row.encoder_id)
 
 
 def _next_folder(library: Library) -> Path:

@@ -43,7 +43,7 @@ def background_of(
         new = catalog.embeddings_after(encoder.id, last)
         if new <= background.count // 10:
             return background
-    photos, last = catalog.sample_embeddings(encoder.id, SAMPLE)
+    _, photos, last = catalog.sample_embeddings(encoder.id, SAMPLE)
     if not len(photos):
         return None
     texts = _embedded(catalog, encoder, ordinary_texts(language), embed)

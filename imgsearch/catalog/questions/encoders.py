@@ -5,7 +5,7 @@ Ids go in, rows and arrays come out.
 
 from collections.abc import Sequence
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 
 from imgsearch.catalog import embeddings, encoders
 from imgsearch.catalog.embeddings import Ids
@@ -67,10 +67,11 @@ class EncoderQuestions:
 
     def embeddings_after(self, encoder_id: int, after: int) -> int:
         """How many embeddings of an encoder came later than the embedding id `after`."""
-        with self.engine.connect() as connection:
-            return connection.execute(
-                select(func.count()).where(Embedding.encoder_id == encoder_id, Embedding.id > after)
-            ).scalar_one()
+        return self.count_embeddings(encoder_id, after)[0]
+
+    def count_embeddings(self, encoder_id: int, after: int) -> tuple[int, int]:
+        """The same, with the last embedding's id (`after` if there is none)."""
+        return embeddings.count(self.engine, encoder_id, after)
 
     def embeddings(
         self, encoder_id: int, *, photo_ids: Sequence[int] | Ids | None = None, after: int = 0
@@ -94,12 +95,18 @@ class EncoderQuestions:
         """
         return embeddings.in_order(self.engine, encoder_id, after, limit)
 
-    def sample_embeddings(self, encoder_id: int, most: int) -> tuple[Vectors, int]:
-        """About `most` vectors (n, d) spread evenly over an encoder's; the last embedding's id.
+    def sample_embeddings(
+        self, encoder_id: int, most: int, *, after: int = 0
+    ) -> tuple[Ids, Vectors, int]:
+        """As `embeddings_and_last`, of about `most` that are spread evenly over all those.
 
         All of them where there are no more; the same ones at each call.
         """
-        return embeddings.sample(self.engine, encoder_id, most)
+        return embeddings.sample(self.engine, encoder_id, most, after)
+
+    def known_texts(self, encoder_id: int, most: int) -> Vectors:
+        """Vectors (n, d) of up to so many texts that were asked for, or are to be compared with."""
+        return embeddings.known_texts(self.engine, encoder_id, most)
 
     def embedded_photo_ids(self, encoder_id: int) -> set[int]:
         """The photos this encoder has embedded."""

@@ -1,0 +1,38 @@
+"""StoredEmbeddings: what an encoder has embedded, as an index is built of it.
+
+A catalog and an encoder go in, chunks of ids and vectors come out, in the order of arrival: a
+million of 512 dimensions are 2 GB, of which 32 MB are in memory at a time.
+"""
+
+from collections.abc import Iterator
+
+from imgsearch.catalog import Catalog, EncoderRow, Ids
+from imgsearch.vectors import Vectors
+
+ROWS_AT_ONCE = 16_384
+
+
+class StoredEmbeddings:
+    """The embeddings of an encoder that are later than the id `after`; `last` is the id of the last
+    one there was when they were counted.
+    """
+
+    def __init__(self, catalog: Catalog, encoder: EncoderRow, after: int = 0) -> None:
+        self._catalog, self._encoder_id, self._after = catalog, encoder.id, after
+        self.dim = encoder.dim
+        self.count, self.last = catalog.count_embeddings(encoder.id, after)
+
+    def chunks(self) -> Iterator[tuple[Ids, Vectors]]:
+        """All of them, each once: photo ids (n,) and unit rows (n, d)."""
+        last, left = self._after, self.count
+        while left:
+            ids, vectors, last = self._catalog.embeddings_and_last(
+                self._encoder_id, after=last, limit=min(left, ROWS_AT_ONCE)
+            )
+            left -= len(ids)
+            yield ids, vectors
+
+    def sample(self, most: int) -> tuple[Ids, Vectors]:
+        """About `most` of them spread evenly over all, all where there are no more."""
+        ids, vectors, _ = self._catalog.sample_embeddings(self._encoder_id, most, after=self._after)
+        return ids, vectors
