@@ -1,5 +1,6 @@
 """status() and doctor(): numbers that can be counted by hand, and one fault at a time."""
 
+import io
 import json
 import shutil
 import sqlite3
@@ -8,11 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from conftest import ColourEncoder, draw
 from imgsearch.catalog import HEAD
+from imgsearch.display.status import status_page
 from imgsearch.errors import LibraryLockedError
-from imgsearch.indexing import index
+from imgsearch.indexing import index, reindex
 from imgsearch.library import Library, open_library
 from imgsearch.searching import search
 from imgsearch.upkeep import Finding, doctor, status
@@ -57,7 +60,11 @@ def test_status_counts_photos_files_encoders_and_bytes(library: Library, photos:
     assert encoder.generation is not None
     assert (encoder.generation.folder, encoder.generation.kind) == ("0001", "flat")
     assert (encoder.generation.count, encoder.generation.beside) == (3, 1)
+    assert encoder.generation.asked == {"kind": "auto", "recall": 0.99}
+    assert encoder.generation.recall is None and encoder.generation.trained_on == 3
+    assert "faiss" in "".join(found.faiss.distributions)
     folder = library.generations_folder / "0001"
+    assert encoder.generation.size_bytes == found.size_bytes["generations"]
     assert found.size_bytes["generations"] == sum(f.stat().st_size for f in folder.iterdir())
     assert found.size_bytes["catalog"] > 0 and found.size_bytes["backups"] == 0
     assert found.last_run is not None and found.last_run.ended == "done"
@@ -99,6 +106,29 @@ def test_a_killed_run_has_no_end_in_the_status(library: Library) -> None:
     execute(library, "UPDATE runs SET finished_at = NULL, outcome = NULL")
     last = status(library).last_run
     assert last is not None and last.ended is None and last.finished_at is None
+
+
+def test_status_says_what_an_approximate_index_was_measured_to_find(library: Library) -> None:
+    reindex(library, kind="ivf-sq8", recall=0.9)
+    found = status(library)
+    generation = found.encoders[0].generation
+    assert generation is not None and generation.asked == {"kind": "ivf-sq8", "recall": 0.9}
+    assert generation.parameters == {"nlist": 1, "nprobe": 1, "code_bytes": 3}
+    assert generation.recall is not None and generation.recall["photos"] == 1
+    console = Console(width=200, file=io.StringIO())
+    console.print(status_page(found))
+    assert isinstance(console.file, io.StringIO)
+    shown = console.file.getvalue()
+    assert "nlist 1, nprobe 1, code_bytes 3, finds of the 10 nearest: of photos 1.0" in shown
+    assert "asked for: ivf-sq8, 0.9" in shown and "GPU" in shown
+
+
+def test_status_of_an_index_that_does_not_read_says_the_rest(library: Library) -> None:
+    library.close()
+    (library.generations_folder / "0001" / "manifest.json").write_text("{")
+    with open_library(library.path) as opened:
+        generation = status(opened).encoders[0].generation
+    assert generation is not None and (generation.kind, generation.asked) == ("flat", None)
 
 
 def test_a_sound_library_has_no_findings(library: Library) -> None:

@@ -12,7 +12,16 @@ import numpy.typing as npt
 import pytest
 
 from imgsearch.errors import UsageError
-from imgsearch.vector_index import KINDS, ArraySource, Asked, Step, VectorIndex
+from imgsearch.vector_index import (
+    KINDS,
+    ArraySource,
+    Asked,
+    Installed,
+    Step,
+    VectorIndex,
+    installed,
+)
+from imgsearch.vector_index.gpu import KINDS_ON_GPU
 from imgsearch.vector_index.kinds import kind_for
 from imgsearch.vectors import Vectors, normalise
 
@@ -273,3 +282,32 @@ def test_a_file_that_is_extended_stays_as_it_is(folder: Path) -> None:
     VectorIndex.extended(folder, ArraySource(IDS[5000:], VECTORS[5000:]))
     assert (folder / "index.faiss").read_bytes() == before
     assert mapped.count == 5000
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_there_is_no_gpu_the_cpu_answers_after_a_warning(kind: str) -> None:
+    if installed().gpus and kind in KINDS_ON_GPU:
+        pytest.skip("there is a GPU; the test below is of it")
+    index = VectorIndex.build(IDS[:1200], VECTORS[:1200], kind)
+    with pytest.warns(UserWarning, match="searching on the CPU: .*(the CPU alone|no GPU|has no)"):
+        served = index.on_gpu()
+    assert np.array_equal(served.search(TEXTS, K)[1], index.search(TEXTS, K)[1])
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("kind", KINDS_ON_GPU)
+def test_a_gpu_finds_what_the_cpu_finds(kind: str, tmp_path: Path) -> None:
+    index = VectorIndex.build_from(Streamed(), Asked(kind), texts=TEXTS)
+    index.save(tmp_path)
+    for each in (index.on_gpu(), VectorIndex.load(tmp_path).on_gpu()):
+        assert recall(rescored(each, TEXTS), brute_force(TEXTS, IDS, VECTORS)) >= 0.97
+        only = np.sort(IDS[:500])
+        assert set(each.search(TEXTS, K, only)[1].ravel()) <= set(only)
+
+
+def test_two_faisses_are_a_conflict_with_the_line_that_ends_it() -> None:
+    both = Installed(("faiss-cpu 1.15.1", "faiss-gpu 1.15.1"), 0)
+    assert both.conflict.startswith("faiss-cpu 1.15.1 and faiss-gpu 1.15.1 write the same files")
+    assert "pip uninstall -y faiss-cpu faiss-gpu && pip install faiss-gpu" in both.remedy
+    assert Installed(("faiss-cpu 1.15.1",), 0).conflict == ""
+    assert installed().distributions and not installed().conflict

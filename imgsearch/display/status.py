@@ -14,7 +14,7 @@ from rich.text import Text
 from imgsearch.display.text import as_json, readable_size, shown
 
 if TYPE_CHECKING:
-    from imgsearch.upkeep import EncoderStatus, Finding, LastRun, Status
+    from imgsearch.upkeep import EncoderStatus, FaissStatus, Finding, LastRun, Status
 
 
 def status_page(status: Status) -> RenderableType:
@@ -33,8 +33,10 @@ def status_page(status: Status) -> RenderableType:
         grid.add_row("" if number else "folders", Text(shown(root)))
     parts = ", ".join(f"{part} {readable_size(size)}" for part, size in sizes.items())
     grid.add_row("size", f"{readable_size(sum(sizes.values()))} ({parts})" if sizes else "")
+    grid.add_row("faiss", _faiss(status.faiss))
     grid.add_row("last run", "none" if status.last_run is None else _run(status.last_run))
-    return Group(grid, Text(), _encoders(status.encoders))
+    indexes = [_index_line(each) for each in status.encoders if each.generation is not None]
+    return Group(grid, Text(), _encoders(status.encoders), *([Text(), *indexes] if indexes else []))
 
 
 def status_json(status: Status) -> str:
@@ -70,6 +72,31 @@ def _encoders(encoders: Sequence[EncoderStatus]) -> Table:
             row.append(_when(index.built_at))
         grid.add_row(*row)
     return grid
+
+
+def _index_line(encoder: EncoderStatus) -> Text:
+    """The index of an encoder: what it is, what it was measured to find, what was asked of it."""
+    index = encoder.generation
+    assert index is not None
+    said = [index.kind, readable_size(index.size_bytes)]
+    said += [f"{name} {value:,}" for name, value in (index.parameters or {}).items()]
+    if index.kind == "flat":
+        said.append("exact")
+    if index.recall is not None:
+        said.append(_recall(index.recall))
+    if index.asked is not None:
+        said.append(f"asked for: {index.asked['kind']}, {index.asked['recall']}")
+    return Text(f"{shown(encoder.name)}: {', '.join(said)}", style="dim")
+
+
+def _recall(recall: Mapping[str, object]) -> str:
+    texts = "" if recall["texts"] is None else f", of texts {recall['texts']}"
+    return f"finds of the {recall['k']} nearest: of photos {recall['photos']}{texts}"
+
+
+def _faiss(faiss: FaissStatus) -> str:
+    sees = f"sees {faiss.gpus} GPUs" if faiss.gpus else "sees no GPU"
+    return f"{', '.join(faiss.distributions) or 'installed by other means'}, {sees}"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -5,10 +5,18 @@ checks.py     doctor(): faults, and the mending of what is derived
 """
 
 from imgsearch.upkeep.checks import Finding, doctor
-from imgsearch.upkeep.inventory import EncoderStatus, GenerationStatus, LastRun, Status, status
+from imgsearch.upkeep.inventory import (
+    EncoderStatus,
+    FaissStatus,
+    GenerationStatus,
+    LastRun,
+    Status,
+    status,
+)
 
 __all__ = [
     "EncoderStatus",
+    "FaissStatus",
     "Finding",
     "GenerationStatus",
     "LastRun",

@@ -50,8 +50,10 @@ def doctor(library: Library, *, repair: bool = True) -> Iterator[Finding]:
             return
         if repair:
             generations.sweep(library)  # what a killed run left is no fault, only in the way
+        yield from _check_faiss()
         yield from _check_generations(library, repair)
         yield from _check_models(library, repair)
+        yield from _check_exports(library, repair)
         yield from _check_files(library)
 
 
@@ -86,6 +88,14 @@ def _check_words(library: Library, repair: bool) -> Iterator[Finding]:
             writer.build_full_text()
     remedy = "" if repair else f"Repair it: {library.command('doctor')}"
     yield Finding("captions or file names are not found by all their words", repair, remedy)
+
+
+def _check_faiss() -> Iterator[Finding]:
+    from imgsearch.vector_index import installed
+
+    found = installed()
+    if found.conflict:
+        yield Finding(found.conflict, False, found.remedy)
 
 
 def _check_generations(library: Library, repair: bool) -> Iterator[Finding]:
@@ -165,13 +175,30 @@ def _check_models(library: Library, repair: bool) -> Iterator[Finding]:
         yield Finding(problem, can_mend and repair, remedy)
 
 
+def _check_exports(library: Library, repair: bool) -> Iterator[Finding]:
+    """The exports of the library's encoders, where this machine has them, are as they were made."""
+    from imgsearch.encoders import exports
+
+    for row in library.catalog.encoders():
+        damages = list(exports.damages(row.identity))
+        if damages and repair:
+            exports.remove(row.identity)
+        remedy = "" if repair else f"Repair it: {library.command('doctor')}"
+        for damage in damages:
+            yield Finding(f"the export of {row.name}: {damage}", repair, remedy)
+
+
 def _has_identity(row: EncoderRow, models: Path | None) -> bool:
     from imgsearch import encoders
+    from imgsearch.encoders import exports
 
+    name, precision = exports.parted(row.name)
     try:
-        return encoders.load(row.name, device="cpu", models=models).identity == row.identity
+        loaded = encoders.load(name, device="cpu", models=models, runtime="torch")
     except ImgsearchError:
         return False
+    is_whole = precision == "float32"
+    return row.identity == (loaded.identity if is_whole else exports.int8_identity(loaded.identity))
 
 
 def _check_files(library: Library) -> Iterator[Finding]:

@@ -4,23 +4,36 @@ A library goes in, a `Status` of plain values comes out: counts from the catalog
 disk.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from imgsearch.catalog import HEAD, EncoderRow, audit
+from imgsearch.errors import LibraryError
 from imgsearch.library import Library
 
 
 @dataclass(frozen=True)
 class GenerationStatus:
-    """A current generation: `count` embeddings are in it and `beside` came later."""
+    """A current generation: `count` embeddings are in it and `beside` came later.
+
+    `asked` is the kind ("auto": by size) and the share of the ten nearest that were asked for,
+    `parameters` in FAISS's names what that came to, and `recall` the share that was measured when
+    it was built: None of an exact kind, and, as all but `size_bytes` below, of one that does not
+    read.
+    """
 
     folder: str
     kind: str
     count: int
     beside: int
     built_at: datetime
+    size_bytes: int
+    asked: dict[str, object] | None = None
+    parameters: dict[str, int] | None = None
+    recall: dict[str, object] | None = None
+    trained_on: int | None = None
+    build_seconds: float | None = None
 
 
 @dataclass(frozen=True)
@@ -49,6 +62,14 @@ class LastRun:
 
 
 @dataclass(frozen=True)
+class FaissStatus:
+    """The distributions of FAISS that are installed, and how many GPUs it sees."""
+
+    distributions: tuple[str, ...]
+    gpus: int
+
+
+@dataclass(frozen=True)
 class Status:
     """What a library holds: photos (live, missing), files (and skipped), captions of live photos by
     language and source, encoders, sizes."""
@@ -62,6 +83,7 @@ class Status:
     encoders: tuple[EncoderStatus, ...]
     size_bytes: dict[str, int]
     last_run: LastRun | None
+    faiss: FaissStatus
 
     def as_dict(self) -> dict[str, object]:
         """Strings, numbers, lists and dicts alone, for JSON; times in ISO 8601, UTC."""
@@ -101,6 +123,7 @@ def status(library: Library) -> Status:
             "backups": _size_bytes(library.backups_folder),
         },
         last_run=_last_run(library),
+        faiss=_faiss(),
     )
 
 
@@ -110,7 +133,20 @@ def _generation_status(library: Library, encoder: EncoderRow) -> GenerationStatu
         return None
     beside = library.catalog.embeddings_after(encoder.id, row.last_embedding_id)
     when = audit.built_at(library.catalog, row.id)
-    return GenerationStatus(row.folder, row.kind, row.count, beside, when)
+    size_bytes = _size_bytes(library.generations_folder / row.folder)
+    found = GenerationStatus(row.folder, row.kind, row.count, beside, when, size_bytes)
+    try:
+        making = library.index_of(row).making.as_mapping()
+    except LibraryError:  # it is for `doctor` to say what is wrong with it
+        return found
+    return replace(found, **making)
+
+
+def _faiss() -> FaissStatus:
+    from imgsearch.vector_index import installed
+
+    found = installed()
+    return FaissStatus(found.distributions, found.gpus)
 
 
 def _last_run(library: Library) -> LastRun | None:

@@ -10,6 +10,7 @@ mapped from disk cannot grow at all, so a change is a new index.
     sources.py   where vectors come from that need not lie in memory
     building.py  a source becomes an index
     tuning.py    how far a search must reach to find enough
+    gpu.py       which FAISS is installed, and indexes on a GPU
     structure.py the index of FAISS inside
     making.py    how an index was made, for its manifest
     folder.py    a saved one: its manifest, and the file mapped back
@@ -21,7 +22,8 @@ import os
 # FAISS brings its own OpenMP, which spins while it waits: beside another busy process training took
 # 18-45 s instead of 0.75 s. It reads this when it loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-from imgsearch.vector_index.hashes import HashIndex  # after the line above, or it has no effect
+from imgsearch.vector_index.gpu import Installed, installed  # after that line
+from imgsearch.vector_index.hashes import HashIndex
 from imgsearch.vector_index.index import VectorIndex
 from imgsearch.vector_index.kinds import AUTO, KINDS
 from imgsearch.vector_index.making import USUAL, Asked, Making, Recall, Step
@@ -34,9 +36,11 @@ __all__ = [
     "ArraySource",
     "Asked",
     "HashIndex",
+    "Installed",
     "Making",
     "Recall",
     "Step",
     "VectorIndex",
     "VectorSource",
+    "installed",
 ]

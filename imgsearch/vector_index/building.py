@@ -35,7 +35,10 @@ def build(
         structure.learn(normalise(source.sample(structure.training_rows)[1]))
     is_exact = structure.kind == "flat"
     trial = None if is_exact else Trial.of(source, texts)
-    check_ids(np.concatenate([np.empty(0, np.int64), *fill(structure, source, trial, notify)]))
+    structure.move_to_gpu()
+    added = fill(structure, source, trial, notify)
+    structure.move_back()
+    check_ids(np.concatenate([np.empty(0, np.int64), *added]))
     recall = None
     if trial is not None:
         notify(Step("measuring", 0, count))

@@ -6,6 +6,7 @@ Ids and vectors go in, scores and ids come out, the same way on every kind.
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+from imgsearch.vector_index import gpu
 from imgsearch.vector_index.building import Notify, build, extend, ignore
 from imgsearch.vector_index.folder import (
     FORMAT_OF,
@@ -74,7 +76,8 @@ class VectorIndex:
 
         Memory holds the finished index and a chunk of the source; while it learns, instead, up to
         768 MiB of vectors and as much again for a moment. `notify` is told every step and may
-        raise, which ends it; so does Ctrl-C, within k-means too.
+        raise, which ends it; so does Ctrl-C, within k-means too. Where FAISS sees a GPU, lists are
+        learned and filled there.
 
         Raises ValueError for ids that repeat or are negative, and for rows without a direction.
         """
@@ -123,6 +126,21 @@ class VectorIndex:
         and score them by their exact vectors. The recall in `making` is that of doing so.
         """
         return candidates(self.kind, k)
+
+    def on_gpu(self) -> "VectorIndex":
+        """The same index, searched on the first GPU that FAISS sees.
+
+        Filters are searched on the CPU all the same. Where there is no GPU, no room on it, or no
+        such kind for one, everything is, after a warning that says why.
+        """
+        objection = gpu.why_not(self.kind)
+        if objection:
+            warnings.warn(f"searching on the CPU: {objection}", stacklevel=2)
+            return self
+        served = Structure(self.kind, self._structure.index)
+        served.reach = self._structure.reach
+        served.copy_to_gpu()
+        return VectorIndex(served, self.making, self.about)
 
     def search(self, vectors: Vectors, k: int, only: Ids | None = None) -> tuple[Vectors, Ids]:
         """The k photos nearest to each of n queries, among the ids in `only` where it is given.

@@ -6,12 +6,13 @@ taken out again.
 """
 
 import math
+import threading
 from typing import Any
 
 import faiss
 import numpy as np
 
-from imgsearch.vector_index import kinds
+from imgsearch.vector_index import gpu, kinds
 from imgsearch.vector_index.sources import Ids
 from imgsearch.vectors import Vectors
 
@@ -30,6 +31,8 @@ class Structure:
         is_inverted = kinds.is_inverted(kind)
         self.ivf: Any = faiss.extract_index_ivf(index) if is_inverted else None
         self.reach = self._usual_reach()
+        self._on_gpu: Any = None
+        self._gpu_lock = threading.Lock()  # one search at a time: they share its scratch memory
 
     @staticmethod
     def empty(kind: str, count: int, dim: int) -> "Structure":
@@ -88,11 +91,36 @@ class Structure:
             axes = faiss.downcast_VectorTransform(self.index.chain.at(0))
             faiss.copy_array_to_vector(_telling_axes(rows, axes.d_out).ravel(), axes.A)
             axes.is_trained = axes.is_orthonormal = True
+        if self.ivf is None or gpu.why_not(self.kind):
+            self.index.train(rows)
+            return
+        self.ivf.clustering_index = nearest = gpu.centroids(self.ivf.d)
         self.index.train(rows)
+        self.ivf.clustering_index = None  # FAISS holds no reference to `nearest`, which ends here
+        del nearest
+
+    def copy_to_gpu(self) -> None:
+        """Search on a GPU from now on what a GPU can: all but filters, and very many at once.
+
+        The index stays in memory for those. Only where `gpu.why_not` has no objection.
+        """
+        self._on_gpu = gpu.moved(self.kind, self.index)
+
+    def move_to_gpu(self) -> None:
+        """Let a GPU, where there is one, hold lists while they are filled, until they move back."""
+        if self.ivf is not None and not gpu.why_not(self.kind):
+            self._on_gpu = gpu.moved(self.kind, self.index)
+
+    def move_back(self) -> None:
+        """Have in memory again what was moved, with what was added."""
+        if self._on_gpu is not None:
+            self.index, self._on_gpu = gpu.returned(self._on_gpu), None
+            self.ivf = faiss.extract_index_ivf(self.index)
 
     def add(self, ids: Ids, rows: Vectors) -> None:
         """Hold (n, d) unit rows under n ids that it does not hold yet."""
-        self.index.add_with_ids(rows, ids)
+        holder = self.index if self._on_gpu is None else self._on_gpu
+        holder.add_with_ids(rows, ids)
 
     def remove(self, ids: Ids) -> None:
         """Hold ascending ids no more; those it never held are no fault. No kind but hnsw fails."""
@@ -131,16 +159,25 @@ class Structure:
             parameters = self._list_parameters(fetch, share, selector)
         else:
             parameters = faiss.SearchParameters(sel=selector)
-        scores, ids = self.index.search(queries, fetch, params=parameters)
+        if self._is_for_gpu(fetch, selector):
+            with self._gpu_lock:
+                scores, ids = self._on_gpu.search(queries, fetch, params=parameters)
+        else:
+            scores, ids = self.index.search(queries, fetch, params=parameters)
         return scores, ids
 
     def _list_parameters(self, fetch: int, share: float, selector: Any) -> Any:
         nlist = self.ivf.nlist
         nprobe = min(nlist, math.ceil(max(self.reach, self._lists_with(fetch)) / share))
+        if self._is_for_gpu(fetch, selector):
+            nprobe = min(nprobe, gpu.MOST_PROBED)
         of_lists = faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
         if self.kind != "ivf-pq":
             return of_lists
         return faiss.SearchParametersPreTransform(index_params=of_lists)
+
+    def _is_for_gpu(self, fetch: int, selector: Any) -> bool:
+        return self._on_gpu is not None and selector is None and fetch <= gpu.MOST_FETCHED
 
     def _lists_with(self, fetch: int) -> float:
         """How many lists hold as many vectors as are worth a look where so many are fetched."""
