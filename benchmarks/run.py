@@ -16,15 +16,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from importlib import util
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from synthetic import random_vit, synthetic_library
 
 import imgsearch
-from imgsearch.catalog import EncoderRow, FilePlace, PhotoFacts
 
 FULL_SIZE = (4000, 3000)  # a 12-megapixel photo
 RUNS = 3
@@ -67,20 +66,6 @@ def full_size_photos(folder: Path, count: int) -> Path:
             folder / f"{number:05}.jpg", quality=90
         )
     return folder
-
-
-def random_vit(architecture: str, folder: Path) -> str:
-    """A folder with an open_clip model of random weights; what `--encoder` takes."""
-    import open_clip
-    from safetensors.torch import save_file
-
-    model = open_clip.create_model(architecture, pretrained=None)
-    folder.mkdir()
-    config = {"model_cfg": open_clip.get_model_config(architecture), "preprocess_cfg": {}}
-    (folder / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
-    tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
-    save_file(tensors, folder / "open_clip_model.safetensors")
-    return str(folder)
 
 
 def measure_encoders(vit: str) -> Rows:
@@ -139,39 +124,11 @@ def measure_unchanged(work: Path, count: int = 10_000) -> Rows:
     return [(f"index {count:,} unchanged photos", f"{seconds:.2f} s")]
 
 
-def synthetic_library(path: Path, vit: str, count: int) -> Path:
-    """A library of random 512-d vectors, as if that many photos had been indexed by the encoder."""
-    encoder = imgsearch.load_encoder(vit)
-    rng = np.random.default_rng(0)
-    photo = path.parent / "one.jpg"
-    Image.new("RGB", (8, 8)).save(photo)
-    with imgsearch.open_library(path) as library:
-        row = EncoderRow(0, encoder.identity, encoder.name, encoder.dim, encoder.languages, vit)
-        with library.catalog.write() as writer:
-            encoder_id = writer.add_encoder(row)
-            writer.activate("en", encoder_id)
-            root = writer.add_root(path.parent)
-        for start in range(0, count, 5000):
-            vectors = rng.normal(size=(5000, encoder.dim)).astype(np.float32)
-            vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-            with library.catalog.write() as writer:
-                ids = []
-                for number in range(start, start + 5000):
-                    facts = PhotoFacts(
-                        f"{number:064}", 8, 8, 1, "JPEG", datetime.now(UTC), None, None, None
-                    )
-                    ids.append(writer.add_photo(facts))
-                    place = FilePlace(path.parent / f"{number}.jpg", root, 1, 1)
-                    writer.put_file(place, ids[-1])
-                writer.add_embeddings(encoder_id, ids, vectors)
-        imgsearch.reindex(library)
-    return path
-
-
 def measure_searching(work: Path, photos: Path, vit: str, synthetic: int) -> Rows:
     """`search` from a cold shell: first and repeated, small and large library."""
     small = work / "indexed-builtin"
-    large = synthetic_library(work / "synthetic", vit, synthetic)
+    encoder = imgsearch.load_encoder(vit)
+    large = synthetic_library(work / "synthetic", encoder, vit, synthetic, ["a dog"])
     rows = []
     queries = iter(f"a dog number {number}" for number in range(1000))
     for name, library in (

@@ -89,7 +89,8 @@ class Commands(TyperGroup):
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """What a TAB offers: commands, and options of the group."""
-        return self._sketched().shell_complete(ctx, incomplete)
+        ctx.command = self._sketched()  # it is asked for the commands, not the group itself
+        return ctx.command.shell_complete(ctx, incomplete)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command that was asked for."""

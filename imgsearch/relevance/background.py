@@ -118,16 +118,10 @@ class Background:
     def _rivals(self, vector: Vectors) -> Vectors:
         """The ordinary texts that do not mean what the query means: half of them at least."""
         near = self.texts @ vector
-        middle = _median(near)
-        deviation = 1.4826 * _median(np.abs(near - middle))  # of a normal distribution
+        middle = np.median(near)
+        deviation = 1.4826 * np.median(np.abs(near - middle))  # of a normal distribution
         rivals: Vectors = self.texts[near <= middle + _SAME_MEANING * deviation]
         return rivals
-
-
-def _median(values: npt.NDArray[np.floating]) -> float:
-    """As numpy has it, which loads numpy.ma for it: a tenth of what numpy itself takes to load."""
-    ordered = np.sort(values)
-    return float((ordered[(len(values) - 1) // 2] + ordered[len(values) // 2]) / 2)
 
 
 def _stretch(sample: int, count: int) -> float:

@@ -1,4 +1,4 @@
-"""The tables of a library, as classes of SQLAlchemy columns: the shape that the newest revision gives a file.
+"""The tables of a library, as classes of columns: the shape that the newest revision gives a file.
 
 Nothing flows through here; `queries.py` and `writing.py` build statements from these classes. Keys
 that leave the catalog (photo ids above all) are AUTOINCREMENT, so an id is never given twice: a

