@@ -31,7 +31,6 @@ from imgsearch.vectors import Vectors
 from imgsearch.weights import device as devices
 from imgsearch.weights import filling
 
-TEXT_BATCH = 256
 ARCHITECTURES = {  # name -> the package's configurations of its image and text tower
     "ViT-B-16": ("ViT-B-16", "RoBERTa-wwm-ext-base-chinese"),
     "ViT-L-14": ("ViT-L-14", "RoBERTa-wwm-ext-base-chinese"),
@@ -106,7 +105,7 @@ class ChineseClip:
             return np.empty((0, self.dim), np.float32)
         rows = self.tokenizer.rows(texts)
         return towers.embed(
-            rows, self.padded, self.text_vectors, self.device, TEXT_BATCH, length=len
+            rows, self.padded, self.text_vectors, self.device, self.batch_size, length=len
         )
 
     def shorten(self, text: str) -> str:

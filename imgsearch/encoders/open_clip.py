@@ -37,7 +37,6 @@ from imgsearch.vectors import Vectors
 from imgsearch.weights import device as devices
 from imgsearch.weights import filling, hub
 
-TEXT_BATCH = 256
 MULTILINGUAL = ("xlm", "mt5", "i18n", "SigLIP2")  # tokenizers that know Chinese
 NOT_COMPUTED = frozenset(
     {"custom_text", "init_logit_scale", "init_logit_bias", "nonscalar_logit_scale"}
@@ -136,7 +135,7 @@ class OpenClip:
             return np.empty((0, self.dim), np.float32)
         rows = self.tokenizer.rows(texts)
         return towers.embed(
-            rows, self.padded, self.text_vectors, self.device, TEXT_BATCH, length=len
+            rows, self.padded, self.text_vectors, self.device, self.batch_size, length=len
         )
 
     def shorten(self, text: str) -> str:
