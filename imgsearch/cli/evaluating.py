@@ -34,6 +34,7 @@ def evaluate(
         ),
     ],
     encoder: frame.EncodersOption = None,
+    precision: frame.PrecisionOption = None,
     captioner: Annotated[
         list[str] | None,
         typer.Option(
@@ -97,7 +98,8 @@ def evaluate(
     """
     from imgsearch.pairs import read_pairs
 
-    encoders, captioners = _once(encoder), _once(captioner)
+    encoders = _once(frame.in_precision(encoder, precision))
+    captioners = _once(captioner)
     flags = options.Flags(decode, beams, top_k, top_p, temperature, seed, longest, no_repeat)
     of_captions = [*(["--tokenizer"] if tokenizer else []), *flags.given]
     _check(encoders, captioners, prompt, of_captions)

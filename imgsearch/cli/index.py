@@ -59,6 +59,7 @@ def index(
         ),
     ] = None,
     encoder: frame.EncodersOption = None,
+    precision: frame.PrecisionOption = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(
@@ -98,6 +99,7 @@ def index(
     imgsearch index ~/Videos --every 5              a frame every five seconds
     find . -name '*.jpg' | imgsearch index --from -
     imgsearch index --encoder cn_clip/ViT-B-16      add an encoder, here for Chinese
+    imgsearch index --encoder flowers-v2 --precision int8    twice as fast, nearly as good
     imgsearch index ~/Pictures --json > run.json
     """
     from imgsearch.cli.progress import Progress
@@ -107,6 +109,7 @@ def index(
     from imgsearch.indexing import index as index_photos
     from imgsearch.library import CATALOG_FILE, open_library
 
+    named = frame.in_precision(encoder, precision)
     is_quiet = quiet or frame.settings(context).is_quiet
     intake = Intake(
         exclude=tuple(exclude or ()),
@@ -132,7 +135,7 @@ def index(
         for outcome in index_photos(
             opened,
             given,
-            encoder=encoder or None,
+            encoder=named or None,
             intake=intake,
             device=device,
             notify=progress.notice,

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 def rebuild(
     context: typer.Context,
     encoder: frame.EncodersOption = None,
+    precision: frame.PrecisionOption = None,
     add: Annotated[
         bool, typer.Option("--add", help="Let it answer only languages that nobody answers yet.")
     ] = False,
@@ -81,6 +82,7 @@ def rebuild(
     from imgsearch.indexing import rebuild as build
     from imgsearch.indexing import reindex as build_indexes
 
+    encoder = frame.in_precision(encoder, precision)
     if not encoder and (add or no_switch or pairs):
         raise UsageError("say which encoder is to be added, to wait or compared: --encoder NAME")
     if add and no_switch:

@@ -10,6 +10,7 @@ imported from its file: it brings Pillow, which a search of words can do without
     sentences.py    sentences as captions are kept
     generations.py  a new index from stored embeddings, and the switch to it
     newcomers.py    what was embedded since, held in memory
+    loaded.py       the encoders it holds
     preparing.py    an encoder exported when it is first used
     choosing.py     the photos that a path and conditions mean
     texts.py        texts as an encoder sees them, embedded once

@@ -26,6 +26,7 @@ from imgsearch.errors import (
     NoLibraryError,
     UsageError,
 )
+from imgsearch.library.loaded import LoadedEncoders, exported
 from imgsearch.library.lock import Lock
 from imgsearch.library.newcomers import Newcomers
 from imgsearch.library.preparing import Preparing, prepared
@@ -67,7 +68,7 @@ class Library:
         self.catalog = Catalog(path / CATALOG_FILE)
         self.preparing: Callable[[Preparing], None] | None = None
         self._lock = lock
-        self._encoders: dict[tuple[str, str], Encoder] = {}
+        self._encoders = LoadedEncoders()
         self._indexes: dict[int, tuple[int, VectorIndex]] = {}
         self._newcomers: dict[int, Newcomers] = {}
         self._named: set[str] = set()  # identities that a run has loaded, to answer at its end
@@ -126,17 +127,16 @@ class Library:
             loaded = self._load(encoder, device, runtime)
             self._named.add(loaded.identity)
             self._let_go()
-            return self._encoders.setdefault((loaded.identity, _where(device, runtime)), loaded)
-        kept = self._kept(encoder, device, runtime)
+            return self._encoders.add(loaded, device, runtime)
+        kept = self._encoders.get(encoder.identity, device, runtime)
         if kept is not None:
             return kept
         if encoder.source is None:
             raise NoEncoderError(
                 f"The encoder {encoder.name!r} was passed in as an object; pass it again."
             )
-        loaded = self._exported(encoder, device, runtime) or self._load(
-            encoder.source, device, runtime
-        )
+        found = exported(encoder, device) if runtime == "auto" else None
+        loaded = found or self._load(encoder.source, device, runtime)
         if loaded.identity != encoder.identity:
             raise NoEncoderError(
                 f"{encoder.source!r} has other weights now than {self.path} was indexed with, so "
@@ -145,11 +145,11 @@ class Library:
                 f"let them answer: {self.command('switch', encoder.name)}"
             )
         self._let_go()
-        return self._encoders.setdefault((encoder.identity, _where(device, runtime)), loaded)
+        return self._encoders.add(loaded, device, runtime)
 
     def keep_encoder(self, encoder: Encoder) -> None:
         """Use this object whenever its identity is asked for, while the library is open."""
-        self._encoders[encoder.identity, ""] = encoder
+        self._encoders.give(encoder)
 
     def index_of(self, generation: GenerationRow) -> VectorIndex:
         """The index of a generation, mapped into memory and kept until its encoder has a newer one.
@@ -187,9 +187,7 @@ class Library:
         """
         answering = self.catalog.active_encoders().values()
         identities = {row.identity for row in answering} | self._named
-        for identity, device in list(self._encoders):
-            if device and identity not in identities:
-                self._encoders.pop((identity, device), None)
+        self._encoders.forget_all_but(identities)
         for encoder_id in {*self._indexes, *self._newcomers} - {row.id for row in answering}:
             self._indexes.pop(encoder_id, None)
             self._newcomers.pop(encoder_id, None)
@@ -225,24 +223,6 @@ class Library:
         same = [row for row in self.catalog.encoders() if row.source in (wanted, path)]
         return same[-1] if same else None
 
-    def _kept(self, encoder: EncoderRow, device: str, runtime: Runtime) -> Encoder | None:
-        for where in (_where(device, runtime), ""):
-            kept = self._encoders.get((encoder.identity, where))
-            if kept is not None and (runtime == "auto" or not hasattr(kept, "export")):
-                return kept
-        return None
-
-    def _exported(self, row: EncoderRow, device: str, runtime: Runtime) -> Encoder | None:
-        from imgsearch.encoders import exports
-        from imgsearch.weights import device as devices
-
-        found = exports.find(row.identity)
-        if runtime == "torch" or found is None or not devices.is_cpu(device):
-            return None
-        from imgsearch.encoders.exports.exported import Exported
-
-        return Exported(found, name=row.name, source=row.source or row.name)
-
     def _load(self, name: str, device: str, runtime: Runtime) -> Encoder:
         from imgsearch import encoders
         from imgsearch.weights import device as devices
@@ -265,10 +245,6 @@ class Library:
             if plain and os.path.exists(path) and os.path.realpath(folder) == ours:
                 return plain
         return name
-
-
-def _where(device: str, runtime: Runtime) -> str:
-    return device if runtime == "auto" else f"{runtime} on {device}"
 
 
 def open_library(path: Path | str, *, create: bool = True) -> Library:

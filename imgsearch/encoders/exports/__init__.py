@@ -14,7 +14,15 @@ an identity of its own.
     quantizing.py  a graph in int8
 """
 
-from imgsearch.encoders.exports.cache import Export, Origin, find, find_source
+from imgsearch.encoders.exports.cache import (
+    Export,
+    Origin,
+    damages,
+    find,
+    find_source,
+    folder,
+    remove,
+)
 from imgsearch.encoders.exports.manifest import INT8, Manifest, Precision, int8_identity, parted
 
 __all__ = [
@@ -23,8 +31,11 @@ __all__ = [
     "Manifest",
     "Origin",
     "Precision",
+    "damages",
     "find",
     "find_source",
+    "folder",
     "int8_identity",
     "parted",
+    "remove",
 ]

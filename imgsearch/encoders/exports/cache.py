@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -142,6 +143,11 @@ def damages(identity: str) -> Iterator[str]:
             continue
         if found != expected:
             yield f"{where / name} has other bytes than when it was made"
+
+
+def remove(identity: str) -> None:
+    """Delete an export; it is made anew when it is missed."""
+    shutil.rmtree(folder() / identity)
 
 
 def failure(identity: str, versions: dict[str, str]) -> str | None:
