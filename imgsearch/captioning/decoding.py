@@ -59,8 +59,7 @@ class Decoding:
 
 @dataclass(frozen=True)
 class Ends:
-    """What opens and closes a caption, in token ids: the tokens that it starts with, those of which
-    any ends it, and those that never come."""
+    """In token ids: what a caption starts with, any of what ends it, and what never comes."""
 
     start: tuple[int, ...] = ()
     stop: tuple[int, ...] = ()
@@ -163,6 +162,7 @@ class Rows:
         return torch.cat(drawn).to(logits.device)
 
 
+@torch.inference_mode()
 def beam_search(
     model: ClipCap, vectors: Tensor, ends: Ends, decoding: Decoding
 ) -> list[list[Decoded]]:

@@ -69,11 +69,13 @@ class ClipCap(nn.Module):
         prefix = self.prefix(vectors)
         opening = self.language_model.embed(start).expand(len(vectors), -1, -1)
         embeddings = torch.cat([prefix, opening], dim=1)
-        cache = Cache(self.language_model.config, embeddings.shape[1] + longest)
-        hidden = self.language_model.hidden(embeddings, cache)[:, -1]
-        return self.language_model.logits(hidden), cache
+        model = self.language_model
+        cache = Cache(model.config, embeddings.shape[1] + longest, model.head())
+        hidden = model.hidden(embeddings, cache)[:, -1]
+        return model.logits(hidden, cache.head), cache
 
     def read_on(self, tokens: Tensor, cache: Cache) -> Tensor:
         """The logits (b, vocab_size) of what follows one more token of each row, (b,)."""
         embeddings = self.language_model.embed(tokens[:, None])
-        return self.language_model.logits(self.language_model.hidden(embeddings, cache)[:, -1])
+        hidden = self.language_model.hidden(embeddings, cache)[:, -1]
+        return self.language_model.logits(hidden, cache.head)
