@@ -5,7 +5,7 @@ whole of an encoder is read into arrays made once, because a million rows leave 
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -72,6 +72,20 @@ def count(engine: Engine, encoder_id: int, after: int) -> tuple[int, int]:
     with engine.connect() as connection:
         n = connection.execute(select(func.count()).where(later)).scalar_one()
         return n, _last(connection, later) or after
+
+
+def among(engine: Engine, encoder_id: int, photo_ids: Collection[int]) -> set[int]:
+    """Those of the photos that have one. Few are looked up, many are read in one go."""
+    statement = select(Embedding.photo_id).where(Embedding.encoder_id == encoder_id)
+    found: set[int] = set()
+    with engine.connect() as connection:
+        if len(photo_ids) > ROWS_AT_ONCE:
+            return found.union(connection.execute(statement).scalars()).intersection(photo_ids)
+        for piece in pieces(list(photo_ids)):
+            found.update(
+                connection.execute(statement.where(Embedding.photo_id.in_(piece))).scalars()
+            )
+    return found
 
 
 def sample(engine: Engine, encoder_id: int, most: int, after: int) -> tuple[Ids, Vectors, int]:

@@ -6,13 +6,13 @@ weights. Those named by the caller are loaded at once, since a name alone tells 
 """
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
 from imgsearch import encoders
-from imgsearch.catalog import EncoderRow
+from imgsearch.catalog import Catalog, EncoderRow
 from imgsearch.encoders import Encoder
 from imgsearch.errors import DownloadError, NoEncoderError, UsageError
 from imgsearch.indexing.outcomes import FellBack, Notice
@@ -24,17 +24,25 @@ BUNDLED = "builtin"
 
 @dataclass
 class ChosenEncoder:
-    """An encoder of the library; `photo_ids` are the photos it has embedded."""
+    """An encoder of the library; `photo_ids` are those of the photos a run has met that it has
+    embedded.
+    """
 
     row: EncoderRow
     load: Callable[[], Encoder]
-    photo_ids: set[int]
+    photo_ids: set[int] = field(default_factory=set)
     _loaded: Encoder | None = field(default=None, init=False)
 
     @property
     def is_loaded(self) -> bool:
         """Whether anything was embedded, or is about to be."""
         return self._loaded is not None
+
+    def meet(self, catalog: Catalog, photo_ids: Collection[int]) -> None:
+        """Note which of these photos it has embedded: what a run has nothing to do with, of a
+        million photos, is not asked for.
+        """
+        self.photo_ids |= catalog.embedded_among(self.row.id, photo_ids)
 
     @property
     def encoder(self) -> Encoder:
@@ -139,5 +147,4 @@ def _check_text(*words: str | None) -> None:
 
 
 def _chosen(library: Library, row: EncoderRow, device: str) -> ChosenEncoder:
-    photo_ids = library.catalog.embedded_photo_ids(row.id)
-    return ChosenEncoder(row, lambda: library.load_encoder(row, device), photo_ids)
+    return ChosenEncoder(row, lambda: library.load_encoder(row, device))

@@ -69,6 +69,7 @@ class Comparison:
         self.live = [name for name, file in self.unseen.items() if file.state == "live"]
         self._catalog = catalog
         self.encoders = encoders
+        self._meet(file.photo_id for file in self.unseen.values())
         self._pending: dict[str, Task] = {}  # content hash -> the task that brings it
         self._claimed: set[int] = set()  # photos that a task of this run embeds
         self._taken: set[int] = set()  # files whose photo was found elsewhere
@@ -124,6 +125,7 @@ class Comparison:
         hashes = [task.content_hash for task in tasks if task.content_hash is not None]
         photos = self._catalog.photos_with_hashes(hashes)
         files = self._catalog.files_of_photos(list(photos.values()))
+        self._meet(photos.values())
         for task in tasks:
             if task.reason is not None:
                 continue
@@ -143,6 +145,11 @@ class Comparison:
         """The task is committed: from now on the catalog knows its bytes."""
         if task.content_hash is not None:
             self._pending.pop(task.content_hash, None)
+
+    def _meet(self, photo_ids: Iterable[int | None]) -> None:
+        known = {photo_id for photo_id in photo_ids if photo_id is not None}
+        for each in self.encoders:
+            each.meet(self._catalog, known)
 
     def _lead_or_follow(self, task: Task, content_hash: str) -> None:
         task.leader = self._pending.get(content_hash)

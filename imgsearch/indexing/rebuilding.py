@@ -120,7 +120,7 @@ def rebuild(
             counts.update(embedded=seen.embedded, **found)
             _check_any(library, chosen, seen)
             weighed = _weigh(library, chosen, handover, device, notify)
-            tell = told_steps(len(chosen.photo_ids), notify)
+            tell = told_steps(library.catalog.photo_count(chosen.row.id), notify)
             built = generations.write(library, chosen.row, kind, recall, tell)
             switched, withheld = _flip(library, chosen.row, built, handover, weighed.unfit)
             built = generations.settle(library, chosen.row.id)
@@ -191,7 +191,7 @@ def _weigh(
 
 
 def _check_any(library: Library, chosen: ChosenEncoder, seen: Seen) -> None:
-    if chosen.photo_ids or not (seen.missing or seen.skipped):
+    if not (seen.missing or seen.skipped) or library.catalog.photo_count(chosen.row.id):
         return
     reason = seen.skipped[0].reason if seen.skipped else "its file is gone"
     path = seen.skipped[0].path if seen.skipped else seen.missing[0]

@@ -26,7 +26,6 @@ from imgsearch.indexing.containers import Containers
 from imgsearch.indexing.embedding import Pictures, fitted, short_side
 from imgsearch.indexing.gone import mark_missing
 from imgsearch.indexing.outcomes import (
-    BuildingGeneration,
     Embedding,
     FellBack,
     Intake,
@@ -36,6 +35,7 @@ from imgsearch.indexing.outcomes import (
     UnreadTexts,
     Withheld,
 )
+from imgsearch.indexing.reindexing import told_steps
 from imgsearch.indexing.renewing import renew_facts
 from imgsearch.indexing.roots import find_roots
 from imgsearch.library import Library, generations, recorded
@@ -222,8 +222,8 @@ def build_due(
             if each.is_loaded:
                 relevance.prepare(library.catalog, each.row, each.encoder.embed_texts)
         if generations.is_due(library, each.row.id):
-            notify(BuildingGeneration(len(each.photo_ids)))
-            generations.renew(library, each.row)
+            tell = told_steps(library.catalog.photo_count(each.row.id), notify)
+            generations.renew(library, each.row, tell)
 
 
 def warn(notice: Notice) -> None:

@@ -3,7 +3,7 @@
 Ids go in, rows and arrays come out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Engine, select
 
@@ -107,6 +107,10 @@ class EncoderQuestions:
     def known_texts(self, encoder_id: int, most: int) -> Vectors:
         """Vectors (n, d) of up to so many texts that were asked for, or are to be compared with."""
         return embeddings.known_texts(self.engine, encoder_id, most)
+
+    def embedded_among(self, encoder_id: int, photo_ids: Collection[int]) -> set[int]:
+        """Those of the photos that this encoder has embedded."""
+        return embeddings.among(self.engine, encoder_id, photo_ids)
 
     def embedded_photo_ids(self, encoder_id: int) -> set[int]:
         """The photos this encoder has embedded."""
