@@ -113,7 +113,7 @@ class Gallery:
         parts = [(np.empty(0, np.int64), np.empty(0, np.float32))]
         newcomers = self._library.newcomers(self._row, after)
         for ids, vectors in newcomers.pieces(self._catalog, self._row):
-            scores = vectors @ vector
+            scores = np.einsum("nd,d->n", vectors, vector)  # see `cosines`
             kept = slice(None) if only is None else np.isin(ids, only)
             parts.append((ids[kept], scores[kept]))
         ids, scores = (np.concatenate(each) for each in zip(*parts, strict=True))
@@ -143,14 +143,16 @@ def newest(allowed: Allowed, k: int) -> list[Hit]:
 def cosines(vector: Vectors, rows: Vectors) -> Vectors:
     """(d,) and (n, d) -> (n,) float32 in [-1, 1]; a row stored as float16 need not be quite unit.
 
-    Summed in float64, so that equal rows score equal wherever they stand.
+    Summed in float64, so that equal rows score equal wherever they stand. By one thread: `@` asks
+    all, and waits for those that a busy machine does not run: 1,000 rows took 60 ms, and take 0.1.
     """
     scores = np.empty(len(rows), np.float32)
     query = vector.astype(np.float64)
     query /= np.linalg.norm(query)
     for start in range(0, len(rows), 4096):
         part = rows[start : start + 4096].astype(np.float64)
-        scores[start : start + 4096] = part @ query / np.linalg.norm(part, axis=1)
+        along = np.einsum("nd,d->n", part, query)
+        scores[start : start + 4096] = along / np.linalg.norm(part, axis=1)
     clipped: Vectors = np.clip(scores, -1, 1)
     return clipped
 
