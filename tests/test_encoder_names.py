@@ -11,12 +11,14 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import imgsearch.encoders as encoders
 from imgsearch.encoders import checkpoints, towers
 from imgsearch.encoders import cn_clip as chinese
 from imgsearch.encoders import open_clip as adapter
+from imgsearch.encoders.pixels import Preprocessing
 from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.weights import device
 from imgsearch.weights.filling import file_hash
@@ -227,6 +229,26 @@ def test_a_device_that_is_not_there_is_a_usage_error(name: str, message: str) ->
         device.choose(name)
     assert device.choose("auto").type in ("cpu", "cuda", "mps")
     assert device.choose("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("mode", ["shortest", "longest", "squash"])
+def test_a_tower_sees_pictures_sent_as_bytes_as_it_sees_pixels_to_the_bit(mode: str) -> None:
+    rng = np.random.default_rng(0)
+    sizes = [(40, 30), (30, 40), (64, 64), (7, 90), (32, 32)]
+    images = [Image.fromarray(rng.integers(0, 256, (h, w, 3), np.uint8)) for w, h in sizes]
+    preprocessing = Preprocessing((32, 32), resize_mode=mode)
+    seen: list[torch.Tensor] = []
+
+    def tower(pixels: torch.Tensor) -> torch.Tensor:
+        seen.append(pixels)
+        return pixels.flatten(1)
+
+    rows = towers.embed_images(images, preprocessing, tower, torch.device("cpu"), 2)
+    assert [len(each) for each in seen] == [2, 2, 1]
+    expected = preprocessing.pixels(images)
+    assert np.array_equal(torch.cat(seen).numpy(), expected)
+    flat = expected.reshape(5, -1)
+    assert np.allclose(rows, flat / np.linalg.norm(flat, axis=1, keepdims=True), atol=1e-6)
 
 
 def test_a_batch_too_large_for_the_device_is_halved_until_it_fits() -> None:

@@ -97,7 +97,9 @@ class ChineseClip:
         """Upright RGB pictures -> (n, dim) float32 unit rows."""
         if not images:
             return np.empty((0, self.dim), np.float32)
-        return towers.embed(images, self.pixels, self.image_vectors, self.device, self.batch_size)
+        return towers.embed_images(
+            images, self.preprocessing, self.image_vectors, self.device, self.batch_size
+        )
 
     def embed_texts(self, texts: list[str]) -> Vectors:
         """Texts -> (n, dim) float32 unit rows. Raises QueryError for one of more than 52 tokens."""

@@ -78,13 +78,20 @@ class Preprocessing:
     def pixels(self, images: Sequence[Image.Image]) -> Pixels:
         """Upright RGB pictures -> (n, 3, h, w) float32."""
         batch = np.empty((len(images), CHANNELS, *self.size), np.float32)
-        mean, std = _channels(self.mean or CLIP_MEAN), _channels(self.std or CLIP_STD)
+        divisor, mean, std = self.scaling
         for pixels, image in zip(batch, images, strict=True):
             levels = np.asarray(self.fitted(image)).transpose(2, 0, 1)  # (3, h, w) uint8
-            np.divide(levels, np.float32(255), out=pixels)
+            np.divide(levels, divisor, out=pixels)
             np.subtract(pixels, mean, out=pixels)
             np.divide(pixels, std, out=pixels)
         return batch
+
+    @property
+    def scaling(self) -> tuple[Pixels, Pixels, Pixels]:
+        """What levels are divided by, what is subtracted then, and what divides the rest; (3, 1, 1)
+        each."""
+        mean, std = _channels(self.mean or CLIP_MEAN), _channels(self.std or CLIP_STD)
+        return _channels(255.0), mean, std
 
     def fitted(self, image: Image.Image) -> Image.Image:
         """The picture at the size of the tower: resized, then cropped or padded."""
