@@ -239,11 +239,14 @@ class Library:
 
         So that the library still loads it when it is moved as a whole.
         """
+        from imgsearch.encoders.exports import parted
+
         ours = os.path.realpath(self.models_folder)
-        for path in (os.path.join(self.path, name), os.path.expanduser(name)):
+        whole, _ = parted(name)
+        for path in (os.path.join(self.path, whole), os.path.expanduser(whole)):
             folder, plain = os.path.split(path.rstrip("/\\"))
             if plain and os.path.exists(path) and os.path.realpath(folder) == ours:
-                return plain
+                return plain + name.removeprefix(whole)
         return name
 
 

@@ -28,7 +28,7 @@ Parted = TypeVar("Parted", list[Any], npt.NDArray[Any])
 
 BATCH = 32  # photos at once of a caller: enough to decode the next ones meanwhile
 IMAGE_BATCH = 8  # of them through the tower: a tenth faster than 32 of a ViT-B/32, and less memory
-TEXT_BATCH = 16  # of like lengths
+TEXT_BATCH = 32  # of like lengths: 80 prompts in 0.81 s of CPU, in one batch 1.03
 
 
 class Exported:
