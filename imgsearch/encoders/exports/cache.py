@@ -183,4 +183,4 @@ def _stamp(path: str) -> tuple[str, int, int]:
 
 
 def _key(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(text)).hexdigest()[:16]  # a path may be no valid text
