@@ -7,7 +7,8 @@ its own and measures each in a process of its own, all of them in turn, as many 
 What is done is kept in the work folder, so a run that was stopped goes on, and `--only build` may
 run on a busy machine and `--only measure` on an idle one. `--only show` prints the Markdown table
 of what is measured so far, writes it to benchmarks/vector_index.json and draws
-benchmarks/vector_index.png. A million need 20 GB of disk; ten million as ivf-pq 12.
+benchmarks/vector_index.png. A million take 20 GB of disk, ten million of `--engines "imgsearch
+ivf-pq"` alone 12. The rivals: pip install usearch sqlite-vec apsw.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -101,9 +103,7 @@ def _in_process(work: Path, asked: dict[str, Any], threads: int, kept_in: str) -
 
 def _one(work: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """In the process of its own: build or measure one engine."""
-    import resource
-
-    from measuring import measure
+    from measuring import measure, peak_mb
     from rivals import engines
     from stored import Stored
 
@@ -114,9 +114,8 @@ def _one(work: Path, asked: dict[str, Any]) -> dict[str, Any]:
         return {**named, "asked": asked, **measure(engine, stored, folder, asked["seconds"])}
     folder.mkdir(parents=True)
     seconds = engine.build(stored, folder)
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    cost = {"cpu_s": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}
-    return {**named, "seconds": seconds, **cost}
+    used = {"cpu_s": round(time.process_time(), 2), "peak_mb": peak_mb()}
+    return {**named, "seconds": seconds, **used}
 
 
 def _folder(work: Path, engine: str, count: int) -> Path:
