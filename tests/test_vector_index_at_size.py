@@ -5,8 +5,10 @@ The vectors are clustered, as photos are; texts lie off to one side of them.
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import faiss
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -23,6 +25,7 @@ from imgsearch.vector_index import (
 )
 from imgsearch.vector_index.gpu import KINDS_ON_GPU
 from imgsearch.vector_index.kinds import kind_for
+from imgsearch.vector_index.threads import threads_for
 from imgsearch.vectors import Vectors, normalise
 
 COUNT, DIM, K = 6000, 32, 10
@@ -282,6 +285,23 @@ def test_a_file_that_is_extended_stays_as_it_is(folder: Path) -> None:
     VectorIndex.extended(folder, ArraySource(IDS[5000:], VECTORS[5000:]))
     assert (folder / "index.faiss").read_bytes() == before
     assert mapped.count == 5000
+
+
+def test_one_query_has_one_thread_and_one_batch_at_a_time_has_all() -> None:
+    every = faiss.omp_get_max_threads()
+
+    def threads_of_a_batch() -> int:
+        with threads_for(2):
+            return int(faiss.omp_get_max_threads())
+
+    with threads_for(1):
+        assert faiss.omp_get_max_threads() == 1
+    with ThreadPoolExecutor(1) as pool:
+        with threads_for(2):
+            assert faiss.omp_get_max_threads() == every
+            assert pool.submit(threads_of_a_batch).result() == 1
+        assert pool.submit(threads_of_a_batch).result() == every
+    assert faiss.omp_get_max_threads() == every
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -28,6 +28,7 @@ from imgsearch.vector_index.kinds import AUTO, candidates, kind_for
 from imgsearch.vector_index.making import USUAL, Asked, Making
 from imgsearch.vector_index.sources import ArraySource, Ids, VectorSource
 from imgsearch.vector_index.structure import Structure
+from imgsearch.vector_index.threads import threads_for
 from imgsearch.vectors import Vectors, normalise
 
 _OUTGROWN = 2  # times larger or smaller than it was when it learned, an index is to learn anew
@@ -164,7 +165,9 @@ class VectorIndex:
         wanted = min(k, allowed)
         if not wanted or not len(vectors):
             return scores, ids
-        found_scores, found_ids = self._search_past_ties(normalise(vectors), wanted, allowed, only)
+        with threads_for(len(vectors)):
+            found = self._search_past_ties(normalise(vectors), wanted, allowed, only)
+        found_scores, found_ids = found
         order = np.lexsort((found_ids, -found_scores))[:, :wanted]
         scores[:, :wanted] = np.take_along_axis(found_scores, order, axis=1)
         ids[:, :wanted] = np.take_along_axis(found_ids, order, axis=1)

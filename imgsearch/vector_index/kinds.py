@@ -18,10 +18,13 @@ FACTORY = {
 KINDS = tuple(FACTORY)
 AUTO = "auto"
 
+# Flat passes by all vectors: 30,000 of 512 in 3.5 ms by one thread, so 50,000 in 6.
 FLAT_VALUES = 50_000 * 512
+# A vector of 512 takes 520 bytes in ivf-sq8: 2.6 GB here, and 64 and its id in ivf-pq.
 SQ8_VALUES = 5_000_000 * 512
 LEAST_FOR_CODES = 1000  # vectors; 256 make the codes of ivf-pq, and fewer are found sooner as flat
 
+# A million of 512 in 4,096 lists: 85 CPU seconds of k-means, 52 of adding.
 ROWS_PER_LIST = 40  # k-means learns from; 39 are the least that FAISS holds for enough
 
 _LISTS_OF_ROOT, _MOST_LISTS = 4, 8192
@@ -71,5 +74,7 @@ def is_inverted(kind: str) -> bool:
 
 def candidates(kind: str, k: int) -> int:
     """How many of the kind's best hold the k exactly best, once those are scored exactly."""
+    # Of a million, the ten first by sq8 hold 0.90 of the ten best photos, 12 0.994, 16 and more
+    # 0.998, which is all in the lists; of 200,000, the 100 first by ivf-pq hold 0.989.
     per_hit, more = {"sq8": (1, 8), "ivf-sq8": (1, 8), "ivf-pq": (4, 100)}.get(kind, (1, 0))
     return per_hit * k + more
