@@ -122,7 +122,7 @@ def _line(
     vectors: np.ndarray,
     queries: int,
 ) -> str:
-    allowed = Allowed(library, filters).ids
+    allowed = Allowed(library, filters).every()
     rows = np.flatnonzero(np.isin(ids, allowed))
     plain, filtered, alone = [], [], []
     same = 0

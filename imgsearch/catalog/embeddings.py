@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, and_, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from imgsearch.catalog.connection import ROWS_AT_ONCE, pieces
@@ -25,18 +25,13 @@ def of_photos(
     engine: Engine, encoder_id: int, photo_ids: Sequence[int] | Ids, after: int
 ) -> tuple[Ids, Vectors]:
     """Those of the photos that have one later than the embedding id `after`, in that order."""
-    blobs: dict[int, bytes] = {}
+    columns = select(Embedding.photo_id, Embedding.vector, _dim_of(encoder_id).label("dim"))
+    statement = columns.where(_is_later(encoder_id, after))
     with engine.connect() as connection:
-        dim = _dim(connection, encoder_id)  # here, as it was when the vectors were
-        for piece in pieces(photo_ids):
-            rows = connection.execute(
-                select(Embedding.photo_id, Embedding.vector).where(
-                    Embedding.encoder_id == encoder_id,
-                    Embedding.photo_id.in_(piece),
-                    Embedding.id > after,
-                )
-            )
-            blobs.update((photo_id, vector) for photo_id, vector in rows)
+        pieced = (statement.where(Embedding.photo_id.in_(piece)) for piece in pieces(photo_ids))
+        rows = [row for each in pieced for row in connection.execute(each)]
+        dim = rows[0].dim if rows else _dim(connection, encoder_id)
+    blobs = {row.photo_id: row.vector for row in rows}
     found = [int(i) for i in photo_ids if int(i) in blobs]
     return np.array(found, np.int64), from_bytes([blobs[i] for i in found], dim)
 
@@ -51,7 +46,7 @@ def in_order(
         n = connection.execute(select(func.count()).select_from(newer)).scalar_one()
         ids = np.empty(n, np.int64)
         vectors = np.empty((n, dim), np.float32)
-        last, start = after, 0
+        newest, start = after, 0
         rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
             select(Embedding.id, Embedding.photo_id, Embedding.vector)
             .where(_is_later(encoder_id, after))
@@ -62,16 +57,21 @@ def in_order(
             end = start + len(part)
             ids[start:end] = [row.photo_id for row in part]
             vectors[start:end] = from_bytes([row.vector for row in part], dim)
-            last, start = part[-1].id, end
-    return ids, vectors, last
+            newest, start = part[-1].id, end
+    return ids, vectors, newest
 
 
-def count(engine: Engine, encoder_id: int, after: int) -> tuple[int, int]:
-    """How many are later than the embedding id `after`, and the last one's id."""
-    later = _is_later(encoder_id, after)
+def count(engine: Engine, encoder_id: int, after: int) -> int:
+    """How many are later than the embedding id `after`."""
     with engine.connect() as connection:
-        n = connection.execute(select(func.count()).where(later)).scalar_one()
-        return n, _last(connection, later) or after
+        counted = select(func.count()).where(_is_later(encoder_id, after))
+        return connection.execute(counted).scalar_one()
+
+
+def last(engine: Engine, encoder_id: int) -> int:
+    """The id of an encoder's last one, 0 without any."""
+    with engine.connect() as connection:
+        return _last(connection, _is_later(encoder_id, 0)) or 0
 
 
 def among(engine: Engine, encoder_id: int, photo_ids: Collection[int]) -> set[int]:
@@ -98,13 +98,13 @@ def sample(engine: Engine, encoder_id: int, most: int, after: int) -> tuple[Ids,
         dim = _dim(connection, encoder_id)
         one_more = select(Embedding.id).where(later).order_by(Embedding.id).limit(most + 1)
         chosen = connection.execute(one_more).scalars().all()
-        last = _last(connection, later) or after
+        newest = _last(connection, later) or after
         if len(chosen) > most:
-            chosen = _scattered(connection, encoder_id, chosen[0], last, most)
+            chosen = _scattered(connection, encoder_id, chosen[0], newest, most)
         statements = (columns.where(Embedding.id.in_(piece)) for piece in pieces(chosen))
         some = [row for each in statements for row in connection.execute(each)]
     ids = np.array([row.photo_id for row in some], np.int64)
-    return ids, from_bytes([row.vector for row in some], dim), last
+    return ids, from_bytes([row.vector for row in some], dim), newest
 
 
 def _scattered(
@@ -137,19 +137,16 @@ def of_texts(
     engine: Engine, encoder_id: int, templates_key: str, texts: Sequence[str]
 ) -> dict[str, Vectors]:
     """The vectors (d,) that `keep_texts` kept, by text; the others are absent."""
-    blobs: dict[str, bytes] = {}
+    columns = select(TextEmbedding.text, TextEmbedding.vector, _dim_of(encoder_id).label("dim"))
+    statement = columns.where(
+        TextEmbedding.encoder_id == encoder_id, TextEmbedding.templates_key == templates_key
+    )
     with engine.connect() as connection:
-        dim = _dim(connection, encoder_id)
-        for piece in pieces(texts):
-            rows = connection.execute(
-                select(TextEmbedding.text, TextEmbedding.vector).where(
-                    TextEmbedding.encoder_id == encoder_id,
-                    TextEmbedding.templates_key == templates_key,
-                    TextEmbedding.text.in_(piece),
-                )
-            )
-            blobs.update((text, vector) for text, vector in rows)
-    return dict(zip(blobs, from_bytes(list(blobs.values()), dim), strict=True))
+        pieced = (statement.where(TextEmbedding.text.in_(piece)) for piece in pieces(texts))
+        rows = [row for each in pieced for row in connection.execute(each)]
+        dim = rows[0].dim if rows else _dim(connection, encoder_id)
+    vectors = from_bytes([row.vector for row in rows], dim)
+    return {row.text: vector for row, vector in zip(rows, vectors, strict=True)}
 
 
 def known_texts(engine: Engine, encoder_id: int, most: int) -> Vectors:
@@ -171,8 +168,13 @@ def keep_texts(
         connection.execute(insert(TextEmbedding).on_conflict_do_nothing(), rows)
 
 
+def _dim_of(encoder_id: int) -> ScalarSelect[int]:
+    """The length of an encoder's vectors, in the statement that reads them: one less a search."""
+    return select(EncoderEntry.dim).where(EncoderEntry.id == encoder_id).scalar_subquery()
+
+
 def _dim(connection: Connection, encoder_id: int) -> int:
-    dim = connection.execute(select(EncoderEntry.dim).where(EncoderEntry.id == encoder_id)).scalar()
+    dim = connection.execute(select(_dim_of(encoder_id))).scalar()
     if dim is None:
         raise NoEncoderError("The encoder was just dropped from the library: ask again.")
     return dim

@@ -38,9 +38,9 @@ class Newcomers:
     def caught_up(self, catalog: Catalog, encoder: EncoderRow) -> "Newcomers":
         """With those who arrived since, as far as they can be held."""
         room = HELD - len(self.ids)
-        ids, vectors, last = catalog.embeddings_and_last(encoder.id, after=self.last, limit=room)
-        if not len(ids):
+        if not room or not catalog.embeddings_after(encoder.id, self.last):
             return self
+        ids, vectors, last = catalog.embeddings_and_last(encoder.id, after=self.last, limit=room)
         return Newcomers(
             self.after,
             last,

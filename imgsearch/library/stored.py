@@ -13,14 +13,15 @@ ROWS_AT_ONCE = 16_384
 
 
 class StoredEmbeddings:
-    """The embeddings of an encoder that are later than the id `after`; `last` is the id of the last
-    one there was when they were counted.
+    """The embeddings of an encoder that are later than the id `after`, up to `last`; whoever builds
+    of them holds the library's lock, so that none comes meanwhile.
     """
 
     def __init__(self, catalog: Catalog, encoder: EncoderRow, after: int = 0) -> None:
         self._catalog, self._encoder_id, self._after = catalog, encoder.id, after
         self.dim = encoder.dim
-        self.count, self.last = catalog.count_embeddings(encoder.id, after)
+        self.count = catalog.embeddings_after(encoder.id, after)
+        self.last = catalog.last_embedding_id(encoder.id)
 
     def chunks(self) -> Iterator[tuple[Ids, Vectors]]:
         """All of them, each once: photo ids (n,) and unit rows (n, d)."""

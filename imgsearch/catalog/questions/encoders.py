@@ -67,11 +67,11 @@ class EncoderQuestions:
 
     def embeddings_after(self, encoder_id: int, after: int) -> int:
         """How many embeddings of an encoder came later than the embedding id `after`."""
-        return self.count_embeddings(encoder_id, after)[0]
-
-    def count_embeddings(self, encoder_id: int, after: int) -> tuple[int, int]:
-        """The same, with the last embedding's id (`after` if there is none)."""
         return embeddings.count(self.engine, encoder_id, after)
+
+    def last_embedding_id(self, encoder_id: int) -> int:
+        """That of an encoder's last embedding; 0 if there is none."""
+        return embeddings.last(self.engine, encoder_id)
 
     def embeddings(
         self, encoder_id: int, *, photo_ids: Sequence[int] | Ids | None = None, after: int = 0
