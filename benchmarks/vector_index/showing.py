@@ -37,7 +37,7 @@ def _rows(built: list[Record], measured: list[Record]) -> list[Record]:
     for record in measured:
         rounds[record["engine"], record["count"]][record["threads"]].append(record)
     building = {(record["engine"], record["count"]): record for record in built}
-    return [
+    rows = [
         {
             **building[key],
             "rounds": len(by_threads[1]),
@@ -46,6 +46,7 @@ def _rows(built: list[Record], measured: list[Record]) -> list[Record]:
         for key, by_threads in rounds.items()
         if {1, 2} <= set(by_threads)
     ]
+    return sorted(rows, key=lambda row: (row["count"], not _is_ours(row["engine"]), row["engine"]))
 
 
 def _median(many: list[Any]) -> Any:
@@ -62,8 +63,8 @@ def _median(many: list[Any]) -> Any:
 def _table(rows: list[Record]) -> list[str]:
     lines = [
         "| | build: learn + add + tune, s | on disk, MB | in memory: private, with pages, MB "
-        "| one query, 1 thread: median, p99, ms | 2 threads | queries/s, 1 and 2 threads "
-        "| recall@10, photos, texts | re-scored: median, ms | recall@10 | with |",
+        "| one query, 1 thread: median, p99, of the processor, ms | 2 threads: median "
+        "| queries/s, 1 and 2 threads | recall@10, photos, texts | re-scored: median, ms | recall@10 | with |",
         "|---" * 11 + "|",
     ]
     for row in rows:
@@ -76,7 +77,7 @@ def _table(rows: list[Record]) -> list[str]:
             build,
             f"{one['disk_mb']:,.0f}",
             f"{max(0, one['private_mb']):,.0f}, {max(0, one['resident_mb']):,.0f}",
-            f"{_short(one['median_ms'])}, {_short(one['p99_ms'])}",
+            ", ".join(_short(one[name]) for name in ("median_ms", "p99_ms", "cpu_ms")),
             _short(two["median_ms"]),
             f"{_short(one['queries_per_s'])}, {_short(two['queries_per_s'])}",
             f"{one['recall_photos']:.3f}, {one['recall_texts']:.3f}",
@@ -166,4 +167,8 @@ def _least(found: Record) -> float:
 
 
 def _marker(name: str) -> str:
-    return "o-" if name.startswith("imgsearch") else "^--"
+    return "o-" if _is_ours(name) else "^--"
+
+
+def _is_ours(name: str) -> bool:
+    return name.startswith("imgsearch")
