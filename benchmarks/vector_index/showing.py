@@ -64,7 +64,8 @@ def _table(rows: list[Record]) -> list[str]:
     lines = [
         "| | build: learn + add + tune, s | on disk, MB | in memory: private, with pages, MB "
         "| one query, 1 thread: median, p99, of the processor, ms | 2 threads: median "
-        "| queries/s, 1 and 2 threads | recall@10, photos, texts | re-scored: median, ms | recall@10 | with |",
+        "| queries/s, 1 and 2 threads | recall@10, photos, texts | re-scored: median, ms "
+        "| recall@10 | with |",
         "|---" * 11 + "|",
     ]
     for row in rows:
