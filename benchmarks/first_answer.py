@@ -6,8 +6,8 @@ Makes a library of synthetic photos once, with an encoder as large as ViT-B/32 a
 in FOLDER (kept) or in one that is thrown away. Commands are processes of their own, taken in turn;
 a first query is one whose vector the library has not kept. Seconds on the clock are also those of
 other programs, so processor seconds stand beside them, and what `python -c pass` takes. Below, what
-one command imports, and what its steps take under a profiler, which about doubles them. The most memory
-of a command is at least that of this program, about 60 MB. Prints Markdown and writes
+one command imports, and what its steps take under a profiler, which about doubles them. The most
+memory of a command is at least that of this program, about 60 MB. Prints Markdown and writes
 first_answer.json beside this file.
 """
 

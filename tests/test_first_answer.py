@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+
 from commands import Run, environment
 
 pytest_plugins = ["commands"]

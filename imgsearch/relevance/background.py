@@ -66,6 +66,7 @@ class Background:
 
     def __init__(self, texts: Vectors, photos: Vectors, count: int) -> None:
         self.texts, self.photos, self.count = texts, photos, count
+        self._exact = texts.astype(np.float64)  # once, and not for every query
         cosines = texts @ photos.T  # (m, n)
         self._mean = float(cosines.mean())
         self._deviation = max(float(cosines.std()), _LEAST_DEVIATION)
@@ -98,12 +99,15 @@ class Background:
         `level` is the cosine, `lift` how far it is above the best ordinary texts on that photo,
         `mean` what the query scores on the library's photos, each in deviations of the background;
         `reach` is the best cosine of the query among the best ones of ordinary texts.
+
+        By one thread: `@` asks all, and on a busy machine waits for them. For 100 photos it took
+        152 ms on the clock and 24 of a processor, einsum 55 and 6; on the sample 60 and 8, and 0.2.
         """
-        cosines = (photos @ vector).astype(np.float64)  # (k,)
-        ordinary = photos @ self._rivals(vector).T  # (k, r)
+        cosines = np.einsum("kd,d->k", photos, vector).astype(np.float64)
+        ordinary = np.einsum("kd,rd->kr", photos, self._exact[self._are_rivals(vector)])
         count = min(_RIVALS, ordinary.shape[1])
         rivals = np.partition(ordinary, -count, axis=1)[:, -count:].mean(axis=1)
-        own = (self.photos @ vector.astype(np.float32)).astype(np.float64)  # (n,)
+        own = np.einsum("nd,d->n", self.photos, vector.astype(np.float32)).astype(np.float64)
         mean = (own.sum() + _PRIOR_PHOTOS * self._mean) / (len(own) + _PRIOR_PHOTOS)
         best = max(own.max(), cosines.max(initial=-1))
         ones = np.ones(len(photos))
@@ -115,12 +119,12 @@ class Background:
         }
         return {name: np.clip(each, -_GREATEST, _GREATEST) for name, each in features.items()}
 
-    def _rivals(self, vector: Vectors) -> Vectors:
-        """The ordinary texts that do not mean what the query means: half of them at least."""
-        near = self.texts @ vector
+    def _are_rivals(self, vector: Vectors) -> npt.NDArray[np.bool_]:
+        """Which ordinary texts do not mean what the query means: half of them at least."""
+        near = np.einsum("md,d->m", self._exact, vector)
         middle = np.median(near)
         deviation = 1.4826 * np.median(np.abs(near - middle))  # of a normal distribution
-        rivals: Vectors = self.texts[near <= middle + _SAME_MEANING * deviation]
+        rivals: npt.NDArray[np.bool_] = near <= middle + _SAME_MEANING * deviation
         return rivals
 
 
