@@ -31,13 +31,11 @@ def add(connection: Connection, facts: PhotoFacts, place: Place | None, now: dat
 def with_old_facts(engine: Engine) -> list[OldFacts]:
     """See `Catalog.photos_with_old_facts`."""
     is_live = exists().where(File.photo_id == Photo.id, File.state == "live")
-    statement = (
-        select(Photo.id, Photo.latitude, Photo.longitude)
-        .where(Photo.facts_revision < FACTS_REVISION, is_live)
-        .order_by(Photo.id)
-    )
-    with engine.connect() as connection:
-        return [OldFacts(*row) for row in connection.execute(statement)]
+    columns = select(Photo.id, Photo.latitude, Photo.longitude)
+    statement = columns.where(Photo.facts_revision < FACTS_REVISION, is_live)
+    with engine.connect() as connection:  # told to order them, SQLite goes through all photos
+        rows = [OldFacts(*row) for row in connection.execute(statement)]
+    return sorted(rows, key=lambda row: row.photo_id)
 
 
 def moments_taken(engine: Engine, photo_ids: Sequence[int]) -> dict[int, datetime]:
