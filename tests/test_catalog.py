@@ -26,7 +26,7 @@ from imgsearch.catalog import (
     is_up_to_date,
     upgrade,
 )
-from imgsearch.catalog.connection import CONSTANTS, open_engine
+from imgsearch.catalog.connection import CONSTANTS, PAGE_BYTES, open_engine
 from imgsearch.catalog.revisions import COPIES_KEPT, find_migrations, run_revisions
 from imgsearch.catalog.tables import Base
 from imgsearch.errors import LibraryDamagedError, LibraryTooNewError, NoEncoderError
@@ -95,6 +95,11 @@ def test_connections_use_wal_and_foreign_keys(catalog: Catalog) -> None:
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 30_000
+
+
+def test_a_page_holds_several_vectors(catalog: Catalog) -> None:
+    with catalog.engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA page_size").scalar() == PAGE_BYTES >= 4 * 4 * 512
 
 
 def test_a_transaction_that_fails_leaves_nothing(catalog: Catalog) -> None:

