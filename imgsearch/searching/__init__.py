@@ -55,7 +55,7 @@ __all__ = [
 ]
 
 _AT_ONCE = 64  # queries, each with all the photos that its conditions let through
-_MOST = 2**63 - 1  # photos: SQLite's integers have 64 bits
+_MOST = 2**48  # photos: more than there are anywhere; 64 bits of SQLite hold 50 times as many
 
 
 def search(
