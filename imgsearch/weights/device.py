@@ -10,16 +10,22 @@ reference packages to the last digits.
 from __future__ import annotations
 
 import ctypes
+import importlib.util
+import os
 import platform
 import re
+import runpy
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
+
+AMD_DRIVER = "/dev/kfd"
 
 
 def is_cpu(name: str) -> bool:
@@ -28,17 +34,34 @@ def is_cpu(name: str) -> bool:
 
 
 def has_gpu() -> bool:
-    """Whether the machine has a GPU that torch may use: an Apple one, or one whose CUDA driver
-    counts it."""
+    """Whether this machine has a GPU that the torch installed here was built for: an Apple one, or
+    one that a driver new enough for it counts. Torch is not loaded."""
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
+    cuda, rocm = _torch_is_built_for()
+    if rocm is not None:  # such a torch is found by those alone who look for it
+        return sys.platform == "win32" or os.path.exists(AMD_DRIVER)
+    if cuda is None:
+        return False
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:  # no driver, no GPU
         return False
-    count = ctypes.c_int(0)
-    is_well = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
-    return is_well and count.value > 0
+    version, count = ctypes.c_int(0), ctypes.c_int(0)
+    is_well = driver.cuInit(0) == 0 and driver.cuDriverGetVersion(ctypes.byref(version)) == 0
+    is_new = version.value // 1000 >= int(cuda.split(".")[0])  # 12040 is 12.4
+    is_counted = driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return is_well and is_new and is_counted and count.value > 0
+
+
+def _torch_is_built_for() -> tuple[str | None, str | None]:
+    """The versions of CUDA and of ROCm that the installed torch computes with, as `version.py` in
+    it says; None for one it cannot."""
+    torch = importlib.util.find_spec("torch")
+    if torch is None or torch.origin is None:
+        return None, None
+    versions = runpy.run_path(str(Path(torch.origin).with_name("version.py")))
+    return versions.get("cuda"), versions.get("hip")
 
 
 def choose(name: str = "auto") -> torch.device:
@@ -50,7 +73,7 @@ def choose(name: str = "auto") -> torch.device:
     import torch
 
     if name == "auto":
-        if torch.cuda.is_available():
+        if has_gpu() and torch.cuda.is_available():
             return torch.device("cuda:0")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     words = re.fullmatch(r"cpu|mps|cuda(?::([0-9]{1,9}))?", name)
