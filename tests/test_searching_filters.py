@@ -108,6 +108,38 @@ def test_the_best_under_a_filter_are_those_of_numpy(
             assert len(set(found) & set(right)) >= 6  # random vectors are the worst for ivf
 
 
+def test_photos_that_are_not_embedded_hide_none_that_are(tmp_path: Path) -> None:
+    """They pass the filter, and the index does not hold them."""
+    rng = np.random.default_rng(5)
+    centres = rng.standard_normal((40, DIM))
+    vectors, queries = (
+        normalise((centres[rng.integers(0, 40, n)] + rng.standard_normal((n, DIM))).astype("f4"))
+        for n in (2000, 20)
+    )
+    with open_library(tmp_path / "library") as library:
+        with library.catalog.write() as writer:
+            encoder = writer.add_encoder(EncoderRow(0, "toy", "toy", DIM, ("en",), None))
+            root = writer.add_root(Path("/photos"))
+            ids = np.array([writer.add_photo(_facts(number)) for number in range(2 * len(vectors))])
+            for photo_id in ids.tolist():
+                writer.put_file(FilePlace(Path(f"/photos/{photo_id}.jpg"), root, 1, 1), photo_id)
+            embedded, others = np.split(ids, 2)
+            writer.add_embeddings(encoder, embedded.tolist(), vectors)
+            marked = np.sort(rng.choice(len(vectors), FEW + 50, replace=False))
+            writer.add_label("some", [*embedded[marked].tolist(), *others.tolist()])
+        row = library.catalog.encoders()[0]
+        allowed = Allowed(library, Filters(conditions=conditions(label="some")))
+        right = embedded[marked[np.argsort(-(queries @ vectors[marked].T), axis=1)[:, :10]]]
+        for kind in KINDS:
+            generations.build(library, row, kind)
+            gallery = Gallery(library, row, allowed, None)
+            found = [[hit.photo_id for hit in gallery.hits(query, 10)] for query in queries]
+            shared = sum(
+                len(set(ours) & set(best)) for ours, best in zip(found, right.tolist(), strict=True)
+            )
+            assert shared >= 0.98 * right.size, kind
+
+
 def test_every_filter_holds_at_once(library: Library) -> None:
     filters = Filters(
         path=Path("/photos/6"), captioned=False, conditions=conditions(camera="camera 0")

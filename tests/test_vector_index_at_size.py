@@ -134,6 +134,20 @@ def test_the_best_of_its_candidates_are_those_of_brute_force(
         assert np.array_equal(alone, found[:5])
 
 
+@pytest.mark.parametrize("kept", [0.3, 0.05])
+def test_ids_it_does_not_hold_change_nothing_that_a_filter_finds(
+    index: VectorIndex, kept: float
+) -> None:
+    only = np.sort(IDS[: int(kept * COUNT)])
+    foreign = np.setdiff1d(np.arange(-5, 20 * COUNT), IDS)  # below, between and above its own
+    among_others = np.union1d(only, foreign)
+    assert index.among(among_others).tolist() == only.tolist()
+    for found, right in zip(
+        index.search(TEXTS, K, among_others), index.search(TEXTS, K, only), strict=True
+    ):
+        assert np.array_equal(found, right)
+
+
 def test_a_source_is_gone_through_once(index: VectorIndex) -> None:
     source = Streamed()
     VectorIndex.build_from(source, index.making.asked, texts=TEXTS)

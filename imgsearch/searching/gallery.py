@@ -97,14 +97,14 @@ class Gallery:
     def _propose_with(self, generation: GenerationRow, vector: Vectors) -> tuple[_Propose, int]:
         index = self._library.index_of(generation)
         newcomers, beside = self._propose_newcomers(vector, generation.last_embedding_id)
-        only = self._allowed.ids
+        only = None if self._allowed.ids is None else index.among(self._allowed.ids)
+        inside = index.count if only is None else len(only)
 
         def propose(wanted: int) -> Ids:
-            count = max(1, min(index.candidates(wanted), index.count))
+            count = max(1, min(index.candidates(wanted), inside))
             ids = index.search(vector[None], count, only)[1][0]
             return np.union1d(ids[ids >= 0], newcomers(wanted))
 
-        inside = index.count if only is None else min(index.count, len(only))
         return propose, inside + beside
 
     def _propose_newcomers(self, vector: Vectors, after: int) -> tuple[_Propose, int]:

@@ -12,6 +12,7 @@ mapped from disk cannot grow at all, so a change is a new index.
     tuning.py    how far a search must reach to find enough
     gpu.py       which FAISS is installed, and indexes on a GPU
     structure.py the index of FAISS inside
+    bits.py      a set of ids
     threads.py   how many threads a search has
     making.py    how an index was made, for its manifest
     folder.py    a saved one: its manifest, and the file mapped back

@@ -8,6 +8,7 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import faiss
 import numpy as np
 
 from imgsearch.vector_index import gpu
+from imgsearch.vector_index.bits import Bits
 from imgsearch.vector_index.building import Notify, build, extend, ignore
 from imgsearch.vector_index.folder import (
     FORMAT_OF,
@@ -120,6 +122,12 @@ class VectorIndex:
         """The ids of all vectors (n,), ascending."""
         return np.sort(self._structure.ids())
 
+    def among(self, ids: Ids) -> Ids:
+        """Those of n ids that it holds, ascending, each once."""
+        if (np.diff(ids) <= 0).any():  # else 12 ms for 100,000
+            ids = np.unique(ids)
+        return self._held.among(ids)
+
     def candidates(self, k: int) -> int:
         """How many to ask for, so that the k exactly best are among them.
 
@@ -159,14 +167,13 @@ class VectorIndex:
             raise ValueError(f"k must be at least 1, got {k}")
         scores = np.full((len(vectors), k), -np.inf, np.float32)
         ids = np.full((len(vectors), k), -1, np.int64)
-        if only is not None and (np.diff(only) <= 0).any():  # else 12 ms for 100,000
-            only = np.unique(only)
-        allowed = self.count if only is None else min(len(only), self.count)
+        only = None if only is None else self.among(only)
+        allowed = self.count if only is None else len(only)
         wanted = min(k, allowed)
         if not wanted or not len(vectors):
             return scores, ids
         with threads_for(len(vectors)):
-            found = self._search_past_ties(normalise(vectors), wanted, allowed, only)
+            found = self._search_past_ties(normalise(vectors), wanted, only)
         found_scores, found_ids = found
         order = np.lexsort((found_ids, -found_scores))[:, :wanted]
         scores[:, :wanted] = np.take_along_axis(found_scores, order, axis=1)
@@ -232,13 +239,19 @@ class VectorIndex:
         if found != read_manifest(folder)["sha256"]:
             raise damaged(folder, f"{INDEX_FILE} has changed since it was written")
 
+    @cached_property
+    def _held(self) -> Bits:
+        """What it holds; made for the first filter, since it takes reading all ids."""
+        return Bits(self._structure.ids())
+
     def _search_past_ties(
-        self, queries: Vectors, wanted: int, allowed: int, only: Ids | None
+        self, queries: Vectors, wanted: int, only: Ids | None
     ) -> tuple[Vectors, Ids]:
+        allowed = self.count if only is None else len(only)
         # FAISS may keep any of the rows that tie at the last place; ask on until the tie is whole.
         fetch = min(wanted + 1, allowed)
         while True:
-            scores, ids = self._structure.search(queries, fetch, allowed, only)
+            scores, ids = self._structure.search(queries, fetch, only)
             scores = np.where(ids < 0, np.float32(-np.inf), scores)
             tied = (scores[:, -1] == scores[:, wanted - 1]) & (ids[:, -1] >= 0)
             if fetch == allowed or not tied.any():

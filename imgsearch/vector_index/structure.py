@@ -13,6 +13,7 @@ import faiss
 import numpy as np
 
 from imgsearch.vector_index import gpu, kinds
+from imgsearch.vector_index.bits import Bits
 from imgsearch.vector_index.sources import Ids
 from imgsearch.vectors import Vectors
 
@@ -123,8 +124,8 @@ class Structure:
         holder.add_with_ids(rows, ids)
 
     def remove(self, ids: Ids) -> None:
-        """Hold ascending ids no more; those it never held are no fault. No kind but hnsw fails."""
-        self.index.remove_ids(_selector(ids))
+        """Hold ids no more; those it never held are no fault. No kind but hnsw fails."""
+        self.index.remove_ids(Bits(ids).selector())
 
     def ids(self) -> Ids:
         """All ids (n,), in no order."""
@@ -140,15 +141,14 @@ class Structure:
                 lists.release_ids(number, pointer)
         return np.concatenate(parts)
 
-    def search(
-        self, queries: Vectors, fetch: int, allowed: int, only: Ids | None = None
-    ) -> tuple[Vectors, Ids]:
+    def search(self, queries: Vectors, fetch: int, only: Ids | None = None) -> tuple[Vectors, Ids]:
         """The `fetch` best of each query, best first, id -1 where there are fewer.
 
-        (n, d) unit rows -> scores (n, fetch) and ids (n, fetch). `only` are ascending ids, of which
-        it holds `allowed` at most.
+        (n, d) unit rows -> scores (n, fetch) and ids (n, fetch). `only` are distinct ids, all of
+        which it holds: their share says how much further it is to reach.
         """
-        selector = None if only is None else _selector(only)
+        selector = None if only is None else Bits(only).selector()
+        allowed = self.count if only is None else len(only)
         share = allowed / self.count
         if self.kind == "hnsw":
             if share < _GRAPH_SHARE or fetch * _ROWS_PER_HIT > allowed:
@@ -222,11 +222,3 @@ def _steps(least: int, most: int) -> list[int]:
     while steps[-1] < most:
         steps.append(min(most, max(steps[-1] + 1, steps[-1] * 5 // 4)))
     return steps
-
-
-def _selector(ids: Ids) -> Any:
-    """A bit an id: a test is one shift, where a set of a million ids would take 50 ms to fill."""
-    ids = ids[ids >= 0]
-    bits = np.zeros((int(ids[-1]) // 8 + 1 if len(ids) else 1) * 8, np.uint8)
-    bits[ids] = 1
-    return faiss.IDSelectorBitmap(np.packbits(bits, bitorder="little"))

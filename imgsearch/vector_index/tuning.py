@@ -63,7 +63,7 @@ class Trial:
         Those are scored exactly and the best kept, so an answer is lost only where it is not among
         them.
         """
-        _, found = structure.search(self._queries, self._fetch(structure), structure.count)
+        _, found = structure.search(self._queries, self._fetch(structure))
         found = np.where(self._is_own(found), _NO_ID, found)
         is_answer = np.isfinite(self._scores)
         is_found = (self._ids[:, :, None] == found[:, None, :]).any(axis=2) & is_answer
