@@ -194,3 +194,10 @@ def test_an_empty_list_and_one_that_is_not_there_are_refused(
     assert result.exit_code == 2 and "names no path" in result.stderr
     result = run("index", "--from", tmp_path / "none.txt")
     assert result.exit_code == 2 and "cannot be read" in result.stderr
+
+
+def test_an_encoder_in_int8_is_not_given_where_float32_is_asked_for(run: Run, photos: Path) -> None:
+    asked = ("index", photos, "--encoder", "builtin@int8", "--precision", "float32")
+    refused = run(*asked)
+    assert refused.exit_code == 2
+    assert "builtin@int8 computes in int8; name builtin, or leave" in refused.stderr

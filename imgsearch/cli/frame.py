@@ -113,9 +113,20 @@ def in_precision(encoders: list[str] | None, precision: str | None) -> list[str]
         raise UsageError(f"no precision is called {precision!r}; it is float32 or int8")
     if precision is not None and not encoders:
         raise UsageError("--precision is of encoders that are named: give --encoder NAME as well")
-    if precision != "int8":
+    if precision is None:
         return encoders
-    return [name if name.endswith("@int8") else f"{name}@int8" for name in encoders or ()]
+    from imgsearch.encoders.exports import INT8, parted
+
+    wholes = [parted(name)[0] for name in encoders or ()]
+    if precision == "int8":
+        return [whole + INT8 for whole in wholes]
+    for name, whole in zip(encoders or (), wholes, strict=True):
+        if name != whole:
+            raise UsageError(
+                f"--precision float32: {name} computes in int8; name {whole}, or leave --precision "
+                "out"
+            )
+    return encoders
 
 
 def settings(context: typer.Context) -> Settings:

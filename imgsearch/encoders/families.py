@@ -13,6 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgsearch.encoders.exports.manifest import parted
+
 CONFIG = "open_clip_config.json"
 BUILTIN = Path(__file__).parent / "builtin"
 OPEN_CLIP_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -110,7 +112,8 @@ PUBLISHED = {
 def builtin_version(name: str) -> int | None:
     """The version a bundled encoder's name ends in, 3 for `builtin/3`, for its folder `builtin-3`
     and for `builtin/3@int8`; None for any other name."""
-    words = re.fullmatch(r"builtin[/-]([0-9]{1,9})(?:@int8)?", name)
+    whole, _ = parted(name)
+    words = re.fullmatch(r"builtin[/-]([0-9]{1,9})", whole)
     return int(words[1]) if words else None
 
 
