@@ -43,7 +43,9 @@ class Encoder(Protocol):
     in ("en", "zh"). `image_size` is the side of the image tower's input in pixels: a photo may be
     decoded smaller as long as its short side stays at least twice that. `batch_size` is how many
     photos at once suit the device. An encoder may also have a `source`, which is what `load` takes
-    to get it again; a library can load those itself, the others are passed to it each time.
+    to get it again; a library can load those itself, the others are passed to it each time. And it
+    may have a `preprocessing`, as `pixels.Preprocessing` is one: photos then wait for it in the
+    size of its tower and not in their own.
     """
 
     @property

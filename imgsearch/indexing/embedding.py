@@ -8,7 +8,7 @@ What waits for an encoder is as large as its tower wants it, made so where photo
 256 x 256 picture takes 256 KB, where the photo it comes from takes 3 MB and a panorama any number.
 """
 
-from typing import Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -28,6 +28,13 @@ class Photo(Protocol):
     reason: str | None
 
 
+@runtime_checkable
+class Fitting(Protocol):
+    """The `preprocessing` of an encoder that tells what its tower makes of a photo."""
+
+    def fitted(self, image: Image.Image) -> Image.Image: ...
+
+
 Shown = TypeVar("Shown", bound=Photo)
 
 
@@ -45,13 +52,12 @@ def fitted(chosen: ChosenEncoder, picture: Image.Image) -> Image.Image:
     the photo itself, to the bit.
     """
     preprocessing = getattr(chosen.encoder, "preprocessing", None)
-    if preprocessing is None:
+    if not isinstance(preprocessing, Fitting):
         return picture
     try:
-        made: Image.Image = preprocessing.fitted(picture)
+        return preprocessing.fitted(picture)
     except Exception:  # the encoder will stumble over it as well, where that is told of
         return picture
-    return made
 
 
 def embed(chosen: ChosenEncoder, pictures: dict[Shown, Pictures]) -> tuple[list[Shown], Vectors]:
