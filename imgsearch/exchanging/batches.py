@@ -15,6 +15,7 @@ from imgsearch.catalog import EncoderRow, FilePlace, Writer, hashes
 from imgsearch.exchanging.matching import Row
 from imgsearch.library import Library
 from imgsearch.library.facts import photo_facts, taken_near
+from imgsearch.library.models import keep_bundled
 from imgsearch.library.sentences import by_language, sentences_of
 from imgsearch.places import Place
 from imgsearch.vectors import normalise
@@ -31,7 +32,7 @@ def commit(
     near = {row: taken_near(row.facts) for row in rows if row.facts is not None}
     said = _said(library, rows)
     counts: Counter[str] = Counter()
-    library.keep_bundled(encoder.name)
+    keep_bundled(library.models_folder, encoder.name)
     with library.catalog.write() as writer:
         encoder_id = writer.add_encoder(encoder)
         _put_photos(writer, rows, near, counts)

@@ -17,6 +17,7 @@ from imgsearch.encoders import Encoder
 from imgsearch.errors import DownloadError, NoEncoderError, UsageError
 from imgsearch.indexing.outcomes import FellBack, Notice
 from imgsearch.library import Library
+from imgsearch.library.models import keep_bundled
 
 Wanted: TypeAlias = str | Encoder | Sequence[str | Encoder] | None
 BUNDLED = "builtin"
@@ -125,7 +126,7 @@ def _add(library: Library, wanted: str | Encoder, device: str) -> ChosenEncoder:
     row = EncoderRow(
         0, encoder.identity, encoder.name, encoder.dim, tuple(encoder.languages), source
     )
-    library.keep_bundled(encoder.name)
+    keep_bundled(library.models_folder, encoder.name)
     with library.catalog.write() as writer:
         writer.add_encoder(row)
     added = library.catalog.encoder_with_identity(encoder.identity)

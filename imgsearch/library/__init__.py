@@ -4,13 +4,15 @@ A path goes in, an open `Library` comes out. A place, not a doer: verbs take it 
 argument; what is here is only what two of them share. What reads captions beside photos is to be
 imported from its file: it brings Pillow, which a search of words can do without.
 
-    place.py        Library, open_library, default_path
+    place.py        Library, open_library
+    folder.py       its folder while it is closed: the usual one, a new one
     lock.py         one writer at a time, across processes
     captions.py     the text that lies beside its photos, or tells of them
     sentences.py    sentences as captions are kept
     generations.py  a new index from stored embeddings, and the switch to it
     newcomers.py    what was embedded since, held in memory
     loaded.py       the encoders it holds
+    models.py       the copies of encoders it keeps for itself
     preparing.py    an encoder exported when it is first used
     choosing.py     the photos that a path and conditions mean
     texts.py        texts as an encoder sees them, embedded once
@@ -19,8 +21,9 @@ imported from its file: it brings Pillow, which a search of words can do without
 """
 
 from imgsearch.library.choosing import check_is_one, choose_photos
+from imgsearch.library.folder import CATALOG_FILE, MARKER, default_path
 from imgsearch.library.lock import Lock
-from imgsearch.library.place import CATALOG_FILE, MARKER, Library, default_path, open_library
+from imgsearch.library.place import Library, open_library
 from imgsearch.library.preparing import Preparing
 from imgsearch.library.recording import recorded
 from imgsearch.library.texts import Text, embed_texts

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from imgsearch.catalog import EncoderRow, GenerationRow, Ids, audit
-from imgsearch.errors import LibraryDamagedError, LibraryError, NoEncoderError
+from imgsearch.errors import LibraryDamagedError, NoEncoderError
 from imgsearch.library.place import Library
 from imgsearch.library.stored import StoredEmbeddings
 
@@ -82,40 +82,35 @@ def renew(
     """Switch to a generation with all that came since the last one, as cheaply as will do.
 
     Mostly it is the last one, and what is new beside it in its file: nothing is learned again, and
-    the stored embeddings of a million photos are not read. Else as `build`.
+    the stored embeddings of a million photos are not read. Else, and where a byte of that file is
+    not what was written, as `build`.
     """
-    from imgsearch.vector_index import VectorIndex
-
     current = library.catalog.current_generation(encoder.id)
-    try:
-        index = None if current is None else library.index_of(current)
-    except LibraryDamagedError:  # it is what is made anew below
-        index = None
-    if current is None or index is None:
+    extended = None
+    if current is not None:
+        with contextlib.suppress(LibraryDamagedError):  # it is what is made anew below
+            extended = _extended(library, encoder, current, notify or _ignore)
+    if extended is None:
         return build(library, encoder, notify=notify)
-    last = current.last_embedding_id
-    newer = StoredEmbeddings(library.catalog, encoder, last)
-    removed = np.setdiff1d(index.ids(), audit.photo_ids_until(library.catalog, encoder.id, last))
-    if not index.can_extend(newer.count, len(removed)):
-        return build(library, encoder, notify=notify)
-    folder = library.generations_folder / current.folder
-    extended = VectorIndex.extended(folder, newer, removed, notify=notify or _ignore)
-    return _switch(library, _save(library, encoder, extended, newer.last))
+    return _switch(library, extended)
 
 
 def asked_so_far(library: Library, encoder: EncoderRow) -> Asked:
     """What a person asked of the index of an encoder, else of the one that answers its languages.
 
-    The manifest is where that is kept: what was asked of one that does not read is not known.
+    The manifest is where that is kept; where it does not read, the kind is in the catalog.
     """
-    from imgsearch.vector_index import USUAL
+    from imgsearch.vector_index import USUAL, Asked, VectorIndex
 
     active = library.catalog.active_encoders()
     for each in (encoder, *(active[name] for name in encoder.languages if name in active)):
         current = library.catalog.current_generation(each.id)
-        if current is not None:
-            with contextlib.suppress(LibraryError):  # it is damaged, which `doctor` says
-                return library.index_of(current).making.asked
+        if current is None:
+            continue
+        try:
+            return VectorIndex.asked(library.generations_folder / current.folder)
+        except LibraryDamagedError:
+            return Asked.likely(current.kind, current.count, each.dim)
     return USUAL
 
 
@@ -161,6 +156,25 @@ def sweep(library: Library) -> None:
             shutil.rmtree(path, ignore_errors=True)
     for path in library.models_folder.glob(f"builtin-*{UNFINISHED}"):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def _extended(
+    library: Library,
+    encoder: EncoderRow,
+    current: GenerationRow,
+    notify: Callable[[Step], None],
+) -> GenerationRow | None:
+    """As `_save`, of the current generation brought up to date; None where that will not do."""
+    from imgsearch.vector_index import VectorIndex
+
+    index, last = library.index_of(current), current.last_embedding_id
+    newer = StoredEmbeddings(library.catalog, encoder, last)
+    removed = np.setdiff1d(index.ids(), audit.photo_ids_until(library.catalog, encoder.id, last))
+    if not index.can_extend(newer.count, len(removed)):
+        return None
+    folder = library.generations_folder / current.folder
+    made = VectorIndex.extended(folder, newer, removed, notify=notify)
+    return _save(library, encoder, made, newer.last)
 
 
 def _save(library: Library, encoder: EncoderRow, index: VectorIndex, last: int) -> GenerationRow:

@@ -26,13 +26,13 @@ class LoadedEncoders:
         """The one for this device, else one that was given; for torch, none that is an export."""
         for where in (_place(device, runtime), GIVEN):
             found = self._encoders.get((identity, where))
-            if found is not None and (runtime == "auto" or not hasattr(found, "export")):
+            if found is not None and (runtime == "auto" or not _is_exported(found)):
                 return found
         return None
 
-    def add(self, encoder: Encoder, device: str, runtime: Runtime) -> Encoder:
-        """Keep one that was loaded; another thread's, where that was first."""
-        return self._encoders.setdefault((encoder.identity, _place(device, runtime)), encoder)
+    def add(self, identity: str, encoder: Encoder, device: str, runtime: Runtime) -> Encoder:
+        """Keep one that was loaded for an identity; another thread's, where that was first."""
+        return self._encoders.setdefault((identity, _place(device, runtime)), encoder)
 
     def give(self, encoder: Encoder) -> None:
         """Keep an object for any device, until `clear`."""
@@ -63,5 +63,14 @@ def exported(row: EncoderRow, device: str) -> Encoder | None:
     return Exported(found, name=row.name, source=row.source or row.name)
 
 
+def _is_exported(encoder: Encoder) -> bool:
+    from imgsearch.encoders.exports.exported import Exported
+
+    return isinstance(encoder, Exported)
+
+
 def _place(device: str, runtime: Runtime) -> str:
-    return device if runtime == "auto" else f"{runtime} on {device}"
+    from imgsearch.weights.device import is_cpu
+
+    where = "cpu" if is_cpu(device) else device  # so that `auto` finds what `cpu` has loaded
+    return where if runtime == "auto" else f"{runtime} on {where}"

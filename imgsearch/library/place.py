@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,13 +20,13 @@ from typing import TYPE_CHECKING
 from imgsearch.catalog import Catalog, EncoderRow, GenerationRow, is_up_to_date, upgrade
 from imgsearch.errors import (
     LibraryDamagedError,
-    LibraryError,
     NoEncoderError,
     NoLibraryError,
-    UsageError,
 )
+from imgsearch.library.folder import CATALOG_FILE, is_there, make
 from imgsearch.library.loaded import LoadedEncoders, exported
 from imgsearch.library.lock import Lock
+from imgsearch.library.models import short_name
 from imgsearch.library.newcomers import Newcomers
 from imgsearch.library.preparing import Preparing, prepared
 
@@ -35,20 +34,6 @@ if TYPE_CHECKING:  # they bring torch and faiss
     from imgsearch.encoders import Encoder, Runtime
     from imgsearch.vector_index import VectorIndex
 
-MARKER = "<!-- imgsearch library -->"
-README = f"""{MARKER}
-# A library of imgsearch
-
-This folder holds what imgsearch knows about your photos; the photos themselves are elsewhere and
-are never changed. `library.db` is the truth (SQLite). `generations/` is built from it and may be
-deleted at any time: `imgsearch rebuild` makes it anew. `models/` holds copies of the encoders the
-library depends on, `captioners/` those that were trained here, `backups/` copies of `library.db`
-from before upgrades.
-
-`imgsearch status` says what is inside; `imgsearch doctor` checks it. To remove the library, delete
-this folder.
-"""
-CATALOG_FILE = "library.db"
 UPGRADE_WAITS_SECONDS = 30
 
 
@@ -118,7 +103,8 @@ class Library:
         """The encoder of a row of this library, or of any name; the library's own copy first.
 
         On a CPU a row's export is found by its identity: neither its weights are read nor torch is
-        loaded. With `runtime="torch"` it is torch's own.
+        loaded. With `runtime="torch"` it is torch's own, of one in int8 the one
+        in float32 that it was made of.
 
         Raises NoEncoderError when a row's encoder cannot be had again as it was, and what
         `encoders.load` raises.
@@ -127,7 +113,7 @@ class Library:
             loaded = self._load(encoder, device, runtime)
             self._named.add(loaded.identity)
             self._let_go()
-            return self._encoders.add(loaded, device, runtime)
+            return self._encoders.add(loaded.identity, loaded, device, runtime)
         kept = self._encoders.get(encoder.identity, device, runtime)
         if kept is not None:
             return kept
@@ -136,16 +122,9 @@ class Library:
                 f"The encoder {encoder.name!r} was passed in as an object; pass it again."
             )
         found = exported(encoder, device) if runtime == "auto" else None
-        loaded = found or self._load(encoder.source, device, runtime)
-        if loaded.identity != encoder.identity:
-            raise NoEncoderError(
-                f"{encoder.source!r} has other weights now than {self.path} was indexed with, so "
-                "their vectors cannot be compared. Bring the old ones back, or embed the photos "
-                f"with the new ones: {self.command('index', '--encoder', encoder.source)}, then "
-                f"let them answer: {self.command('switch', encoder.name)}"
-            )
+        loaded = found or self._load_row(encoder, device, runtime)
         self._let_go()
-        return self._encoders.add(loaded, device, runtime)
+        return self._encoders.add(encoder.identity, loaded, device, runtime)
 
     def keep_encoder(self, encoder: Encoder) -> None:
         """Use this object whenever its identity is asked for, while the library is open."""
@@ -192,30 +171,11 @@ class Library:
             self._indexes.pop(encoder_id, None)
             self._newcomers.pop(encoder_id, None)
 
-    def keep_bundled(self, name: str) -> None:
-        """Copy the bundled weights of that name into models/, where a later release leaves them be.
-
-        Does nothing for names that are not bundled, and where the copy is there.
-        """
-        from imgsearch.encoders.families import builtin_version, builtin_versions
-
-        version = builtin_version(name)
-        target = self.models_folder / f"builtin-{version}"
-        if version is None or target.exists():
-            return
-        source = builtin_versions().get(version)
-        if source is None:
-            return
-        partial = target.with_name(target.name + ".tmp")
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(source, partial, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
-        os.replace(partial, target)
-
     def find_encoder(self, wanted: str | Encoder) -> EncoderRow | None:
         """The row of an encoder by its name here, by the path it was added from, or by itself."""
         if not isinstance(wanted, str):
             return self.catalog.encoder_with_identity(wanted.identity)
-        wanted = self._short(wanted)
+        wanted = short_name(self.models_folder, wanted)
         named = self.catalog.encoder_named(wanted)
         if named is not None:
             return named
@@ -223,31 +183,35 @@ class Library:
         same = [row for row in self.catalog.encoders() if row.source in (wanted, path)]
         return same[-1] if same else None
 
+    def _load_row(self, row: EncoderRow, device: str, runtime: Runtime) -> Encoder:
+        from imgsearch.encoders.exports import int8_identity, parted
+
+        whole, precision = parted(str(row.source))
+        if precision == "int8" and runtime == "torch":  # has the float32 one that it was made of
+            loaded = self._load(whole, device, runtime)
+            identity = int8_identity(loaded.identity)
+        else:
+            loaded = self._load(str(row.source), device, runtime)
+            identity = loaded.identity
+        if identity != row.identity:
+            raise NoEncoderError(
+                f"{row.source!r} has other weights now than {self.path} was indexed with, so "
+                "their vectors cannot be compared. Bring the old ones back, or embed the photos "
+                f"with the new ones: {self.command('index', '--encoder', str(row.source))}, then "
+                f"let them answer: {self.command('switch', row.name)}"
+            )
+        return loaded
+
     def _load(self, name: str, device: str, runtime: Runtime) -> Encoder:
         from imgsearch import encoders
         from imgsearch.weights import device as devices
 
-        loaded = encoders.load(
-            self._short(name), device=device, models=self.models_folder, runtime=runtime
-        )
+        folder = self.models_folder
+        name = short_name(folder, name)
+        loaded = encoders.load(name, device=device, models=folder, runtime=runtime)
         if self.preparing is None or runtime == "torch" or not devices.is_cpu(device):
             return loaded
         return prepared(loaded, self.preparing)
-
-    def _short(self, name: str) -> str:
-        """A path of this library's folder of models (`models/NAME` is one too) as its plain name.
-
-        So that the library still loads it when it is moved as a whole.
-        """
-        from imgsearch.encoders.exports import parted
-
-        ours = os.path.realpath(self.models_folder)
-        whole, _ = parted(name)
-        for path in (os.path.join(self.path, whole), os.path.expanduser(whole)):
-            folder, plain = os.path.split(path.rstrip("/\\"))
-            if plain and os.path.exists(path) and os.path.realpath(folder) == ours:
-                return plain + name.removeprefix(whole)
-        return name
 
 
 def open_library(path: Path | str, *, create: bool = True) -> Library:
@@ -259,60 +223,16 @@ def open_library(path: Path | str, *, create: bool = True) -> Library:
     """
     folder = Path(os.path.expanduser(path)).absolute()
     file = folder / CATALOG_FILE
-    if not _is_there(file):
+    if not is_there(file):
         if not create:
             raise NoLibraryError(
                 f"There is no library at {folder}. Make one: imgsearch index PATH, "
                 "or name another with --library."
             )
-        _make_folder(folder)
+        make(folder)
     lock = Lock(folder / "library.lock")
     if not is_up_to_date(file):
         with lock.held(wait=True, timeout_seconds=UPGRADE_WAITS_SECONDS):
             if not is_up_to_date(file):  # another process may have done it meanwhile
                 upgrade(file)
     return Library(folder, lock)
-
-
-def default_path(folder: Path | None = None) -> Path:
-    """Where the library is when nobody says: `index` in the folder, else the user's own.
-
-    `folder` is the working folder unless given. `index` counts when it holds a catalog or a README
-    with our marker.
-    """
-    candidate = (folder or Path.cwd()) / "index"
-    if os.path.isfile(candidate / CATALOG_FILE) or _is_marked(candidate / "README.md"):
-        return candidate
-    from platformdirs import user_data_path
-
-    return user_data_path("imgsearch", appauthor=False) / "library"
-
-
-def _is_there(file: Path) -> bool:
-    try:
-        return file.exists()
-    except OSError as error:
-        raise LibraryError(
-            f"{file.parent} cannot be looked at: {error.strerror}. Name another with --library."
-        ) from error
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not (folder / "README.md").exists():
-            (folder / "README.md").write_text(README, encoding="utf-8", newline="\n")
-    except FileExistsError as error:
-        raise UsageError(f"{folder} is a file; a library is a folder.") from error
-    except OSError as error:
-        raise LibraryError(
-            f"No library can be made at {folder}: {error.strerror}. Name another with --library."
-        ) from error
-
-
-def _is_marked(readme: Path) -> bool:
-    try:
-        with open(readme, encoding="utf-8") as lines:
-            return lines.readline().strip() == MARKER
-    except (OSError, UnicodeDecodeError):
-        return False

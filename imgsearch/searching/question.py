@@ -87,8 +87,11 @@ class Question:
         return [place for place, term in enumerate(self.terms) if term.weight > 0]
 
     def encoder(self, runtime: Runtime = "auto") -> Encoder:
-        """The encoder itself, loaded."""
-        return self._given or self.library.load_encoder(self.row, runtime=runtime)
+        """The encoder itself: one that the library holds for any device, else on the CPU, where
+        one text is embedded before a GPU is set up; torch's, for those who look inside, where it
+        is fastest."""
+        device = "cpu" if runtime == "auto" else "auto"
+        return self._given or self.library.load_encoder(self.row, device, runtime=runtime)
 
     def texts(self, policy: prompts.Policy) -> Iterator[Text]:
         """The texts of the sum, each with its templates."""

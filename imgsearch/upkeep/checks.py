@@ -115,9 +115,10 @@ def _check_generations(library: Library, repair: bool) -> Iterator[Finding]:
 
 
 def _rebuild(library: Library, encoder: EncoderRow, row: GenerationRow, problem: str) -> Finding:
+    asked = generations.asked_so_far(library, encoder)  # which the folder knows
     _forget_generation(library, row)
     try:
-        generations.build(library, encoder)
+        generations.build(library, encoder, asked.kind, asked.recall)
     except NoEncoderError:  # no embedding is left, so no index is needed either
         pass
     except LibraryError as error:
@@ -154,6 +155,7 @@ def _forget_generation(library: Library, row: GenerationRow) -> None:
 def _check_models(library: Library, repair: bool) -> Iterator[Finding]:
     """The copies of bundled weights are there and are those the embeddings were made with."""
     from imgsearch.encoders.families import builtin_version, builtin_versions
+    from imgsearch.library.models import keep_bundled
 
     ours = builtin_versions()
     for row in library.catalog.encoders():
@@ -170,7 +172,7 @@ def _check_models(library: Library, repair: bool) -> Iterator[Finding]:
         can_mend = source is not None and _has_identity(row, None)
         if can_mend and repair:
             _delete(copy)
-            library.keep_bundled(row.name)
+            keep_bundled(library.models_folder, row.name)
         remedy = "" if can_mend else f"Install an imgsearch that bundles this {row.name}."
         yield Finding(problem, can_mend and repair, remedy)
 

@@ -107,6 +107,19 @@ def keep_origin(export: Export, origin: Origin) -> None:
     os.replace(partial, target)
 
 
+def keep_copy(original: Path, copy: Path) -> None:
+    """Let `find_source` find by a copy of a folder what was exported of the files in it."""
+    here, there = Path(os.path.realpath(original)), Path(os.path.realpath(copy))
+    for where in sorted(folder().glob(f"*/{ORIGINS}/*.json")):
+        origin = _read(where)
+        if origin is None or not origin.lies_in(here) or not origin.is_unchanged:
+            continue
+        files = [there / Path(path).relative_to(here) for path, _, _ in origin.files]
+        export = find(where.parent.parent.name)
+        if export is not None:
+            keep_origin(export, Origin.of(origin.name, origin.source, files))
+
+
 def origins(export: Export) -> list[Origin]:
     """All places that an export is known to have come from."""
     found = (_read(path) for path in sorted((export.folder / ORIGINS).glob("*.json")))
