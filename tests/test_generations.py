@@ -13,6 +13,7 @@ from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.indexing import BuildingGeneration, Notice, rebuild, reindex
 from imgsearch.library import Library, generations, open_library
 from imgsearch.upkeep import doctor
+from imgsearch.vector_index import Asked, VectorIndex
 from runs import run
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -91,6 +92,45 @@ def test_a_damaged_generation_is_built_anew(library: Library, photos: Path) -> N
     (library.generations_folder / current.folder / "manifest.json").write_text("{", "utf-8")
     with open_library(library.path) as opened:
         assert generations.renew(opened, row).count == 3
+
+
+def test_a_changed_byte_is_not_carried_into_the_next_generation(
+    library: Library, photos: Path
+) -> None:
+    run(library, photos)
+    row, (current,) = library.catalog.encoders()[0], library.catalog.generations()
+    library.close()  # a mapped file cannot be replaced everywhere
+    file = library.generations_folder / current.folder / "index.faiss"
+    content = bytearray(file.read_bytes())
+    at = content.index(np.float32(1).tobytes())
+    content[at : at + 4] = np.float32(-1).tobytes()
+    file.write_bytes(content)
+    with open_library(library.path) as opened:
+        made = generations.renew(opened, row)
+        VectorIndex.verify(opened.generations_folder / made.folder)
+        ids, vectors = opened.catalog.embeddings(row.id)
+        scores, found = opened.index_of(made).search(vectors, 1)
+        assert found[:, 0].tolist() == ids.tolist()
+        assert scores[:, 0] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("file", ["index.faiss", "manifest.json"])
+def test_what_was_asked_of_an_index_outlives_its_damage(
+    library: Library, photos: Path, file: str
+) -> None:
+    run(library, photos)
+    row = library.catalog.encoders()[0]
+    for remake in (lambda opened: generations.renew(opened, row), lambda opened: [*doctor(opened)]):
+        made = generations.build(library, row, "hnsw", 0.95)
+        library.close()
+        (library.generations_folder / made.folder / file).write_bytes(b"{")
+        with open_library(library.path) as opened:
+            remake(opened)
+            current = opened.catalog.current_generation(row.id)
+            assert current is not None and current.id != made.id
+            # Without a manifest there is only the catalog, which knows the kind.
+            recall = 0.99 if file == "manifest.json" else 0.95
+            assert opened.index_of(current).making.asked == Asked("hnsw", recall)
 
 
 def add_embeddings(library: Library, encoder: EncoderRow, count: int) -> None:

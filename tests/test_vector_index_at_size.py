@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from imgsearch.errors import UsageError
+from imgsearch.errors import LibraryDamagedError, UsageError
 from imgsearch.vector_index import (
     KINDS,
+    USUAL,
     ArraySource,
     Asked,
     Installed,
@@ -113,9 +114,13 @@ def test_the_kind_follows_size_where_none_is_asked_for(
 def test_what_no_index_can_be_is_said() -> None:
     with pytest.raises(UsageError, match=r"'tree'.*auto, flat"):
         Asked("tree")
+    with pytest.raises(UsageError, match=r"''.*auto, flat"):
+        USUAL.changed("", None)
     for share in (0.0, 1.01, -1.0, float("nan")):
         with pytest.raises(UsageError, match="a share above 0 and at most 1"):
             Asked(recall=share)
+        with pytest.raises(UsageError, match="a share above 0 and at most 1"):
+            USUAL.changed(None, share)
     assert Asked("hnsw", 0.9).changed(None, 0.95) == Asked("hnsw", 0.95)
     assert Asked("hnsw", 0.9).changed("auto", None) == Asked("auto", 0.9)
 
@@ -278,6 +283,31 @@ def test_what_is_there_is_not_added_again(folder: Path) -> None:
         VectorIndex.extended(folder, ArraySource(IDS[:1], VECTORS[:1]))
     with pytest.raises(ValueError, match="distinct"):
         VectorIndex.extended(folder, ArraySource(IDS[[5001, 5001]], VECTORS[[5001, 5001]]))
+
+
+def test_a_file_that_has_changed_is_not_extended(folder: Path) -> None:
+    """Else the next one would hold the damage under a sum of its own."""
+    file = folder / "index.faiss"
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(LibraryDamagedError, match="has changed since it was written"):
+        VectorIndex.extended(folder, ArraySource(IDS[5000:], VECTORS[5000:]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "count", "asked"),
+    [("flat", 100, "auto"), ("ivf-sq8", 60_000, "auto"), ("ivf-sq8", 100, "ivf-sq8")],
+)
+def test_what_was_asked_is_told_from_a_kind_alone(kind: str, count: int, asked: str) -> None:
+    assert Asked.likely(kind, count, 512) == Asked(asked)
+    assert Asked.likely("tree", count, 512) == USUAL
+
+
+def test_an_index_of_one_photo_has_no_recall(tmp_path: Path) -> None:
+    for kind in ("hnsw", "ivf"):
+        assert VectorIndex.build(IDS[:1], VECTORS[:1], kind).making.recall is None
 
 
 def test_an_index_that_was_outgrown_learns_anew(folder: Path) -> None:

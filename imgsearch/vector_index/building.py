@@ -33,8 +33,8 @@ def build(
     if structure.training_rows:
         notify(Step("learning", 0, count))
         structure.learn(normalise(source.sample(structure.training_rows)[1]))
-    is_exact = structure.kind == "flat"
-    trial = None if is_exact else Trial.of(source, texts)
+    is_to_tune = structure.kind != "flat" and count > 1  # a photo alone has no neighbour to find
+    trial = Trial.of(source, texts) if is_to_tune else None
     structure.move_to_gpu()
     added = fill(structure, source, trial, notify)
     structure.move_back()

@@ -22,7 +22,8 @@ from imgsearch.vector_index.folder import (
     FORMAT_OF,
     INDEX_FILE,
     MANIFEST_FILE,
-    damaged,
+    check_bytes,
+    map_index,
     read_index,
     read_manifest,
 )
@@ -100,9 +101,11 @@ class VectorIndex:
         is new; `can_extend` says whether that is good enough. An id may be removed and come again.
         The whole index lies in memory.
 
-        Raises ValueError for ids that are there already, and what `load` raises.
+        Raises ValueError for ids that are there already, and what `verify` raises: a byte that has
+        changed would go on under a sum of its own.
         """
-        structure, manifest = _read(folder, mapped=False)
+        index, manifest = read_index(folder)
+        structure = _structure(index, manifest)
         extend(structure, source, np.empty(0, np.int64) if removed is None else removed, notify)
         return VectorIndex(structure, manifest["making"])
 
@@ -224,8 +227,17 @@ class VectorIndex:
         Raises LibraryDamagedError where a file is missing or does not read as it should, and
         LibraryTooNewError where a newer imgsearch wrote it.
         """
-        structure, manifest = _read(folder, mapped=True)
-        return VectorIndex(structure, manifest["making"], manifest["about"])
+        index, manifest = map_index(folder)
+        return VectorIndex(_structure(index, manifest), manifest["making"], manifest["about"])
+
+    @staticmethod
+    def asked(folder: Path) -> Asked:
+        """What was asked of a saved index, from its manifest alone.
+
+        Raises LibraryDamagedError where that does not read, and LibraryTooNewError.
+        """
+        asked: Asked = read_manifest(folder)["making"].asked
+        return asked
 
     @staticmethod
     def verify(folder: Path) -> None:
@@ -234,10 +246,7 @@ class VectorIndex:
         Raises what `load` raises; unlike `load` it also notices a byte that has changed.
         """
         VectorIndex.load(folder)
-        with open(folder / INDEX_FILE, "rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-        if found != read_manifest(folder)["sha256"]:
-            raise damaged(folder, f"{INDEX_FILE} has changed since it was written")
+        check_bytes(folder)
 
     @cached_property
     def _held(self) -> Bits:
@@ -259,17 +268,8 @@ class VectorIndex:
             fetch = min(2 * fetch, allowed)
 
 
-def _read(folder: Path, *, mapped: bool) -> tuple[Structure, dict[str, Any]]:
-    manifest = read_manifest(folder)
-    file = folder / INDEX_FILE
-    size_bytes = file.stat().st_size if file.is_file() else None
-    # A shorter file would still map, and kill the process when a page past its end is touched.
-    if size_bytes != manifest["size_bytes"]:
-        raise damaged(folder, f"{INDEX_FILE} is {'missing' if size_bytes is None else 'cut'}")
-    index = read_index(file, manifest["kind"], mapped=mapped)
-    if (index.d, index.ntotal) != (manifest["dim"], manifest["count"]):
-        raise damaged(folder, f"{INDEX_FILE} and {MANIFEST_FILE} do not belong together")
+def _structure(index: Any, manifest: Mapping[str, Any]) -> Structure:
     structure = Structure(manifest["kind"], index)
     parameters = manifest["making"].parameters
     structure.reach = parameters.get("nprobe", parameters.get("efSearch", structure.reach))
-    return structure, manifest
+    return structure

@@ -5,11 +5,11 @@ written say nothing of them; what is then taken for true stands in `Making.of`.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from imgsearch.errors import UsageError
-from imgsearch.vector_index.kinds import AUTO, KINDS
+from imgsearch.vector_index.kinds import AUTO, KINDS, kind_for
 
 RECALL_K = 10  # recall is that of so many hits
 
@@ -33,8 +33,17 @@ class Asked:
             raise UsageError(f"recall is a share above 0 and at most 1, like 0.99: {self.recall}")
 
     def changed(self, kind: str | None, recall: float | None) -> "Asked":
-        """The same but for what is given. Raises UsageError as the constructor does."""
-        return replace(self, kind=kind or self.kind, recall=recall or self.recall)
+        """The same but for what is not None. Raises UsageError as the constructor does."""
+        return Asked(self.kind if kind is None else kind, self.recall if recall is None else recall)
+
+    @staticmethod
+    def likely(kind: str, count: int, dim: int) -> "Asked":
+        """What was asked where only the kind is known that came of it, for so many vectors.
+
+        The usual where "auto" comes to that kind too, and where there is no such kind.
+        """
+        is_usual = kind not in KINDS or kind == kind_for(AUTO, count, dim)
+        return USUAL if is_usual else Asked(kind)
 
 
 USUAL = Asked()
