@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from imgsearch.catalog import EncoderRow, FilePlace, PhotoFacts
+from imgsearch.errors import QueryError
 from imgsearch.library import Library, generations, open_library
 from imgsearch.queries import conditions
 from imgsearch.searching.filters import Allowed, Filters
@@ -138,6 +140,73 @@ def test_photos_that_are_not_embedded_hide_none_that_are(tmp_path: Path) -> None
                 len(set(ours) & set(best)) for ours, best in zip(found, right.tolist(), strict=True)
             )
             assert shared >= 0.98 * right.size, kind
+
+
+@pytest.mark.parametrize("kind", ["flat", "hnsw"])
+def test_photos_that_pass_and_are_all_far_away_are_listed_before_long(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgsearch.searching.filters._LARGE", 100)
+    photos, far = 6000, 300
+    angles = np.linspace(0, np.pi, photos)
+    vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    with open_library(tmp_path / "library") as library:
+        with library.catalog.write() as writer:
+            encoder = writer.add_encoder(EncoderRow(0, "toy", "toy", 2, ("en",), None))
+            root = writer.add_root(Path("/photos"))
+            ids = [writer.add_photo(_facts(number)) for number in range(photos)]
+            for photo_id in ids:
+                writer.put_file(FilePlace(Path(f"/photos/{photo_id}.jpg"), root, 1, 1), photo_id)
+            writer.add_embeddings(encoder, ids, vectors)
+            writer.add_label("far", ids[-far:])
+        row = library.catalog.encoders()[0]
+        generations.build(library, row, kind)
+        allowed = Allowed(library, Filters(conditions=conditions(label="far")))
+        assert allowed.ids is None
+        index = library.index_of(library.catalog.generations(row.id)[-1])
+        asked, looked_at = _counted(index, "search"), _counted(allowed, "paths")
+        hits = Gallery(library, row, allowed, None).hits(vectors[0], 10)
+        assert [hit.photo_id for hit in hits] == ids[-far:][:10]
+        assert len(asked) <= 4
+        every = np.concatenate([ids for (ids,) in looked_at])
+        assert len(np.unique(every)) == len(every) < photos
+
+
+def test_few_photos_are_scored_once(library: Library) -> None:
+    asked = conditions(after="2020-02-01", before="2020-02-03")
+    allowed = Allowed(library, Filters(conditions=asked))
+    looked_at = _counted(allowed, "paths")
+    gallery = Gallery(library, library.catalog.encoders()[0], allowed, None)
+    assert {hit.photo_id for hit in gallery.hits(_vectors()[0], 10)} == {32, 33}
+    assert len(looked_at) == 1
+
+
+def test_nothing_that_is_embedded_is_an_error_whatever_passes(tmp_path: Path) -> None:
+    with open_library(tmp_path / "library") as library:
+        with library.catalog.write() as writer:
+            writer.add_encoder(EncoderRow(0, "toy", "toy", DIM, ("en",), None))
+            root = writer.add_root(Path("/photos"))
+            photo_id = writer.add_photo(_facts(1))
+            writer.put_file(FilePlace(Path("/photos/1.jpg"), root, 1, 1), photo_id)
+        for filters in (Filters(), Filters(path=Path("/photos"))):
+            gallery = Gallery(
+                library, library.catalog.encoders()[0], Allowed(library, filters), None
+            )
+            with pytest.raises(QueryError, match=r"no photo of the library .* is embedded by toy"):
+                gallery.hits(_vectors()[0], 3)
+
+
+def _counted(of: object, name: str) -> list[tuple[Any, ...]]:
+    """What a method is called with from now on."""
+    method = getattr(of, name)
+    calls: list[tuple[Any, ...]] = []
+
+    def counting(*given: Any) -> Any:
+        calls.append(given)
+        return method(*given)
+
+    setattr(of, name, counting)
+    return calls
 
 
 def test_every_filter_holds_at_once(library: Library) -> None:

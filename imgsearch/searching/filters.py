@@ -17,7 +17,8 @@ from imgsearch.queries import Condition, Flag, Like
 NAMES_SHOWN = 10  # of those that photos have most often
 
 # Of a library of so many photos, those that a filter lets through are listed only where fewer than
-# this share pass: to look at 1,000 that an index proposes takes 5 ms, to list a million a second.
+# this share pass: to list a million takes as long as looking at a fifth of them one by one
+# (benchmarks/million.py).
 _LARGE, _MOST = 10_000, 0.02
 
 

@@ -9,9 +9,11 @@ FEW.
 Without a vector, the photos that filters let through come newest first.
 """
 
+import itertools
 import math
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -25,9 +27,9 @@ from imgsearch.vectors import Vectors
 _Propose = Callable[[int], Ids]
 
 # Up to so many photos are scored from their stored vectors, which is exact on every kind of index.
-# At 100,000 of 512 dimensions a flat index takes 9 ms to pass by all the others, and scoring 100
-# photos 7, 500 photos 13; without a filter it takes 58 (milliseconds of a busy processor).
+# A flat index of 100,000 takes as long to pass by all the others (benchmarks/filters.py).
 FEW = 200
+_SEARCHES = 3  # for ever more, before those that pass are listed
 _SPARE = 16  # asked for beyond k: photos without a file
 _SAME = 1e-5  # cosines summed in float32, in any order, differ by less
 
@@ -47,28 +49,25 @@ class Gallery:
 
         Raises QueryError when the encoder has embedded no photo at all.
         """
-        propose, total = self._proposer(vector)
-        if not total and not self._catalog.photo_count(self._row.id):
+        found = _Found()
+        propose, total = self._proposer(vector, self._allowed.ids)
+        wanted = math.ceil((k + _SPARE) / self._allowed.share)
+        for searches in itertools.count(1):
+            self._look(found, vector, propose(wanted))
+            good = found.scores >= self._min_score
+            if good.sum() >= k or wanted >= total or not good.all():
+                break
+            wanted *= 2  # many of the files are gone, or fewer pass the filters than it seemed
+            if searches == _SEARCHES:  # those that pass are not near: to list them takes less
+                propose, total = self._proposer(vector, self._allowed.every())
+                wanted = k + _SPARE
+        if not len(found.ids) and not self._catalog.photo_count(self._row.id):
             raise QueryError(
                 f"no photo of the library {self._library.path} is embedded by {self._row.name} "
                 f"yet; this does that: "
                 f"{self._library.command('index', '--encoder', self._row.name)}"
             )
-        wanted = math.ceil((k + _SPARE) / self._allowed.share)
-        while True:
-            proposed = propose(wanted)
-            paths = self._allowed.paths(proposed)
-            live = proposed[np.fromiter((int(i) in paths for i in proposed), bool, len(proposed))]
-            ids, scores = _best(*self._score(vector, live))
-            good = scores >= self._min_score
-            if good.sum() >= k or wanted >= total or not good.all():
-                break
-            wanted *= 2  # many of the files are gone, or fewer pass the filters than it seemed
-        found = zip(ids[good].tolist(), scores[good].tolist(), strict=True)
-        return [
-            Hit(rank, score, i, paths[i], vector_rank=rank)
-            for rank, (i, score) in enumerate(found, 1)
-        ][:k]
+        return found.hits(self._min_score)[:k]
 
     def scores(self, vector: Vectors, photo_ids: Sequence[int]) -> dict[int, float]:
         """Photo id -> cosine, of those that are embedded and near enough."""
@@ -76,40 +75,49 @@ class Gallery:
         good = scores >= self._min_score
         return dict(zip(ids[good].tolist(), scores[good].tolist(), strict=True))
 
-    def _proposer(self, vector: Vectors) -> tuple[_Propose, int]:
+    def _look(self, found: "_Found", vector: Vectors, proposed: Ids) -> None:
+        """Score what is proposed, as far as it is live, passes, and was not looked at before."""
+        unseen = np.setdiff1d(proposed, found.seen)
+        paths = self._allowed.paths(unseen)
+        live = np.array([i for i in unseen.tolist() if i in paths], np.int64)
+        found.add(unseen, paths, *self._score(vector, live))
+
+    def _proposer(self, vector: Vectors, only: Ids | None) -> tuple[_Propose, int]:
         """A function from a number to that many of the best photos, or more, in any order; and
-        how many there are at most.
+        the number from which on it gives no more. Of the ids in `only`, where it is given.
         """
-        ids = self._allowed.ids
-        if ids is not None and len(ids) <= FEW:
-            return lambda wanted: ids, len(ids)
+        if only is not None and len(only) <= FEW:
+            return lambda wanted: only, 0
         generation = self._catalog.current_generation(self._row.id)
         while generation is not None:
             try:
-                return self._propose_with(generation, vector)
+                return self._propose_with(generation, vector, only)
             except LibraryDamagedError as error:
                 tried, generation = generation, self._catalog.current_generation(self._row.id)
                 if generation == tried:  # else another took its place just now, or it was dropped
                     warnings.warn(f"searching without an index, slowly: {error}", stacklevel=2)
                     break
-        return self._propose_newcomers(vector, 0)
+        return self._propose_newcomers(vector, 0, only)
 
-    def _propose_with(self, generation: GenerationRow, vector: Vectors) -> tuple[_Propose, int]:
+    def _propose_with(
+        self, generation: GenerationRow, vector: Vectors, only: Ids | None
+    ) -> tuple[_Propose, int]:
         index = self._library.index_of(generation)
-        newcomers, beside = self._propose_newcomers(vector, generation.last_embedding_id)
-        only = None if self._allowed.ids is None else index.among(self._allowed.ids)
-        inside = index.count if only is None else len(only)
+        newcomers, beside = self._propose_newcomers(vector, generation.last_embedding_id, only)
+        held = None if only is None else index.among(only)
+        inside = index.count if held is None else len(held)
 
         def propose(wanted: int) -> Ids:
             count = max(1, min(index.candidates(wanted), inside))
-            ids = index.search(vector[None], count, only)[1][0]
+            ids = index.search(vector[None], count, held)[1][0]
             return np.union1d(ids[ids >= 0], newcomers(wanted))
 
         return propose, inside + beside
 
-    def _propose_newcomers(self, vector: Vectors, after: int) -> tuple[_Propose, int]:
+    def _propose_newcomers(
+        self, vector: Vectors, after: int, only: Ids | None
+    ) -> tuple[_Propose, int]:
         """As `_proposer`, of the photos whose embeddings are later than the id `after`."""
-        only = self._allowed.ids
         parts = [(np.empty(0, np.int64), np.empty(0, np.float32))]
         newcomers = self._library.newcomers(self._row, after)
         for ids, vectors in newcomers.pieces(self._catalog, self._row):
@@ -132,6 +140,34 @@ class Gallery:
         return ids, cosines(vector, vectors)
 
 
+class _Found:
+    """What was looked at so far: which ids were, and of those that may be hits the file, and the
+    score, the best first."""
+
+    def __init__(self) -> None:
+        self.seen: Ids = np.empty(0, np.int64)
+        self.ids: Ids = np.empty(0, np.int64)
+        self.scores: Vectors = np.empty(0, np.float32)
+        self._paths: dict[int, Path] = {}
+
+    def add(self, seen: Ids, paths: dict[int, Path], ids: Ids, scores: Vectors) -> None:
+        """Take in some that were not seen before."""
+        self.seen = np.concatenate([self.seen, seen])
+        self._paths |= paths
+        ids, scores = np.concatenate([self.ids, ids]), np.concatenate([self.scores, scores])
+        order = np.lexsort((ids, -scores))
+        self.ids, self.scores = ids[order], scores[order]
+
+    def hits(self, least: float) -> list[Hit]:
+        """Those of at least that score."""
+        good = self.scores >= least
+        ranked = zip(self.ids[good].tolist(), self.scores[good].tolist(), strict=True)
+        return [
+            Hit(rank, score, i, self._paths[i], vector_rank=rank)
+            for rank, (i, score) in enumerate(ranked, 1)
+        ]
+
+
 def newest(allowed: Allowed, k: int) -> list[Hit]:
     """The k live photos that were taken last, the newest first; they have no score."""
     ids = allowed.newest(k)
@@ -143,8 +179,8 @@ def newest(allowed: Allowed, k: int) -> list[Hit]:
 def cosines(vector: Vectors, rows: Vectors) -> Vectors:
     """(d,) and (n, d) -> (n,) float32 in [-1, 1]; a row stored as float16 need not be quite unit.
 
-    Summed in float64, so that equal rows score equal wherever they stand. By one thread: `@` asks
-    all, and waits for those that a busy machine does not run: 1,000 rows took 60 ms, and take 0.1.
+    Summed in float64, so that equal rows score equal wherever they stand. By one thread: `@` would
+    start all and wait for the last of them, which for so few rows takes longer than the sums.
     """
     scores = np.empty(len(rows), np.float32)
     query = vector.astype(np.float64)
@@ -155,8 +191,3 @@ def cosines(vector: Vectors, rows: Vectors) -> Vectors:
         scores[start : start + 4096] = along / np.linalg.norm(part, axis=1)
     clipped: Vectors = np.clip(scores, -1, 1)
     return clipped
-
-
-def _best(ids: Ids, scores: Vectors) -> tuple[Ids, Vectors]:
-    order = np.lexsort((ids, -scores))
-    return ids[order], scores[order]
