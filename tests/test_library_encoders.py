@@ -1,21 +1,25 @@
 """The encoders of a library: found again without torch, and computing where they are asked to."""
 
 import ctypes
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conftest import CACHE
 from imgsearch import encoders
 from imgsearch.catalog import EncoderRow
 from imgsearch.encoders import exports
+from imgsearch.encoders.exports import Origin, cache
 from imgsearch.encoders.exports.exported import Exported
 from imgsearch.errors import NoEncoderError
-from imgsearch.indexing import index
+from imgsearch.indexing import index, prune
 from imgsearch.library import open_library
 from imgsearch.queries import query_of
 from imgsearch.searching.question import Question
+from imgsearch.upkeep import status
 from imgsearch.weights import device
 from test_devices import Driver
 
@@ -67,6 +71,31 @@ def test_the_copy_of_a_bundled_encoder_is_found_exported(photos: Path, tmp_path:
         with open_library(tmp_path / folder) as library:
             assert list(library.models_folder.iterdir())
             assert isinstance(library.load_encoder("builtin", "cpu"), Exported)
+
+
+def test_an_export_goes_with_the_weights_it_was_made_of_where_they_lay_in_models_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: Any = encoders.export(encoders.load("builtin", device="cpu"))
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    there = cache.folder() / made.identity
+    shutil.copytree(made.export.folder, there, ignore=shutil.ignore_patterns(cache.ORIGINS))
+    export = cache.Export(there, made.export.manifest)
+    with open_library(tmp_path / "library") as library:
+        mine, other = library.models_folder / "mine.pt", tmp_path / "other.pt"
+        mine.parent.mkdir()
+        for file in (mine, other):
+            file.write_bytes(b"weights")
+            cache.keep_origin(export, Origin.of("mine", "mine.pt", [file]))
+        assert status(library).exports.size_bytes >= made.export.manifest.files["image.onnx"][0]
+        prune(library, dry_run=False, models=["mine.pt"])
+        assert cache.find(made.identity) is not None  # it was loaded from elsewhere as well
+        shutil.rmtree(there / cache.ORIGINS)
+        mine.write_bytes(b"weights")
+        cache.keep_origin(export, Origin.of("mine", "mine.pt", [mine]))
+        prune(library, dry_run=False, models=["mine.pt"])
+        assert cache.find(made.identity) is None
+        assert cache.size_bytes() == 0
 
 
 def test_torch_has_of_an_encoder_in_int8_the_one_it_was_made_of(

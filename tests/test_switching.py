@@ -241,6 +241,8 @@ def test_an_encoder_that_waits_to_answer_is_pruned_only_by_its_name(library: Lib
         "open_clip/ViT-B-32/{models}/mine.pt",
         "mine.pt/weights",
         "cn_clip/RN50/{models}/mine.pt/epoch.pt",
+        "mine.pt@int8",
+        "{models}/mine.pt@int8",
     ],
 )
 def test_what_the_encoder_that_answers_is_loaded_from_is_never_offered(
@@ -337,7 +339,7 @@ def test_prune_makes_the_file_smaller(library: Library) -> None:
         row = library.catalog.encoder_named("toy/colour")
         assert row is not None
         writer.connection.exec_driver_sql(
-            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) "
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) "
             "INSERT INTO text_embeddings SELECT ?, 'raw', 'text ' || i, zeroblob(12) FROM n",
             (row.id,),
         )
@@ -346,7 +348,7 @@ def test_prune_makes_the_file_smaller(library: Library) -> None:
     done = prune(library, dry_run=False)
     after = (library.path / "library.db").stat().st_size
     assert after < before / 2 and done.freed_bytes > before / 3
-    assert done.encoders[0].texts == 5000 + ORDINARY and found(library) == "green.png"
+    assert done.encoders[0].texts == 30000 + ORDINARY and found(library) == "green.png"
 
 
 def test_prune_drops_copies_of_bundled_weights_and_of_your_own_only_what_is_named(

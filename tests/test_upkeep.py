@@ -14,6 +14,7 @@ from rich.console import Console
 from conftest import ColourEncoder, draw
 from imgsearch.catalog import HEAD
 from imgsearch.display.status import status_page
+from imgsearch.encoders.exports import cache
 from imgsearch.errors import LibraryLockedError
 from imgsearch.indexing import index, reindex
 from imgsearch.library import Library, open_library
@@ -63,6 +64,7 @@ def test_status_counts_photos_files_encoders_and_bytes(library: Library, photos:
     assert encoder.generation.asked == {"kind": "auto", "recall": 0.99}
     assert encoder.generation.recall is None and encoder.generation.trained_on == 3
     assert "faiss" in "".join(found.faiss.distributions)
+    assert found.exports.folder == cache.folder()
     folder = library.generations_folder / "0001"
     assert encoder.generation.size_bytes == found.size_bytes["generations"]
     assert found.size_bytes["generations"] == sum(f.stat().st_size for f in folder.iterdir())

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imgsearch.catalog import EncoderRow, footprint
+from imgsearch.encoders.exports import cache, parted
 from imgsearch.encoders.families import builtin_version
 from imgsearch.errors import UsageError
 from imgsearch.indexing.answering import unknown_encoder
@@ -86,7 +87,8 @@ def prune(
 
     `models` names what else goes from the library's models/, with the encoders made of it, and
     `encoders` those that wait for `switch`: built by a `rebuild` that was not to switch or did not
-    end, or taken back. With `dry_run` nothing is changed and the same is told. Photos, their files,
+    end, or taken back. What was exported of weights that go from models/ goes with them. With
+    `dry_run` nothing is changed and the same is told. Photos, their files,
     and what answers are never touched; while nobody answers at all, no encoder goes.
 
     Raises UsageError for a model that is not there and for one or an encoder that answers,
@@ -124,6 +126,7 @@ def prune(
         generations.sweep(library)
         for path in (*copies, *named):
             _delete(path)
+        cache.remove_gone(library.models_folder)
         footprint.shrink(library.catalog)
         freed = max(0, before - _size_bytes(library.path))
         return replace(pruned, freed_bytes=freed)
@@ -193,7 +196,7 @@ def _own(library: Library, staying: Sequence[EncoderRow], named: Sequence[Path])
 def _needed(entries: Sequence[Path], rows: Sequence[EncoderRow]) -> list[Path]:
     """Those of the entries of models/ that any of these encoders is loaded from."""
     copies = {f"builtin-{builtin_version(row.name)}" for row in rows}
-    sources = [row.source for row in rows if row.source is not None]
+    sources = [parted(row.source)[0] for row in rows if row.source is not None]
     return [
         path
         for path in entries

@@ -48,7 +48,7 @@ def embed_texts(
 ) -> Vectors:
     """(n, d) unit rows, a row a text. Raises QueryError for a text that is too long."""
     filled = [(text, prompts.templates(policy, text, language)) for text in texts]
-    rows = embedded(library.catalog, encoder, filled, lambda: library.load_encoder(encoder))
+    rows = embedded(library.catalog, encoder, filled, lambda: library.load_encoder(encoder, "cpu"))
     return np.stack([rows[each] for each in filled])
 
 
@@ -80,7 +80,7 @@ def ground_of(library: Library, encoder: EncoderRow, language: str) -> Ground:
         library.catalog,
         encoder,
         language,
-        lambda texts: library.load_encoder(encoder).embed_texts(texts),
+        lambda texts: library.load_encoder(encoder, "cpu").embed_texts(texts),
     )
     if background is None:
         raise NoEncoderError(

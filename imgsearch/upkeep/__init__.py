@@ -7,6 +7,7 @@ checks.py     doctor(): faults, and the mending of what is derived
 from imgsearch.upkeep.checks import Finding, doctor
 from imgsearch.upkeep.inventory import (
     EncoderStatus,
+    ExportsStatus,
     FaissStatus,
     GenerationStatus,
     LastRun,
@@ -16,6 +17,7 @@ from imgsearch.upkeep.inventory import (
 
 __all__ = [
     "EncoderStatus",
+    "ExportsStatus",
     "FaissStatus",
     "Finding",
     "GenerationStatus",

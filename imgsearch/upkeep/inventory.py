@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from imgsearch.catalog import HEAD, EncoderRow, audit
+from imgsearch.encoders.exports import cache
 from imgsearch.errors import LibraryError
 from imgsearch.library import Library
 
@@ -70,6 +71,15 @@ class FaissStatus:
 
 
 @dataclass(frozen=True)
+class ExportsStatus:
+    """Where the exports of encoders lie, those of all libraries of this user, and what they take:
+    each is made anew when it is missed."""
+
+    folder: Path
+    size_bytes: int
+
+
+@dataclass(frozen=True)
 class Status:
     """What a library holds: photos (live, missing), files (and skipped), captions of live photos by
     language and source, encoders, sizes."""
@@ -84,6 +94,7 @@ class Status:
     size_bytes: dict[str, int]
     last_run: LastRun | None
     faiss: FaissStatus
+    exports: ExportsStatus
 
     def as_dict(self) -> dict[str, object]:
         """Strings, numbers, lists and dicts alone, for JSON; times in ISO 8601, UTC."""
@@ -124,6 +135,7 @@ def status(library: Library) -> Status:
         },
         last_run=_last_run(library),
         faiss=_faiss(),
+        exports=ExportsStatus(cache.folder(), cache.size_bytes()),
     )
 
 

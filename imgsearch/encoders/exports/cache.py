@@ -55,6 +55,11 @@ class Origin:
         except OSError:
             return False
 
+    @property
+    def is_gone(self) -> bool:
+        """No file is there any more."""
+        return not any(os.path.lexists(path) for path, _, _ in self.files)
+
     def lies_in(self, path: Path) -> bool:
         """Every file is the one at the path, or under it."""
         return all(Path(name).is_relative_to(path) for name, _, _ in self.files)
@@ -161,6 +166,22 @@ def damages(identity: str) -> Iterator[str]:
 def remove(identity: str) -> None:
     """Delete an export; it is made anew when it is missed."""
     shutil.rmtree(folder() / identity)
+
+
+def remove_gone(models: Path) -> None:
+    """Delete the exports of encoders that lay in a folder, and nowhere else, and were deleted."""
+    here = Path(os.path.realpath(models))
+    for identity in sorted({path.parent.parent.name for path in folder().glob(f"*/{ORIGINS}/*")}):
+        export = find(identity)
+        places = [] if export is None else origins(export)
+        if places and all(each.lies_in(here) and each.is_gone for each in places):
+            remove(identity)
+
+
+def size_bytes() -> int:
+    """What all exports take on the disk: a file that two of them share, once."""
+    files = (path.stat() for path in folder().rglob("*") if path.is_file())
+    return sum({(each.st_dev, each.st_ino): each.st_size for each in files}.values())
 
 
 def failure(identity: str, versions: dict[str, str]) -> str | None:
