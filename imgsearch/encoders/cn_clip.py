@@ -52,6 +52,7 @@ class ChineseClip:
     """
 
     languages: tuple[str, ...] = ("zh",)
+    packed_text_tower = None  # each of its tokens sees all others
     ignores_padding = True
 
     def __init__(

@@ -29,7 +29,7 @@ from imgsearch.encoders import tokenizers, towers
 from imgsearch.encoders.checkpoints import Checkpoint
 from imgsearch.encoders.families import CONFIG
 from imgsearch.encoders.pixels import Preprocessing
-from imgsearch.encoders.text_tower import TextTower
+from imgsearch.encoders.text_tower import PackedTextTower, TextTower
 from imgsearch.encoders.tokenizers.byte_pairs import BytePairs
 from imgsearch.encoders.tokenizers.hugging_face import FromFolder
 from imgsearch.errors import UsageError
@@ -165,6 +165,11 @@ class OpenClip:
         """Rows of at most `context` ids -> (n, l) int64, l what `text_vectors` needs of it."""
         length = max(map(len, rows)) if self.ignores_padding else self.context
         return torch.from_numpy(tokenizers.padded(rows, length, self.tokenizer.padding))
+
+    @property
+    def packed_text_tower(self) -> PackedTextTower | None:
+        """The text tower for packed texts; None for one that is not causal."""
+        return self._text_tower.packed
 
     @property
     def context(self) -> int:

@@ -8,6 +8,7 @@ an identity of its own.
     manifest.py    what an export is, as it lies beside the graphs
     cache.py       where exports lie, and how one is found again
     sessions.py    a graph opened by ONNX Runtime
+    packing.py     texts in one sequence, in which a common beginning stands once
     exported.py    the encoder over an export; loads no torch
     making.py      an export made, checked, and put in its place
     graphs.py      the towers of torch as graphs

@@ -1,21 +1,24 @@
 """The towers of torch as ONNX graphs.
 
-In: an encoder on the CPU. Out: a file for each. `torch.export` traces a tower with a batch and,
-where padding is ignored, a length of any size, so the graph is the model's own arithmetic. It works
-for every architecture tried; the exporter before it, of TorchScript, is a tenth of the work, but
-cannot trace a text tower cut to its texts, and is about to go.
+In: an encoder on the CPU. Out: a file for each. `torch.export` traces a tower with a batch of any
+size, so the graph is the model's own arithmetic. A text tower that is causal takes packed texts
+(`packing`), any other a batch of padded rows, as long as its texts need where padding is ignored.
+It works for every architecture tried; the exporter before it, of TorchScript, is a tenth of the
+work, but cannot trace a text tower cut to its texts, and is about to go.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from imgsearch.encoders.exports import sessions
+from imgsearch.encoders.exports import packing, sessions
 from imgsearch.encoders.pixels import Preprocessing
+from imgsearch.encoders.text_tower import PackedTextTower
 from imgsearch.encoders.tokenizers import Tokenizer
 from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors
@@ -39,6 +42,8 @@ class Towers(Protocol):
 
     @property
     def context(self) -> int: ...
+    @property
+    def packed_text_tower(self) -> PackedTextTower | None: ...
     @property
     def tokenizer(self) -> Tokenizer: ...
     def embed_images(self, images: list[Any]) -> Vectors: ...
@@ -72,34 +77,45 @@ def write_image_tower(encoder: Towers, file: Path) -> None:
     """The image tower, pixels (n, 3, h, w) -> vectors (n, dim). Raises UsageError where it cannot
     be exported."""
     pixels = torch.zeros(TRACED, 3, *encoder.preprocessing.size)
-    _write(_ImageTower(encoder), pixels, (0,), file)
+    _write(_ImageTower(encoder), {sessions.INPUT: pixels}, [(0,)], file)
 
 
 def write_text_tower(encoder: Towers, file: Path) -> None:
-    """The text tower, token ids (n, l) -> vectors (n, dim). Raises UsageError where it cannot be
-    exported."""
+    """The text tower, a pack of texts or token ids (n, l) -> vectors (n, dim). Raises UsageError
+    where it cannot be exported."""
+    packed = encoder.packed_text_tower
+    if packed is not None:
+        (pack,) = packing.packs([(0, 1), (0, 2, 3), (0, 2, 4)], most_nodes=5)
+        inputs = {name: torch.from_numpy(each) for name, each in pack.inputs.items()}
+        _write(packed, inputs, [(0,), (0,), (0, 1), (0,)], file)
+        return
     length = TRACED + 1 if encoder.ignores_padding else encoder.context
     tokens = torch.ones(TRACED, length, dtype=torch.long)
-    _write(_TextTower(encoder), tokens, (0, 1) if encoder.ignores_padding else (0,), file)
+    axes = (0, 1) if encoder.ignores_padding else (0,)
+    _write(_TextTower(encoder), {sessions.INPUT: tokens}, [axes], file)
 
 
 def _write(
-    tower: torch.nn.Module, example: torch.Tensor, any_size: tuple[int, ...], file: Path
+    tower: torch.nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    any_size: list[tuple[int, ...]],
+    file: Path,
 ) -> None:
-    dynamic = dict.fromkeys(any_size, torch.export.Dim.DYNAMIC)
+    """A tower traced with inputs, each of which may have any size along some axes."""
+    dynamic = tuple(dict.fromkeys(axes, torch.export.Dim.DYNAMIC) for axes in any_size)
     try:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # of the exporter to those who write exporters
             torch.onnx.export(
                 tower.eval(),
-                (example,),
+                tuple(inputs.values()),
                 file,
                 dynamo=True,
                 verbose=False,
                 optimize=False,  # ONNX Runtime does it, in a tenth of the time
-                input_names=[sessions.INPUT],
+                input_names=list(inputs),
                 output_names=[sessions.OUTPUT],
-                dynamic_shapes=(dynamic,),
+                dynamic_shapes=dynamic,
             )
     except Exception as error:  # tracing fails in as many ways as there are models
         raise UsageError(f"torch cannot export it: {_first_line(error)}") from error

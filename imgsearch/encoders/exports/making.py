@@ -55,6 +55,9 @@ TEXTS = [
     "猫",
     "一杯咖啡放在木头桌子上，旁边有一本书",
     "word " * 100,
+    "two dogs that run after a stick",
+    "a",
+    "a dog <end_of_text> and a cat",
 ]
 
 
@@ -105,6 +108,7 @@ def write(encoder: Towers, folder: Path) -> Export:
     """An export of an encoder in an empty folder, checked. Raises UsageError as `make` does."""
     from imgsearch.encoders.exports import graphs
 
+    packed = encoder.packed_text_tower
     for tower, trace in ((IMAGE, graphs.write_image_tower), (TEXT, graphs.write_text_tower)):
         with tempfile.TemporaryDirectory(dir=folder) as traced:
             trace(encoder, Path(traced, tower))
@@ -118,6 +122,7 @@ def write(encoder: Towers, folder: Path) -> Export:
             languages=encoder.languages,
             image_size=encoder.image_size,
             context=encoder.context,
+            text_ending=packed.ending if packed else None,
             ignores_padding=encoder.ignores_padding,
             preprocess=encoder.preprocessing.as_mapping(),
             tokenizer=encoder.tokenizer.save(folder),

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
+from imgsearch.encoders.exports.packing import Ending
 from imgsearch.errors import UsageError
 
-FORMAT = 1
+FORMAT = 2
 FILE = "manifest.json"
 INT8 = "@int8"  # behind the name of an encoder: that one, its image tower in 8 bits
 RECIPE = 1  # of quantizing; another one gives other vectors, so it is part of the identity
@@ -35,8 +36,9 @@ class Tower:
 
 @dataclass(frozen=True)
 class Manifest:
-    """`files` are the bytes and the SHA-256 of each file beside it, `versions` those of the
-    packages that made it."""
+    """`text_ending` is where the text graph answers, which then takes packed texts; None for one of
+    padded rows. `files` are the bytes and the SHA-256 of each file beside it, `versions` those of
+    the packages that made it."""
 
     identity: str
     precision: Precision
@@ -44,6 +46,7 @@ class Manifest:
     languages: tuple[str, ...]
     image_size: int
     context: int
+    text_ending: Ending | None
     ignores_padding: bool
     preprocess: Mapping[str, Any]
     tokenizer: Mapping[str, Any]
