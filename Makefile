@@ -26,7 +26,8 @@ format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
 
 bench: $(INSTALLED)
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/first_answer.py
+	$(BIN)/python benchmarks/indexing.py
 
 $(INSTALLED): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -32,7 +32,7 @@ import numpy as np
 from indexing_stages import ONCE, feeding, stages
 from PIL import Image
 from rclip_models import ARCHITECTURE, forget_photos, rclip_environment
-from run import full_size_photos, random_vit
+from synthetic import full_size_photos, random_vit
 
 RESULTS = Path(__file__).with_name("indexing.json")
 PARTS = ("commands", "unchanged", "imports", "stages", "feeding")

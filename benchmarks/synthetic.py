@@ -1,4 +1,4 @@
-"""Libraries of photos that nobody took, and encoders that learned nothing, for measuring speed.
+"""Photos, libraries of photos that nobody took, and encoders that learned nothing: for speed.
 
 A path, an encoder and a number of photos go in; a library that can be searched comes out, as if
 that many photos had been indexed by the encoder. Vectors lie in clusters, as those of photos do:
@@ -7,8 +7,10 @@ have hits. What weights say changes no speed, so an encoder of random weights do
 """
 
 import json
+import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from importlib import util
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ import imgsearch
 from imgsearch.catalog import EncoderRow, FilePlace, PhotoFacts
 from imgsearch.vectors import Vectors, normalise
 
+FULL_SIZE = (4000, 3000)  # a 12-megapixel photo
 CLUSTERS = 1000
 SPREAD = 0.75  # how far photos are from their centre, which is of length 1: cosines of about 0.8
 NEARNESS = 0.35  # the cosine of a photo and the text it is near to, as ViT-B/32 gives it
@@ -25,6 +28,27 @@ NEAR_EACH = 30  # photos near each text
 PHOTOS_AT_ONCE = 10_000
 FIRST_DAY = datetime(1996, 1, 2, 12, tzinfo=UTC)
 DAYS = 10_000  # over which the photos are spread
+
+
+def full_size_photos(folder: Path, count: int) -> Path:
+    """JPEGs of 12 megapixels, each another crop of scikit-image's sample photos."""
+    spec = util.find_spec("skimage")
+    if spec is None or spec.origin is None:
+        sys.exit("this benchmark needs scikit-image: pip install 'imgsearch[demo]'")
+    data = Path(spec.origin).parent / "data"
+    names = ["astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg", "motorcycle_left.png"]
+    sources = [Image.open(data / name).convert("RGB") for name in names]
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        source = sources[number % len(sources)]
+        width, height = source.size
+        left, top = rng.integers(0, width // 4), rng.integers(0, height // 4)
+        box = (left, top, left + 3 * width // 4, top + 3 * height // 4)
+        source.resize(FULL_SIZE, Image.Resampling.BICUBIC, box).save(
+            folder / f"{number:05}.jpg", quality=90
+        )
+    return folder
 
 
 def random_vit(architecture: str, folder: Path) -> str:
