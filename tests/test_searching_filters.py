@@ -1,5 +1,6 @@
 """Filters bound a search: narrow and wide ones give what numpy gives, alone they go by date."""
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from imgsearch.catalog import EncoderRow, FilePlace, PhotoFacts
 from imgsearch.errors import QueryError
 from imgsearch.library import Library, generations, open_library
+from imgsearch.library.stored import StoredEmbeddings
 from imgsearch.queries import conditions
 from imgsearch.searching.filters import Allowed, Filters
 from imgsearch.searching.gallery import FEW, Gallery, newest
@@ -231,10 +233,41 @@ def test_photos_newer_than_the_index_are_read_once_and_scored_in_memory(library:
     row, last = library.catalog.encoders()[0], PHOTOS - BESIDE  # embedding ids are 1, 2, 3 ...
     held = library.newcomers(row, last)
     assert library.newcomers(row, last) is held
-    assert held.ids.tolist() == list(range(PHOTOS - BESIDE + 1, PHOTOS + 1))
-    assert np.array_equal(held.vectors, _vectors()[-BESIDE:])
-    everybody = library.newcomers(row, 0)
-    assert len(everybody.ids) == PHOTOS
+    ((ids, vectors),) = held.pieces(library.catalog, row)
+    assert ids.tolist() == list(range(PHOTOS - BESIDE + 1, PHOTOS + 1))
+    assert np.array_equal(vectors, _vectors()[-BESIDE:])
+    assert library.newcomers(row, 0).count == PHOTOS
+
+
+def test_of_photos_that_arrive_one_by_one_none_is_copied_for_each(tmp_path: Path) -> None:
+    vectors = _vectors()[:300]
+    with open_library(tmp_path / "library") as library:
+        with library.catalog.write() as writer:
+            encoder = writer.add_encoder(EncoderRow(0, "toy", "toy", DIM, ("en",), None))
+            ids = [writer.add_photo(_facts(number)) for number in range(len(vectors))]
+        row, copied, held = library.catalog.encoders()[0], 0, ()
+        for photo_id, vector in zip(ids, vectors, strict=True):
+            with library.catalog.write() as writer:
+                writer.add_embeddings(encoder, [photo_id], vector[None])
+            before, held = held, library.newcomers(row, 0).held
+            assert len(held) < 10
+            copied += sum(
+                len(piece[0]) for piece in held if not any(piece is old for old in before)
+            )
+        assert copied < 10 * len(ids)  # 45,150 where all are
+        found_ids, found = zip(*library.newcomers(row, 0).pieces(library.catalog, row), strict=True)
+        assert np.concatenate(found_ids).tolist() == ids
+        assert np.array_equal(np.concatenate(found), vectors)
+
+
+def test_embeddings_that_are_dropped_while_they_are_read_are_not_waited_for(
+    library: Library,
+) -> None:
+    stored = StoredEmbeddings(library.catalog, library.catalog.encoders()[0])
+    stored.count += 5  # counted before they were dropped
+    every = np.concatenate([ids for ids, _ in itertools.islice(stored.chunks(), 20)])
+    assert every.tolist() == list(range(1, PHOTOS + 1))
+    assert all(len(ids) for ids, _ in itertools.islice(stored.chunks(), 20))
 
 
 def test_more_newcomers_than_are_held_are_read_at_every_search(
@@ -245,7 +278,7 @@ def test_more_newcomers_than_are_held_are_read_at_every_search(
     row = library.catalog.encoders()[0]
     library.newcomers(row, 1)  # another place than the one that is asked for
     newcomers = library.newcomers(row, 0)
-    assert len(newcomers.ids) == 100
+    assert newcomers.count == 100
     pieces = list(newcomers.pieces(library.catalog, row))
     assert np.concatenate([ids for ids, _ in pieces]).tolist() == list(range(1, PHOTOS + 1))
     assert np.array_equal(np.concatenate([vectors for _, vectors in pieces]), _vectors())

@@ -155,7 +155,7 @@ class Library:
         """What an encoder has embedded since that embedding id; kept, and caught up with."""
         held = self._newcomers.get(encoder.id)
         if held is None or held.after != after:
-            held = Newcomers.none(encoder, after)
+            held = Newcomers(after, after)
         self._newcomers[encoder.id] = held = held.caught_up(self.catalog, encoder)
         return held
 

@@ -24,12 +24,15 @@ class StoredEmbeddings:
         self.last = catalog.last_embedding_id(encoder.id)
 
     def chunks(self) -> Iterator[tuple[Ids, Vectors]]:
-        """All of them, each once: photo ids (n,) and unit rows (n, d)."""
+        """All of them, each once: photo ids (n,) and unit rows (n, d). Those that are dropped
+        meanwhile are not waited for."""
         last, left = self._after, self.count
         while left:
             ids, vectors, last = self._catalog.embeddings_and_last(
                 self._encoder_id, after=last, limit=min(left, ROWS_AT_ONCE)
             )
+            if not len(ids):
+                return
             left -= len(ids)
             yield ids, vectors
 

@@ -21,8 +21,8 @@ mapped from disk cannot grow at all, so a change is a new index.
 
 import os
 
-# FAISS brings its own OpenMP, which spins while it waits: beside another busy process training took
-# 18-45 s instead of 0.75 s. It reads this when it loads.
+# FAISS brings its own OpenMP, which spins while it waits: beside another process that computes,
+# learning took twenty times as long and more. It reads this when it loads.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 from imgsearch.vector_index.gpu import Installed, installed  # after that line
 from imgsearch.vector_index.hashes import HashIndex

@@ -127,7 +127,7 @@ class VectorIndex:
 
     def among(self, ids: Ids) -> Ids:
         """Those of n ids that it holds, ascending, each once."""
-        if (np.diff(ids) <= 0).any():  # else 12 ms for 100,000
+        if (np.diff(ids) <= 0).any():  # else sorting takes longer than the search
             ids = np.unique(ids)
         return self._held.among(ids)
 

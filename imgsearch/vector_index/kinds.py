@@ -1,7 +1,7 @@
 """The kinds of index: their names, what FAISS is told to make of each, and which is for how many.
 
 A kind, a dim and a count go in; a kind by size, a description for FAISS, or a number out of it
-comes out. Every bound here was measured; where, stands beside it.
+comes out. The bounds are what benchmarks/vector_index measured.
 """
 
 import math
@@ -13,19 +13,21 @@ FACTORY = {
     "hnsw": "IDMap,HNSW32",
     "ivf": "IVF{nlist},Flat",
     "ivf-sq8": "IVF{nlist},SQ8",
-    "ivf-pq": "IVF{nlist},PQ{bytes}np",  # np: no polysemous codes, 10 s more to learn and not used
+    "ivf-pq": "IVF{nlist},PQ{bytes}np",  # np: no polysemous codes, slow to learn and not used
 }
 KINDS = tuple(FACTORY)
 AUTO = "auto"
 
-# Flat passes by all vectors: 30,000 of 512 in 3.5 ms by one thread, so 50,000 in 6.
+# Flat passes by all vectors, and its time grows with them: at so many it is a small part of what
+# else a search does.
 FLAT_VALUES = 50_000 * 512
 # A vector of 512 takes 520 bytes in ivf-sq8: 2.6 GB here, and 64 and its id in ivf-pq.
 SQ8_VALUES = 5_000_000 * 512
 LEAST_FOR_CODES = 1000  # vectors; 256 make the codes of ivf-pq, and fewer are found sooner as flat
 
-# A million of 512 in 4,096 lists: 85 CPU seconds of k-means, 52 of adding.
-ROWS_PER_LIST = 40  # k-means learns from; 39 are the least that FAISS holds for enough
+# For k-means to learn from; 39 are the least that FAISS holds for enough, and even so, of a million
+# it takes longer to learn than to add them.
+ROWS_PER_LIST = 40
 
 _LISTS_OF_ROOT, _MOST_LISTS = 4, 8192
 _CODE_BYTES, _CODE_WIDTH = 64, 256
