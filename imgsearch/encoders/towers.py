@@ -6,8 +6,7 @@ prepared and sent. A batch too large for the GPU is cut in half and tried again,
 size is kept for the rest of the call: guessing a GPU's free memory beforehand is guessing.
 
 Pictures are made as large as the tower wants by several threads, travel as bytes and become floats
-where the tower is: a quarter of the way's work, and none of the processor's. Nothing is compiled:
-that takes minutes before the first photo, and what it gives was never measured here.
+where the tower is: a quarter of the way's work, and none of the processor's.
 """
 
 from __future__ import annotations
