@@ -32,7 +32,7 @@ def quantize(graph: Path, file: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     logger = logging.getLogger()
-    is_disabled, logger.disabled = logger.disabled, True  # it advises what was done already
+    logger.addFilter(_is_news)
     try:
         quantize_dynamic(
             graph,
@@ -44,7 +44,12 @@ def quantize(graph: Path, file: Path) -> None:
             use_external_data_format=True,
         )
     finally:
-        logger.disabled = is_disabled
+        logger.removeFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a record is any but the advice to do what was done already."""
+    return "pre-processing before quantization" not in record.getMessage()
 
 
 def _share_of_products(graph: Path) -> float:
