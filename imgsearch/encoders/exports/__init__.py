@@ -8,14 +8,18 @@ an identity of its own.
     manifest.py    what an export is, as it lies beside the graphs
     cache.py       where exports lie, and how one is found again
     sessions.py    a graph opened by ONNX Runtime
-    packing.py     texts in one sequence, in which a common beginning stands once
     exported.py    the encoder over an export; loads no torch
     making.py      an export made, checked, and put in its place
     graphs.py      the towers of torch as graphs
     quantizing.py  a graph in int8
 """
 
-from imgsearch.encoders.exports.cache import (
+import os
+
+# Nothing leaves the machine. ONNX Runtime from 1.31 on keeps a device id and events for its maker
+# unless it is told not to before it loads; its own function to stop that comes too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+from imgsearch.encoders.exports.cache import (  # after the line above, or it has no effect
     Export,
     Origin,
     damages,
