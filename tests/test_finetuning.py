@@ -29,7 +29,13 @@ from imgsearch.training import (
 from imgsearch.training.events import Began, Evaluated, Event, Finished, Stepped
 from learning import VIT, shapes
 
-SCRATCH = Recipe(epochs=3, batch_size=12, rates=Rates(every=3e-3), variation=Variation(0.8))
+SCRATCH = Recipe(
+    epochs=3,
+    batch_size=12,
+    rates=Rates(every=3e-3),
+    variation=Variation(0.8),
+    evaluations=0,  # after each, curves are drawn, which takes longer than such an epoch
+)
 
 
 @pytest.fixture
@@ -54,7 +60,7 @@ def test_a_fine_tuned_encoder_is_measured_before_and_after_and_loads_by_its_name
     library: Library, tmp_path: Path
 ) -> None:
     pairs = shapes(tmp_path / "photos", copies=4)
-    recipe = Recipe(epochs=2, batch_size=24, rates=Rates(every=1e-3), keep="last")
+    recipe = Recipe(epochs=2, batch_size=24, rates=Rates(every=1e-3), keep="last", evaluations=0)
     events = list(
         imgsearch.finetune(
             library, Material(pairs, validation=0.25), name="shapes-v1", recipe=recipe
@@ -87,12 +93,14 @@ def test_an_interrupted_run_gives_the_same_encoder_as_an_uninterrupted_one(
     library: Library, tmp_path: Path, tiny: FromScratch
 ) -> None:
     material = Material(shapes(tmp_path / "photos"), validation=6)
-    whole = list(finetune(library, material, name="whole", start=tiny, recipe=SCRATCH))
-    events = finetune(library, material, name="parts", start=tiny, recipe=SCRATCH)
+    recipe = replace(SCRATCH, evaluations=0.5)
+    whole = list(finetune(library, material, name="whole", start=tiny, recipe=recipe))
+    events = finetune(library, material, name="parts", start=tiny, recipe=recipe)
     begun = list(itertools.islice(events, 6))
+    assert [type(each) for each in begun].count(Evaluated) == 2
     events.close()  # type: ignore[attr-defined]  # a generator
     assert not (library.models_folder / "parts").exists()
-    rest = list(finetune(library, material, name="parts", start=tiny, recipe=SCRATCH))
+    rest = list(finetune(library, material, name="parts", start=tiny, recipe=recipe))
     one, other = (library.models_folder / name for name in ("whole", "parts"))
     weights = "open_clip_model.safetensors"
     assert (one / weights).read_bytes() == (other / weights).read_bytes()
@@ -151,7 +159,12 @@ def test_an_encoder_that_forgets_the_guard_is_kept_but_not_proposed(
     wrong = tuple({"en": each["en"]} for each in pairs.captions[::-1])  # what training unlearns
     guard = CaptionedPhotos(pairs.pictures, wrong)
     recipe = Recipe(
-        epochs=2, batch_size=24, rates=Rates(every=1e-3), keep="last", largest_guard_loss=0.0
+        epochs=2,
+        batch_size=24,
+        rates=Rates(every=1e-3),
+        keep="last",
+        largest_guard_loss=0.0,
+        evaluations=0,
     )
     material = Material(pairs, validation=pairs, guard=guard)
     done = finished(list(finetune(library, material, name="forgetful", recipe=recipe)))
@@ -270,7 +283,6 @@ def test_a_collapsed_run_leaves_nothing_in_the_library(
     recipe = replace(
         SCRATCH,
         epochs=60,
-        evaluations=0,
         rates=Rates(every=3.0),
         schedule="constant",
         batch_size=40,

@@ -48,7 +48,7 @@ TINY = CaptionerRecipe(
     epochs=12,
     batch_size=16,
     learning_rate=1e-2,
-    evaluations=0.25,
+    evaluations=0,  # after each, curves are drawn, which takes longer than such an epoch
     precision="fp32",
 )
 
@@ -88,7 +88,7 @@ def test_a_captioner_says_what_its_encoder_sees_in_both_languages(
 ) -> None:
     encoder = ColourEncoder()
     material = Material(pairs, validation=0.3)
-    recipe = replace(TINY, noise=0.1, mix=0.1, epochs=40)
+    recipe = replace(TINY, noise=0.1, mix=0.1, epochs=40, evaluations=0.05)
     events = list(
         imgsearch.train_captioner(library, material, name="colours", encoder=encoder, recipe=recipe)
     )
@@ -125,7 +125,8 @@ def test_an_interrupted_run_gives_the_same_captioner_and_embeds_nothing_again(
     library: Library, pairs: CaptionedPhotos
 ) -> None:
     encoder = CountingEncoder()
-    recipe = replace(TINY, noise=0.3, language_model=replace(TINY.language_model, dropout=0.1))
+    dropping = replace(TINY.language_model, dropout=0.1)
+    recipe = replace(TINY, noise=0.3, language_model=dropping, epochs=8, evaluations=0.15)
     material = Material(pairs, validation=6)
 
     def run(name: str) -> Iterator[Event]:
@@ -134,7 +135,8 @@ def test_an_interrupted_run_gives_the_same_captioner_and_embeds_nothing_again(
     whole = list(run("whole"))
     assert encoder.seen == 30
     events = run("parts")
-    begun = list(itertools.islice(events, 17))
+    begun = list(itertools.islice(events, 25))
+    assert any(isinstance(each, Evaluated) for each in begun)
     events.close()  # type: ignore[attr-defined]  # a generator
     assert encoder.seen == 60
     assert not (library.captioners_folder / "parts").exists()
@@ -343,7 +345,7 @@ def test_a_study_trains_a_captioner_for_each_prefix_length_and_embeds_once(
 def test_a_study_begins_anew_only_where_none_of_its_captioners_is(
     library: Library, pairs: CaptionedPhotos
 ) -> None:
-    recipe = replace(TINY, epochs=1, evaluations=0)
+    recipe = replace(TINY, epochs=1)
     folder = library.path / "training-captioners" / "study"
 
     def study(lengths: list[int]) -> Iterator[Event]:
