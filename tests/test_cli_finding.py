@@ -28,7 +28,7 @@ def colours(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
             picture.save(path, exif=exif)
     with open_library(tmp_path / "library") as library:
         list(index(library, tmp_path / "photos", encoder=toy))
-    monkeypatch.setattr("imgsearch.library.Library.load_encoder", lambda *_: toy)
+    monkeypatch.setattr("imgsearch.library.Library.load_encoder", lambda *_, **__: toy)
     yield run
 
 

@@ -124,7 +124,7 @@ def test_a_map_of_a_few_reads_the_vectors_of_a_few(
                 asked.append(len(given))
 
         assert len(draw_map(library, most=5).points) == 5
-        assert asked and sum(asked) < 5 + 3  # the encoder and the place in the order come along
+        assert asked and sum(asked) <= 5 + 3  # the encoder, twice, and the place in the order
 
 
 def test_words_are_in_the_language_asked_for(tmp_path: Path, colour_encoder: ColourEncoder) -> None:
