@@ -10,8 +10,11 @@ demo: $(INSTALLED)
 	$(BIN)/python benchmarks/demo.py
 
 # Each process computes in one thread: two that take turns at the same cores are slower than either.
+# A file of tests stays in one process, which then makes what they share once. What Python compiles
+# is kept, whatever the environment says: the processes that tests start would compile it anew.
 test: $(INSTALLED)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 \
+		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-all: $(INSTALLED)
 	$(BIN)/python -m pytest -m ""
