@@ -13,7 +13,7 @@ from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.indexing import BuildingGeneration, Notice, rebuild, reindex
 from imgsearch.library import Library, generations, open_library
 from imgsearch.upkeep import doctor
-from imgsearch.vector_index import Asked, VectorIndex
+from imgsearch.vector_index import Asked, VectorIndex, installed
 from runs import run
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -131,6 +131,24 @@ def test_what_was_asked_of_an_index_outlives_its_damage(
             # Without a manifest there is only the catalog, which knows the kind.
             recall = 0.99 if file == "manifest.json" else 0.95
             assert opened.index_of(current).making.asked == Asked("hnsw", recall)
+
+
+def test_where_there_is_no_gpu_for_it_an_index_is_searched_on_the_cpu_after_a_warning(
+    library: Library, photos: Path
+) -> None:
+    if installed().gpus:
+        pytest.skip("there is a GPU")
+    run(library, photos)
+    (current,) = library.catalog.generations()
+    queries = ColourEncoder().embed_texts(["red", "blue"])
+    right = library.index_of(current).search(queries, 3)[1]
+    with open_library(library.path, index_device="cuda") as opened:
+        with pytest.warns(UserWarning, match="searching on the CPU"):
+            served = opened.index_of(current)
+        assert opened.index_of(current) is served  # and says it once
+        assert np.array_equal(served.search(queries, 3)[1], right)
+    with pytest.raises(UsageError, match="on cpu or cuda, not on 'tpu'"):
+        open_library(library.path, index_device="tpu")  # type: ignore[arg-type]
 
 
 def add_embeddings(library: Library, encoder: EncoderRow, count: int) -> None:

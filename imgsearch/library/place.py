@@ -15,13 +15,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from imgsearch.catalog import Catalog, EncoderRow, GenerationRow, is_up_to_date, upgrade
 from imgsearch.errors import (
     LibraryDamagedError,
     NoEncoderError,
     NoLibraryError,
+    UsageError,
 )
 from imgsearch.library.folder import CATALOG_FILE, is_there, make
 from imgsearch.library.loaded import LoadedEncoders, exported
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # they bring torch and faiss
     from imgsearch.vector_index import VectorIndex
 
 UPGRADE_WAITS_SECONDS = 30
+IndexDevice = Literal["cpu", "cuda"]
 
 
 class Library:
@@ -44,7 +46,7 @@ class Library:
     without it, exports are used where they are, and none is made.
     """
 
-    def __init__(self, path: Path, lock: Lock) -> None:
+    def __init__(self, path: Path, lock: Lock, index_device: IndexDevice) -> None:
         self.path = path
         self.models_folder = path / "models"
         self.captioners_folder = path / "captioners"
@@ -52,7 +54,7 @@ class Library:
         self.backups_folder = path / "backups"
         self.catalog = Catalog(path / CATALOG_FILE)
         self.preparing: Callable[[Preparing], None] | None = None
-        self._lock = lock
+        self._lock, self._index_device = lock, index_device
         self._encoders = LoadedEncoders()
         self._indexes: dict[int, tuple[int, VectorIndex]] = {}
         self._newcomers: dict[int, Newcomers] = {}
@@ -131,7 +133,8 @@ class Library:
         self._encoders.give(encoder)
 
     def index_of(self, generation: GenerationRow) -> VectorIndex:
-        """The index of a generation, mapped into memory and kept until its encoder has a newer one.
+        """The index of a generation, mapped into memory and kept until its encoder has a newer one;
+        on the GPU where the library was opened for that.
 
         Raises LibraryDamagedError where its folder is gone or does not read; LibraryTooNewError.
         """
@@ -147,6 +150,8 @@ class Library:
                 f"{folder} holds {index.count} vectors where the catalog says {generation.count}. "
                 f"Build it anew: {self.command('doctor')}"
             )
+        if self._index_device == "cuda":
+            index = index.on_gpu()
         self._let_go()
         self._indexes[generation.encoder_id] = (generation.id, index)
         return index
@@ -214,13 +219,22 @@ class Library:
         return prepared(loaded, self.preparing)
 
 
-def open_library(path: Path | str, *, create: bool = True) -> Library:
+def open_library(
+    path: Path | str, *, create: bool = True, index_device: IndexDevice = "cpu"
+) -> Library:
     """Open the library at a folder, made where nothing is; its catalog is brought up to date.
+
+    `index_device="cuda"` is for processes that live long and search much: each index is copied to
+    the first GPU that FAISS sees when it is opened, which takes longer than a search. Where it sees
+    none, a warning says why and indexes are searched on the CPU.
 
     Raises NoLibraryError where there is none and `create` is False, LibraryDamagedError,
     LibraryTooNewError, LibraryLockedError when an upgrade has to wait for a writer too long, and
-    UsageError for a path that cannot be a folder.
+    UsageError for a path that cannot be a folder, and for another device.
     """
+    devices = get_args(IndexDevice)
+    if index_device not in devices:
+        raise UsageError(f"indexes are on {' or '.join(devices)}, not on {index_device!r}")
     folder = Path(os.path.expanduser(path)).absolute()
     file = folder / CATALOG_FILE
     if not is_there(file):
@@ -235,4 +249,4 @@ def open_library(path: Path | str, *, create: bool = True) -> Library:
         with lock.held(wait=True, timeout_seconds=UPGRADE_WAITS_SECONDS):
             if not is_up_to_date(file):  # another process may have done it meanwhile
                 upgrade(file)
-    return Library(folder, lock)
+    return Library(folder, lock, index_device)
