@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imgsearch.encoders.exports.packing import packs, until
+from imgsearch.encoders.packing import packs, until
 
 WORDS = 4  # few, so that beginnings are often common
 

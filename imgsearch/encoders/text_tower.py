@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from imgsearch.encoders.exports.packing import Ending
+from imgsearch.encoders.packing import Ending
 
 
 class TextTower(torch.nn.Module):

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from imgsearch.encoders import tokenizers
-from imgsearch.encoders.exports import packing, sessions
+from imgsearch.encoders import packing, tokenizers
+from imgsearch.encoders.exports import sessions
 from imgsearch.encoders.exports.cache import Export
 from imgsearch.encoders.pixels import Pixels, Preprocessing
 from imgsearch.vectors import Vectors, normalise

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 import torch
 
-from imgsearch.encoders.exports import packing, sessions
+from imgsearch.encoders import packing
+from imgsearch.encoders.exports import sessions
 from imgsearch.encoders.pixels import Preprocessing
 from imgsearch.encoders.text_tower import PackedTextTower
 from imgsearch.encoders.tokenizers import Tokenizer

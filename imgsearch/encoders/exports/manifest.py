@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from imgsearch.encoders.exports.packing import Ending
+from imgsearch.encoders.packing import Ending
 from imgsearch.errors import UsageError
 
 FORMAT = 2
