@@ -33,10 +33,9 @@ def status_page(status: Status) -> RenderableType:
         grid.add_row("" if number else "folders", Text(shown(root)))
     parts = ", ".join(f"{part} {readable_size(size)}" for part, size in sizes.items())
     grid.add_row("size", f"{readable_size(sum(sizes.values()))} ({parts})" if sizes else "")
-    exports = status.exports
-    if exports.size_bytes:
-        there = f"{readable_size(exports.size_bytes)} of encoders in {shown(exports.folder)}"
-        grid.add_row("exports", Text(there))
+    if status.exports.size_bytes:
+        exported = readable_size(status.exports.size_bytes)
+        grid.add_row("exports", Text(f"{exported} of encoders in {shown(status.exports.folder)}"))
     grid.add_row("faiss", _faiss(status.faiss))
     grid.add_row("last run", "none" if status.last_run is None else _run(status.last_run))
     indexes = [_index_line(each) for each in status.encoders if each.generation is not None]

@@ -113,12 +113,13 @@ def export(encoder: Encoder, *, starting: Callable[[], None] = lambda: None) -> 
     if isinstance(encoder, Exported):
         return encoder
     from imgsearch.encoders.cn_clip import ChineseClip
-    from imgsearch.encoders.exports import making
+    from imgsearch.encoders.exports import cache, making
     from imgsearch.encoders.open_clip import OpenClip
 
     if not isinstance(encoder, OpenClip | ChineseClip):
         raise UsageError(f"{encoder.name} is a {type(encoder).__name__}, which is not exported")
     if not making.is_known(encoder.identity):
+        cache.check_writable()
         starting()
     made = making.make(encoder)
     return Exported(made, name=encoder.name, source=encoder.source)

@@ -30,15 +30,18 @@ class Preparing:
 
     def __str__(self) -> str:
         if self.problem:
-            return f"{self.encoder} goes on with torch, which is slower to start: {self.problem}"
+            return f"{self.encoder} stays with torch for now, slower to start: {self.problem}"
         if self.seconds:
             return f"{self.encoder} is prepared, in {self.seconds:.0f} s"
         return f"preparing {self.encoder} to run faster on this machine (once)"
 
 
 def prepared(encoder: Encoder, tell: Callable[[Preparing], None]) -> Encoder:
-    """The encoder's export, made now unless it was; itself where it cannot be exported, which is
-    told when that is found out and not again."""
+    """The encoder's export, made now unless it was; itself where it cannot be exported.
+
+    That is told when it is found out, and not again before it is tried again, a week later; but
+    each time where the cache cannot be written, which can be mended.
+    """
     from imgsearch import encoders
 
     started: list[float] = []
@@ -49,9 +52,12 @@ def prepared(encoder: Encoder, tell: Callable[[Preparing], None]) -> Encoder:
 
     try:
         exported = encoders.export(encoder, starting=starting)
-    except (UsageError, OSError) as error:
+    except UsageError as error:
         if started:  # else it was tried and told before
             tell(Preparing(encoder.name, problem=str(error)))
+        return encoder
+    except OSError as error:
+        tell(Preparing(encoder.name, problem=f"its export cannot be kept ({error})"))
         return encoder
     if started:
         tell(Preparing(encoder.name, time.perf_counter() - started[0]))

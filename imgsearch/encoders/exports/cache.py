@@ -10,19 +10,24 @@ is believed to mean the same encoder still.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
 import shutil
+import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 
-from imgsearch.encoders.exports.manifest import Manifest
+from imgsearch.encoders.exports.manifest import FORMAT, Manifest
 from imgsearch.errors import UsageError
 
 ORIGINS = "origins"
 FAILED = "failed"
+TRIED_AGAIN_AFTER_SECONDS = 7 * 24 * 60 * 60
 
 
 @dataclass(frozen=True)
@@ -66,28 +71,30 @@ class Origin:
 
 
 def folder() -> Path:
-    """Where all exports of this user lie; it need not be there."""
+    """Where all exports of this user lie, those of another format beside it; it need not be
+    there."""
     from platformdirs import user_cache_path
 
-    return user_cache_path("imgsearch", appauthor=False) / "exports"
+    return user_cache_path("imgsearch", appauthor=False) / "exports" / f"format-{FORMAT}"
 
 
 def find(identity: str) -> Export | None:
-    """The export of an identity; None where there is none, or it is damaged."""
+    """The export of an identity; None where there is none that runs here, or it is damaged."""
     where = folder() / identity
-    if not where.is_dir():
+    if not os.path.isdir(where):  # False as well where nobody may look
         return None
     try:
         export = Export(where, Manifest.read(where))
-    except UsageError:  # of another release, or half deleted: as good as none, and made anew
+    except UsageError:  # half deleted: as good as none, and made anew
         return None
-    return export if export.manifest.identity == identity and is_whole(export) else None
+    is_it = export.manifest.identity == identity and _runs_here(export.manifest)
+    return export if is_it and is_whole(export) else None
 
 
 def find_source(source: str, path: Path | None = None) -> tuple[Export, Origin] | None:
     """The export of what `load` took for that source, as long as its files are the same; `path`
     tells encoders of one name in several libraries apart."""
-    for where in sorted(folder().glob(f"*/{ORIGINS}/{_key(source)}-*.json")):
+    for where in _there(f"*/{ORIGINS}/{_key(source)}-*.json"):
         origin = _read(where)
         if origin is None or origin.source != source or not origin.is_unchanged:
             continue
@@ -115,7 +122,7 @@ def keep_origin(export: Export, origin: Origin) -> None:
 def keep_copy(original: Path, copy: Path) -> None:
     """Let `find_source` find by a copy of a folder what was exported of the files in it."""
     here, there = Path(os.path.realpath(original)), Path(os.path.realpath(copy))
-    for where in sorted(folder().glob(f"*/{ORIGINS}/*.json")):
+    for where in _there(f"*/{ORIGINS}/*.json"):
         origin = _read(where)
         if origin is None or not origin.lies_in(here) or not origin.is_unchanged:
             continue
@@ -145,7 +152,7 @@ def is_whole(export: Export) -> bool:
 def damages(identity: str) -> Iterator[str]:
     """What is wrong with the files of an export, by all their bytes; nothing for one not there."""
     where = folder() / identity
-    if not where.is_dir():
+    if not os.path.isdir(where):
         return
     try:
         manifest = Manifest.read(where)
@@ -171,7 +178,7 @@ def remove(identity: str) -> None:
 def remove_gone(models: Path) -> None:
     """Delete the exports of encoders that lay in a folder, and nowhere else, and were deleted."""
     here = Path(os.path.realpath(models))
-    for identity in sorted({path.parent.parent.name for path in folder().glob(f"*/{ORIGINS}/*")}):
+    for identity in sorted({path.parent.parent.name for path in _there(f"*/{ORIGINS}/*")}):
         export = find(identity)
         places = [] if export is None else origins(export)
         if places and all(each.lies_in(here) and each.is_gone for each in places):
@@ -180,15 +187,18 @@ def remove_gone(models: Path) -> None:
 
 def size_bytes() -> int:
     """What all exports take on the disk: a file that two of them share, once."""
-    files = (path.stat() for path in folder().rglob("*") if path.is_file())
+    files = (path.stat() for path in _there("*/**") if path.is_file())
     return sum({(each.st_dev, each.st_ino): each.st_size for each in files}.values())
 
 
 def failure(identity: str, versions: dict[str, str]) -> str | None:
     """Why making this export failed, with these versions of the packages; None where it has not
-    been tried."""
+    been tried of late: a disk may have been full, or a folder closed."""
+    file = folder() / FAILED / f"{identity}.json"
     try:
-        found = json.loads((folder() / FAILED / f"{identity}.json").read_text("utf-8"))
+        if time.time() - file.stat().st_mtime > TRIED_AGAIN_AFTER_SECONDS:
+            return None
+        found = json.loads(file.read_text("utf-8"))
         return str(found["reason"]) if found["versions"] == versions else None
     except (OSError, ValueError, KeyError, TypeError):  # never tried, which costs one more try
         return None
@@ -200,6 +210,31 @@ def keep_failure(identity: str, versions: dict[str, str], reason: str) -> None:
     where.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"versions": versions, "reason": reason})
     (where / f"{identity}.json").write_text(text + "\n", encoding="utf-8", newline="\n")
+
+
+def check_writable() -> None:
+    """Raises OSError where no export can be kept, which is better known before one is made."""
+    folder().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder()):
+        pass
+
+
+def _runs_here(manifest: Manifest) -> bool:
+    """Whether this ONNX Runtime knows all that was fused: made by it, or an earlier one.
+
+    Environments of one user share their exports; that of the earliest suits them all.
+    """
+    return _release(manifest.versions["onnxruntime"]) <= _release(metadata.version("onnxruntime"))
+
+
+def _release(version: str) -> list[int]:
+    return [int(number) for number in version.split(".")[:2]]
+
+
+def _there(pattern: str) -> list[Path]:
+    """The paths of the cache that fit; none where nobody may look."""
+    here = folder()
+    return sorted(here / each for each in glob.glob(pattern, root_dir=here, recursive=True))
 
 
 def _read(path: Path) -> Origin | None:

@@ -2,9 +2,9 @@
 
 In: an encoder of torch's on the CPU. Out: an `Export` in the cache. All is written into a folder of
 its own, which is renamed when it is whole: a run that is killed leaves nothing that is believed,
-and of two processes that make the same one the first wins. What was written is read again and
-compared with torch on pictures and texts of several sizes: a graph may be traced without an error
-and still compute something else.
+and of two processes that need the same one the second waits for the first. What was written is
+read again and compared with torch on pictures and texts of several sizes: a graph may be traced
+without an error and still compute something else.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
+from filelock import FileLock
 from PIL import Image
 
 from imgsearch.encoders.exports import cache, manifest, quantizing, sessions
@@ -166,27 +167,34 @@ def versions() -> dict[str, str]:
 
 
 def _made(identity: str, write_into: Callable[[Path], Export]) -> Export:
-    failed = cache.failure(identity, versions())
-    if failed is not None:
-        raise UsageError(failed)
     cache.folder().mkdir(parents=True, exist_ok=True)
     _sweep()
-    partial = Path(tempfile.mkdtemp(dir=cache.folder(), suffix=PARTIAL))
-    try:
-        write_into(partial)
-        target = cache.folder() / identity
-        if target.exists() and cache.find(identity) is None:
-            shutil.rmtree(target)  # damaged, or of another release
-        with contextlib.suppress(OSError):  # another process was first, and its export is as good
+    with FileLock(cache.folder() / f"{identity}.lock"):
+        found, failed = cache.find(identity), cache.failure(identity, versions())
+        if found is None and failed is not None:
+            raise UsageError(failed)
+        return found or _made_alone(identity, write_into)
+
+
+def _made_alone(identity: str, write_into: Callable[[Path], Export]) -> Export:
+    """As `_made`, where nobody else makes the same: it takes a minute and much memory."""
+    with tempfile.TemporaryDirectory(
+        dir=cache.folder(), suffix=PARTIAL, ignore_cleanup_errors=True
+    ) as folder:
+        partial, target = Path(folder, "new"), cache.folder() / identity
+        try:
+            partial.mkdir()
+            write_into(partial)
+            if target.exists():  # damaged, or for a later ONNX Runtime; another may read it still
+                os.rename(target, Path(folder, "old"))
             os.rename(partial, target)
-        found = cache.find(identity)
-        if found is None:
-            raise OSError(f"{partial} cannot be renamed to {target}")
-    except UsageError as error:
-        cache.keep_failure(identity, versions(), str(error))
-        raise
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)  # gone, if all went well
+        except (UsageError, OSError) as error:
+            with contextlib.suppress(OSError):  # a full disk, which the error itself tells of
+                cache.keep_failure(identity, versions(), str(error))
+            raise
+    found = cache.find(identity)
+    if found is None:
+        raise OSError(f"the export {target} was damaged as soon as it was made")
     return found
 
 
