@@ -19,7 +19,6 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-
 CACHE = "XDG_CACHE_HOME"  # where platformdirs looks first on every system
 
 
