@@ -5,6 +5,8 @@ No encoder is exported here but the bundled one, once for all of a run.
 
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +16,12 @@ import pytest
 
 from conftest import CACHE
 from imgsearch import encoders
+from imgsearch.catalog import EncoderRow
 from imgsearch.encoders.exports import cache, making
 from imgsearch.encoders.exports.cache import Export
-from imgsearch.errors import UsageError
-from imgsearch.library import Preparing
+from imgsearch.encoders.exports.exported import Exported
+from imgsearch.errors import NoEncoderError, UsageError
+from imgsearch.library import Preparing, open_library
 from imgsearch.library.preparing import prepared
 
 
@@ -80,6 +84,51 @@ def test_a_cache_that_cannot_be_looked_at_holds_no_export(
     monkeypatch.setenv(CACHE, str(tmp_path / ("x" * 300)))  # as good as one of another user
     assert cache.find("identity") is None and cache.find_source("builtin/1") is None
     assert list(cache.damages("identity")) == [] and cache.size_bytes() == 0
+
+
+def test_int8_that_cannot_be_kept_says_where_and_what_to_do(
+    made: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(CACHE, str(tmp_path / "file"))
+    with pytest.raises(UsageError, match=r"builtin@int8 cannot be kept in .*XDG_CACHE_HOME"):
+        encoders.load("builtin@int8", device="cpu")
+
+
+def test_an_open_library_goes_on_when_an_export_is_deleted(made: Export, tmp_path: Path) -> None:
+    with open_library(tmp_path / "library") as library:
+        row = EncoderRow(1, made.manifest.identity, "builtin", 512, ("en",), "builtin")
+        exported = library.load_encoder(row, "cpu")
+        assert isinstance(exported, Exported) and library.load_encoder(row, "cpu") is exported
+        cache.remove(made.manifest.identity)
+        assert not isinstance(library.load_encoder(row, "cpu"), Exported)
+
+
+def test_weights_that_changed_are_refused_before_they_are_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    told: list[Preparing] = []
+    with open_library(tmp_path / "library") as library:
+        library.preparing = told.append
+        row = EncoderRow(1, "of other weights", "builtin", 512, ("en",), "builtin")
+        with pytest.raises(NoEncoderError, match="has other weights now"):
+            library.load_encoder(row, "cpu")
+    assert told == []
+
+
+def test_onnx_runtime_keeps_no_record_of_its_use(made: Export, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from imgsearch.encoders.exports import sessions;"
+        "sessions.open_text_tower(Path(sys.argv[1]))"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    environment = {**os.environ, CACHE: str(home / ".cache"), "HOME": str(home)}
+    environment.pop("ORT_DISABLE_TELEMETRY", None)
+    command = [sys.executable, "-c", code, str(made.folder / "text.onnx")]
+    subprocess.run(command, check=True, env=environment)
+    assert list(home.iterdir()) == []
 
 
 def test_of_two_threads_that_need_one_export_the_second_waits_for_the_first(made: Export) -> None:

@@ -5,6 +5,7 @@ The environment is read here and nowhere else.
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 import sys
@@ -150,13 +151,19 @@ def existing_library(context: typer.Context, given: Path | None) -> Library:
     from imgsearch.library import open_library
 
     library = open_library(library_path(context, given), create=False)
-    library.preparing = preparing
+    library.preparing = preparing_if_wrong if settings(context).is_quiet else preparing
     return library
 
 
 def preparing(notice: Preparing) -> None:
     """Say on stderr why a command takes its time."""
     complain(str(notice), style="bold yellow" if notice.problem else "dim")
+
+
+def preparing_if_wrong(notice: Preparing) -> None:
+    """As `preparing`, for those who want to hear of problems alone."""
+    if notice.problem:
+        preparing(notice)
 
 
 def write(content: str | bytes) -> None:
@@ -185,8 +192,9 @@ def show(result: RenderableType) -> None:
     write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
 
 
+@functools.cache
 def stderr() -> Console:
-    """Where everything goes that is not a result."""
+    """Where everything goes that is not a result; one, so that a line pushes its spinner down."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, soft_wrap=True)

@@ -130,7 +130,7 @@ def index(
         opened.lock(wait=wait),
         Progress(is_quiet=is_quiet) as progress,
     ):
-        opened.preparing = progress.preparing
+        opened.preparing = frame.preparing_if_wrong if is_quiet else frame.preparing
         before = embedded_photos(opened.catalog)
         for outcome in index_photos(
             opened,

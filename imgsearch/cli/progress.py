@@ -30,7 +30,6 @@ from imgsearch.indexing import (
     Weighing,
     Withheld,
 )
-from imgsearch.library import Preparing
 
 REDRAWN_SECONDS = 0.05  # an unchanged file takes a fraction of what telling of it would
 
@@ -98,11 +97,6 @@ class Progress:
                     self._bar.update(self._task, total=count, completed=done)
             case Withheld() | FellBack() | UnreadTexts():
                 frame.complain(f"NOTE: {notice}", style="bold yellow", console=self._stderr)
-
-    def preparing(self, notice: Preparing) -> None:
-        """Say what a run waits for before its first photo."""
-        style = "bold yellow" if notice.problem else "dim"
-        frame.complain(str(notice), style=style, console=self._stderr)
 
     def outcome(self, outcome: Outcome) -> None:
         """Move the bar by one file; one that is missing was not met by the walk."""

@@ -127,19 +127,30 @@ def export(encoder: Encoder, *, starting: Callable[[], None] = lambda: None) -> 
 
 def _load_int8(name: str, device: str, models: Path | None, runtime: Runtime) -> Encoder:
     called = name + exports.INT8
-    if runtime == "torch" or device not in ("auto", "cpu"):
+    if runtime == "torch":
+        raise UsageError(
+            f"{called} is run by ONNX Runtime alone, where nobody looks inside or "
+            f"trains: name {name}"
+        )
+    if device not in ("auto", "cpu"):
         raise UsageError(
             f"{called} only runs on a CPU, in ONNX Runtime: leave --device out, or name {name}"
         )
     found = _find_export(called, models)
     if found is not None:
         return found
-    from imgsearch.encoders.exports import making
+    from imgsearch.encoders.exports import cache, making
     from imgsearch.encoders.exports.exported import Exported
 
-    full = export(load(name, device="cpu", models=models))
-    assert isinstance(full, Exported)
-    made = making.make_int8(full.export)
+    try:
+        full = export(load(name, device="cpu", models=models))
+        assert isinstance(full, Exported)
+        made = making.make_int8(full.export)
+    except OSError as error:
+        raise UsageError(
+            f"{called} cannot be kept in {cache.folder()} ({error.strerror or error}); make room "
+            f"there, name another folder in XDG_CACHE_HOME, or use {name}"
+        ) from error
     return Exported(made, name=full.name + exports.INT8, source=full.source + exports.INT8)
 
 

@@ -5,6 +5,7 @@ In: encoders, by their identity. Out: the same objects, as long as they may answ
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
@@ -26,13 +27,16 @@ class LoadedEncoders:
         """The one for this device, else one that was given; for torch, none that is an export."""
         for where in (_place(device, runtime), GIVEN):
             found = self._encoders.get((identity, where))
-            if found is not None and (runtime == "auto" or not _is_exported(found)):
+            if found is not None and _will_do(found, runtime):
                 return found
         return None
 
     def add(self, identity: str, encoder: Encoder, device: str, runtime: Runtime) -> Encoder:
         """Keep one that was loaded for an identity; another thread's, where that was first."""
-        return self._encoders.setdefault((identity, _place(device, runtime)), encoder)
+        kept = self._encoders.setdefault((identity, _place(device, runtime)), encoder)
+        if not _will_do(kept, runtime):
+            kept = self._encoders[identity, _place(device, runtime)] = encoder
+        return kept
 
     def give(self, encoder: Encoder) -> None:
         """Keep an object for any device, until `clear`."""
@@ -63,10 +67,14 @@ def exported(row: EncoderRow, device: str) -> Encoder | None:
     return Exported(found, name=row.name, source=row.source or row.name)
 
 
-def _is_exported(encoder: Encoder) -> bool:
+def _will_do(encoder: Encoder, runtime: Runtime) -> bool:
+    """Whether it is of that runtime; of an export, whether that was not deleted meanwhile, since
+    its other tower may not be open yet."""
     from imgsearch.encoders.exports.exported import Exported
 
-    return isinstance(encoder, Exported)
+    if isinstance(encoder, Exported):
+        return runtime == "auto" and os.path.isdir(encoder.export.folder)
+    return True
 
 
 def _place(device: str, runtime: Runtime) -> str:

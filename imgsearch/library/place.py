@@ -112,7 +112,7 @@ class Library:
         `encoders.load` raises.
         """
         if isinstance(encoder, str):
-            loaded = self._load(encoder, device, runtime)
+            loaded = self._prepared(self._load(encoder, device, runtime), device, runtime)
             self._named.add(loaded.identity)
             self._let_go()
             return self._encoders.add(loaded.identity, loaded, device, runtime)
@@ -205,15 +205,18 @@ class Library:
                 f"with the new ones: {self.command('index', '--encoder', str(row.source))}, then "
                 f"let them answer: {self.command('switch', row.name)}"
             )
-        return loaded
+        return self._prepared(loaded, device, runtime)
 
     def _load(self, name: str, device: str, runtime: Runtime) -> Encoder:
         from imgsearch import encoders
-        from imgsearch.weights import device as devices
 
         folder = self.models_folder
         name = short_name(folder, name)
-        loaded = encoders.load(name, device=device, models=folder, runtime=runtime)
+        return encoders.load(name, device=device, models=folder, runtime=runtime)
+
+    def _prepared(self, loaded: Encoder, device: str, runtime: Runtime) -> Encoder:
+        from imgsearch.weights import device as devices
+
         if self.preparing is None or runtime == "torch" or not devices.is_cpu(device):
             return loaded
         return prepared(loaded, self.preparing)

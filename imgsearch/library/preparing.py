@@ -57,7 +57,13 @@ def prepared(encoder: Encoder, tell: Callable[[Preparing], None]) -> Encoder:
             tell(Preparing(encoder.name, problem=str(error)))
         return encoder
     except OSError as error:
-        tell(Preparing(encoder.name, problem=f"its export cannot be kept ({error})"))
+        tell(
+            Preparing(
+                encoder.name,
+                problem=f"its export cannot be kept ({error}); name a "
+                "folder that can be written in XDG_CACHE_HOME",
+            )
+        )
         return encoder
     if started:
         tell(Preparing(encoder.name, time.perf_counter() - started[0]))

@@ -185,6 +185,9 @@ def _made_alone(identity: str, write_into: Callable[[Path], Export]) -> Export:
         try:
             partial.mkdir()
             write_into(partial)
+            for name in (manifest.FILE, *Manifest.read(partial).files):
+                with (partial / name).open("r+b") as file:
+                    os.fsync(file.fileno())  # else a power cut leaves zeros under a good name
             if target.exists():  # damaged, or for a later ONNX Runtime; another may read it still
                 os.rename(target, Path(folder, "old"))
             os.rename(partial, target)

@@ -8,6 +8,7 @@ spinning, ONNX Runtime's default, takes the cores that decode the next photos.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+
+# Before it is first imported anywhere: else it notes each run for its makers, to send it to them.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 INPUT, OUTPUT = "input", "output"
 ERRORS = 3  # the level of its log: what it warns of is its own business
