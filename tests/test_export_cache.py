@@ -5,8 +5,6 @@ No encoder is exported here but the bundled one, once for all of a run.
 
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -115,20 +113,6 @@ def test_weights_that_changed_are_refused_before_they_are_exported(
         with pytest.raises(NoEncoderError, match="has other weights now"):
             library.load_encoder(row, "cpu")
     assert told == []
-
-
-def test_onnx_runtime_keeps_no_record_of_its_use(made: Export, tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from imgsearch.encoders.exports import sessions;"
-        "sessions.open_text_tower(Path(sys.argv[1]))"
-    )
-    home = tmp_path / "home"
-    home.mkdir()
-    environment = {**os.environ, CACHE: str(home / ".cache"), "HOME": str(home)}
-    environment.pop("ORT_DISABLE_TELEMETRY", None)
-    command = [sys.executable, "-c", code, str(made.folder / "text.onnx")]
-    subprocess.run(command, check=True, env=environment)
-    assert list(home.iterdir()) == []
 
 
 def test_of_two_threads_that_need_one_export_the_second_waits_for_the_first(made: Export) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 SEARCH = """
-import imgsearch.encoders.exports
+import imgsearch.encoders.exports.sessions
 import onnx, onnxruntime
 x, y = (onnx.helper.make_tensor_value_info(name, 1, [1]) for name in "xy")
 graph = onnx.helper.make_graph([onnx.helper.make_node("Neg", ["x"], ["y"])], "negated", [x], [y])

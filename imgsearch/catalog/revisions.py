@@ -6,8 +6,8 @@ backup, so what is still in the WAL comes along); the steps then run in one tran
 full-text search keeps is derived: it is taken away before the steps and made anew after them.
 
 An empty file gets all tables at once, from `newest.sql`: what the revisions come to one after
-another, statement for statement, which a test holds it to. It takes a quarter of the processor time,
-and a first `index` imports no Alembic.
+another, statement for statement, which a test holds it to. It takes a quarter of the processor
+time, and a first `index` imports no Alembic.
 """
 
 import contextlib

@@ -14,12 +14,7 @@ an identity of its own.
     quantizing.py  a graph in int8
 """
 
-import os
-
-# Nothing leaves the machine. ONNX Runtime from 1.31 on keeps a device id and events for its maker
-# unless it is told not to before it loads; its own function to stop that comes too late.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-from imgsearch.encoders.exports.cache import (  # after the line above, or it has no effect
+from imgsearch.encoders.exports.cache import (
     Export,
     Origin,
     damages,

@@ -17,8 +17,9 @@ from imgsearch.errors import UsageError
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-# Before it is first imported anywhere: else it notes each run for its makers, to send it to them.
-os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# Nothing leaves the machine. ONNX Runtime from 1.31 on keeps a device id and its runs for its
+# makers unless this is set before it loads; its own function to stop that comes too late.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 INPUT, OUTPUT = "input", "output"
 ERRORS = 3  # the level of its log: what it warns of is its own business
