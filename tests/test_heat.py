@@ -102,7 +102,7 @@ def test_the_grid_of_a_chinese_clip_tower_is_found_and_nothing_is_left_behind() 
 
 
 def test_the_bundled_encoder_looks_where_the_red_is(tmp_path: Path) -> None:
-    encoder = load("builtin")
+    encoder = load("builtin", runtime="torch")
     picture = Image.new("RGB", (120, 120), "white")
     picture.paste("red", (80, 0, 120, 120))
     red, white = encoder.embed_images([Image.new("RGB", (9, 9), c) for c in ("red", "white")])
