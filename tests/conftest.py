@@ -5,10 +5,12 @@ languages, so a search for "red" must find the red picture and every score can b
 hand.
 """
 
+import gc
 import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Generator
 from pathlib import Path
 
 # Before torch and faiss load: threads that wait by spinning make a busy machine ten times slower.
@@ -34,6 +36,20 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.setdefault("HF_HOME", str(usual / "huggingface"))
         os.environ.setdefault("MPLCONFIGDIR", str(usual / "matplotlib"))
         os.environ[CACHE] = tempfile.mkdtemp(prefix="imgsearch-tests-")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported for the tests stays: who looks through it for rubbish looks for nothing.
+
+    That took 20 of 400 processor seconds, and 1.4 of 6 while it was imported.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
