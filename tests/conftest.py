@@ -5,6 +5,7 @@ languages, so a search for "red" must find the red picture and every score can b
 hand.
 """
 
+import atexit
 import gc
 import os
 import shutil
@@ -49,6 +50,7 @@ def pytest_collection() -> Generator[None, object, object]:
         return (yield)
     finally:
         gc.freeze()
+        atexit.register(gc.unfreeze)  # else nanobind tells at the end of all that was not freed
         gc.enable()
 
 
