@@ -23,6 +23,7 @@ turns errors into a red line and an exit code is `Commands`.
     finetune.py   finetune       train_captioner.py train-captioner
 """
 
+import gc
 import os
 import sys
 import traceback
@@ -33,6 +34,7 @@ from imgsearch.cli.commands import app
 __all__ = ["app", "main"]
 
 BUG = 70
+LOOKED_THROUGH = 20_000, 10, 10  # objects, and generations of them: see `gc.set_threshold`
 
 
 def main() -> None:
@@ -40,6 +42,9 @@ def main() -> None:
     warnings.formatwarning = _one_line
     # Before torch loads: threads that wait by spinning made a busy machine ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # What is imported stays: to look through it for rubbish at every 700 objects took a tenth of a
+    # search that needs no model (benchmarks/first_answer.py).
+    gc.set_threshold(*LOOKED_THROUGH)
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:  # closed by the caller, who wants to hear nothing
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115  # until the process ends
