@@ -160,6 +160,15 @@ def test_ids_it_does_not_hold_change_nothing_that_a_filter_finds(
         assert np.array_equal(found, right)
 
 
+def test_few_photos_that_pass_are_found_however_far_from_the_query_they_lie() -> None:
+    index = VectorIndex.build_from(Streamed(), Asked("ivf", 0.3))
+    for query in VECTORS[::500]:
+        farthest = np.argsort(VECTORS @ query)[: COUNT // 25]
+        found = index.search(query[None], K, np.sort(IDS[farthest]))[1]
+        best = brute_force(query[None], IDS[farthest], VECTORS[farthest])
+        assert set(found[0].tolist()) == set(best[0].tolist())
+
+
 def test_a_source_is_gone_through_once(built: tuple[VectorIndex, Streamed]) -> None:
     index, source = built
     assert source.times_read == 1

@@ -20,6 +20,9 @@ from imgsearch.vectors import Vectors
 _EF_CONSTRUCTION, _EF_SEARCH, _MOST_EF = 80, 128, 4096
 _LEAST_NPROBE, _NPROBE_SHARE = 8, 1 / 16
 _GRAPH_SHARE = 0.2  # below it, few photos pass the filter: scanning those is cheaper and exact
+# Likewise: what passes such a filter is alike (a folder, a year) and may lie in lists far from the
+# query. Of a million, 1% kept, a hundred times the usual lists found 87 to 93% of the ten nearest.
+_LISTS_SHARE = 0.05
 _ROWS_PER_HIT = 10  # what an approximate search looks at for each hit it is to find
 
 
@@ -168,7 +171,8 @@ class Structure:
 
     def _list_parameters(self, fetch: int, share: float, selector: Any) -> Any:
         nlist = self.ivf.nlist
-        nprobe = min(nlist, math.ceil(max(self.reach, self._lists_with(fetch)) / share))
+        nprobe = math.ceil(max(self.reach, self._lists_with(fetch)) / share)
+        nprobe = nlist if share <= _LISTS_SHARE else min(nlist, nprobe)
         if self._is_for_gpu(fetch, selector):
             nprobe = min(nprobe, gpu.MOST_PROBED)
         of_lists = faiss.SearchParametersIVF(sel=selector, nprobe=nprobe)
