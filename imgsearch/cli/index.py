@@ -99,7 +99,7 @@ def index(
     imgsearch index ~/Videos --every 5              a frame every five seconds
     find . -name '*.jpg' | imgsearch index --from -
     imgsearch index --encoder cn_clip/ViT-B-16      add an encoder, here for Chinese
-    imgsearch index --encoder flowers-v2 --precision int8    twice as fast, nearly as good
+    imgsearch index --encoder flowers-v2 --precision int8    faster on a CPU
     imgsearch index ~/Pictures --json > run.json
     """
     from imgsearch.cli.progress import Progress
