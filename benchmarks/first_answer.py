@@ -62,6 +62,10 @@ STEPS = {
     "captions": ("searching/hits.py", "captioned"),
     "showing": ("cli/showing.py", "show_answers"),
 }
+# `imgsearch` itself leaves Python before a profile is written.
+PROFILED = (
+    "import cProfile, imgsearch.cli as cli; profile = cProfile.Profile();profile.runcall(cli.run);"
+)
 IMPORTED = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+([^\s.]+)")
 Figures: TypeAlias = dict[str, float]
 
@@ -182,7 +186,8 @@ def stepped(library: Path, name: str) -> Figures:
     forget(library, name)
     with tempfile.TemporaryDirectory() as folder:
         file = f"{folder}/profile"
-        run(library, name, "-m", "cProfile", "-o", file)
+        program = f"{PROFILED} profile.dump_stats({file!r})"
+        timed([sys.executable, "-c", program, *COMMANDS[name]], library)
         profile = pstats.Stats(file).stats  # type: ignore[attr-defined]
     taken = {}
     for step, (place, function) in STEPS.items():

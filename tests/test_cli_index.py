@@ -39,8 +39,8 @@ def test_a_run_that_finds_nothing_new_loads_no_model_and_no_index(
     command = ["imgsearch", "--library", str(tmp_path / "library"), "index", str(photos)]
     code = (
         f"import sys; sys.argv = {command}\n"
-        "try:\n from imgsearch.cli import main; main()\n"
-        "except SystemExit: print(*sys.modules)"
+        "from imgsearch.cli import run; run()\n"
+        "print(*sys.modules)"
     )
     ran = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()

@@ -80,10 +80,7 @@ def test_where_there_is_no_library_or_a_broken_one_nothing_is_offered(tmp_path: 
 
 
 def test_a_tab_loads_no_model_and_no_index(library: Path) -> None:
-    code = (
-        "import sys\ntry:\n from imgsearch.cli import main; main()\n"
-        "except SystemExit: print(*sys.modules)"
-    )
+    code = "import sys; from imgsearch.cli import run; run(); print(*sys.modules)"
     variables = {
         "COMP_WORDS": "imgsearch similar --encoder toy/c",
         "COMP_CWORD": "3",

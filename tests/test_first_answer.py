@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import imgsearch
 from commands import Run, environment
 
 pytest_plugins = ["commands"]
@@ -24,11 +25,10 @@ def loaded_by(*words: str, **variables: str) -> set[str]:
     """The modules that a command has loaded when it ends."""
     code = (
         "import sys\n"
-        "from imgsearch.cli import main\n"
-        "try:\n"
-        "    main()\n"
-        "finally:\n"
-        "    sys.stderr.write('\\n'.join(sys.modules))\n"
+        "from imgsearch.cli import run\n"
+        "code = run()\n"
+        "sys.stderr.write('\\n'.join(sys.modules))\n"
+        "sys.exit(code)\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code, *words],
@@ -74,3 +74,33 @@ def test_a_tab_after_imgsearch_makes_no_command_and_loads_nothing_heavy() -> Non
 def test_the_version_is_told_without_any_command() -> None:
     loaded = loaded_by("--version", PATH=os.environ["PATH"])
     assert not {f"imgsearch.cli.{name}" for name in ("search", "index", "showing")} & loaded
+
+
+def test_the_end_comes_at_once_but_not_before_what_must_happen_by_then() -> None:
+    code = (
+        "import atexit, sys, threading, time\n"
+        "from imgsearch.cli import main\n"
+        "atexit.register(print, 'registered', flush=True)\n"
+        "work = lambda: (time.sleep(0.3), print('worked', flush=True))\n"
+        "if {}: threading.Thread(target=work).start()\n"
+        "class Taken:\n"
+        "    def __del__(self): print('taken apart', flush=True)\n"
+        "taken = Taken()\n"
+        "sys.argv = ['imgsearch', {!r}]\n"
+        "main()\n"
+    )
+    said = {
+        words: subprocess.run(
+            [sys.executable, "-c", code.format(*words)],
+            capture_output=True,
+            text=True,
+            env=environment(),
+        )
+        for words in [(False, "--version"), (True, "--version"), (False, "--no-such")]
+    }
+    version = f"imgsearch {imgsearch.__version__}"
+    alone, beside, wrong = said.values()
+    assert alone.stdout.splitlines() == [version, "registered"]
+    assert beside.stdout.splitlines()[:3] == [version, "worked", "registered"]
+    assert [ran.returncode for ran in (alone, beside, wrong)] == [0, 0, 2]
+    assert "no-such" in wrong.stderr

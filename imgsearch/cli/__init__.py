@@ -23,24 +23,46 @@ turns errors into a red line and an exit code is `Commands`.
     finetune.py   finetune       train_captioner.py train-captioner
 """
 
+import atexit
 import gc
 import os
 import sys
+import threading
 import traceback
 import warnings
+from typing import NoReturn
 
 from imgsearch.cli.commands import app
 
-__all__ = ["app", "main"]
+__all__ = ["app", "main", "run"]
 
 BUG = 70
 LOOKED_THROUGH = 20_000, 10, 10  # objects, and generations of them: see `gc.set_threshold`
 
 
-def main() -> None:
-    """Run the command line and exit with its code; anything unforeseen is a bug and says so."""
+def main() -> NoReturn:
+    """Run the command line and end the process with its code.
+
+    Python is left without being taken apart object by object, a quarter of a search asked for again
+    (benchmarks/first_answer.py): what must happen at the end has happened by then.
+    """
+    code = run()
+    if threading.active_count() > 1:  # somebody is still at work, and Python waits for them
+        sys.exit(code)
+    atexit._run_exitfuncs()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):  # Python tells of what could not be written in its own way
+        sys.exit(code)
+    os._exit(code)
+
+
+def run() -> int:
+    """Run the command line; its exit code. Anything unforeseen is a bug and says so."""
     warnings.formatwarning = _one_line
-    # Before torch loads: threads that wait by spinning made a busy machine ten times slower.
+    # Before torch loads: threads that wait by spinning made a machine with other work to do ten
+    # times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     # What is imported stays: to look through it for rubbish at every 700 objects took a tenth of a
     # search that needs no model (benchmarks/first_answer.py).
@@ -50,10 +72,13 @@ def main() -> None:
             setattr(sys, stream, open(os.devnull, "w"))  # noqa: SIM115  # until the process ends
     try:
         app(prog_name="imgsearch")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
     except Exception:  # the last line of defence: every foreseen error was caught in `Commands`
         traceback.print_exc()
         sys.stderr.write("\nThis is a bug in imgsearch; please report it with the lines above.\n")
-        sys.exit(BUG)
+        return BUG
+    return 0
 
 
 def _one_line(message: Warning | str, *_place: object, **_source: object) -> str:

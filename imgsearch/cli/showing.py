@@ -170,13 +170,13 @@ def save_page(library: Library, target: Path, hits: Sequence[Hit], asked: str) -
 @contextlib.contextmanager
 def status(doing: str) -> Iterator[None]:
     """A spinner on stderr while something takes long; nothing where nobody looks."""
+    if not sys.stderr.isatty():
+        yield
+        return
     from rich.text import Text
 
     from imgsearch.display.text import shown
 
-    if not sys.stderr.isatty():
-        yield
-        return
     with frame.stderr().status(Text(shown(doing), style="dim")):
         yield
 

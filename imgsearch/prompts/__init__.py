@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from imgsearch.errors import UsageError
@@ -86,11 +86,10 @@ def templates_key(templates: Sequence[str]) -> str:
 
 @cache
 def _template_sets(language: str) -> dict[str, tuple[str, ...]]:
-    file = resources.files(__package__) / f"{language}.json"
     if language not in LANGUAGES:
         raise UsageError(
             f"no templates for the language {language!r}; there are en and zh, "
             "or search with the prompt policy raw"
         )
-    document = json.loads(file.read_text(encoding="utf-8"))
+    document = json.loads(Path(__file__).with_name(f"{language}.json").read_text("utf-8"))
     return {name: tuple(document[name]) for name in ("photo", "seven", "ensemble")}
