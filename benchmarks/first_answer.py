@@ -38,6 +38,7 @@ COMMANDS = {
     "--version": ["--version"],
     "first query": ["search", QUERY],
     "the same again": ["search", QUERY],
+    "first query, one prompt": ["search", QUERY, "--prompt", "raw"],
     "first query, 80 prompts": ["search", QUERY, "--prompt", "ensemble"],
     "the same again, 80 prompts": ["search", QUERY, "--prompt", "ensemble"],
     "first query in Chinese": ["search", "一只狗", "--all"],
