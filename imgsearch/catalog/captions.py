@@ -11,7 +11,7 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Engine, delete, literal, select, text
+from sqlalchemy import Connection, Engine, bindparam, delete, literal, select, text
 from sqlalchemy.dialects.sqlite import insert
 
 from imgsearch.catalog.connection import ROWS_AT_ONCE, pieces
@@ -19,30 +19,32 @@ from imgsearch.catalog.rows import CaptionerRow, CaptionRow, Source
 from imgsearch.catalog.tables import CaptionEntry, CaptionerEntry, File
 from imgsearch.words import indexed
 
+# Made once: SQLAlchemy takes longer to make a statement than SQLite to run it.
+_OF_PHOTOS = (
+    select(
+        CaptionEntry.id,
+        CaptionEntry.photo_id,
+        CaptionEntry.text,
+        CaptionEntry.language,
+        CaptionEntry.source,
+        CaptionerEntry.name,
+        CaptionEntry.log_probability,
+        CaptionEntry.made_at,
+    )
+    .join(CaptionerEntry, CaptionerEntry.id == CaptionEntry.captioner_id, isouter=True)
+    .where(CaptionEntry.photo_id.in_(bindparam("photo_ids", expanding=True)))
+    .order_by(CaptionEntry.source.desc(), CaptionEntry.id)  # as the alphabet has it
+)
+
 
 def captions(
     engine: Engine, photo_ids: Sequence[int] | npt.NDArray[np.int64]
 ) -> dict[int, tuple[CaptionRow, ...]]:
     """Photo id -> its captions: a person's own, then sidecars', then generated ones."""
     found: dict[int, list[CaptionRow]] = {}
-    statement = (
-        select(
-            CaptionEntry.id,
-            CaptionEntry.photo_id,
-            CaptionEntry.text,
-            CaptionEntry.language,
-            CaptionEntry.source,
-            CaptionerEntry.name,
-            CaptionEntry.log_probability,
-            CaptionEntry.made_at,
-        )
-        .join(CaptionerEntry, CaptionerEntry.id == CaptionEntry.captioner_id, isouter=True)
-        .order_by(CaptionEntry.source.desc(), CaptionEntry.id)  # as the alphabet has it
-    )
     with engine.connect() as connection:
         for piece in pieces(photo_ids):
-            of_piece = statement.where(CaptionEntry.photo_id.in_(piece))
-            for row in connection.execute(of_piece):
+            for row in connection.execute(_OF_PHOTOS, {"photo_ids": piece}).all():
                 found.setdefault(row.photo_id, []).append(CaptionRow(*row))
     return {photo_id: tuple(rows) for photo_id, rows in found.items()}
 

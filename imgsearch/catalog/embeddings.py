@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import ColumnElement, Connection, Engine, ScalarSelect, and_, func, select
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from imgsearch.catalog.connection import ROWS_AT_ONCE, pieces
@@ -20,19 +20,35 @@ from imgsearch.vectors import Vectors, from_bytes, to_bytes
 Ids = npt.NDArray[np.int64]
 KNUTH = 2654435761  # times 1, 2, 3 ... modulo 2**32, which spreads evenly however many they are
 
+# Made once: SQLAlchemy takes longer to make a statement than SQLite to run it.
+_DIM = select(EncoderEntry.dim).where(EncoderEntry.id == bindparam("encoder_id"))
+_DIM_BESIDE = _DIM.scalar_subquery().label("dim")  # in the statement that reads rows: one less
+_LATER = and_(Embedding.encoder_id == bindparam("encoder_id"), Embedding.id > bindparam("after"))
+_OF_PHOTOS = select(Embedding.photo_id, Embedding.vector, _DIM_BESIDE).where(
+    _LATER, Embedding.photo_id.in_(bindparam("photo_ids", expanding=True))
+)
+_COUNT = select(func.count()).select_from(Embedding).where(_LATER)
+# Alone, it is a look into the index; beside a count, SQLite goes through all of it twice.
+_LAST = select(func.max(Embedding.id)).where(_LATER)
+_OF_TEXTS = select(TextEmbedding.text, TextEmbedding.vector, _DIM_BESIDE).where(
+    TextEmbedding.encoder_id == bindparam("encoder_id"),
+    TextEmbedding.templates_key == bindparam("templates_key"),
+    TextEmbedding.text.in_(bindparam("texts", expanding=True)),
+)
+
 
 def of_photos(
     engine: Engine, encoder_id: int, photo_ids: Sequence[int] | Ids, after: int
 ) -> tuple[Ids, Vectors]:
     """Those of the photos that have one later than the embedding id `after`, in that order."""
-    columns = select(Embedding.photo_id, Embedding.vector, _dim_of(encoder_id).label("dim"))
-    statement = columns.where(_is_later(encoder_id, after))
+    asked = {"encoder_id": encoder_id, "after": after}
+    rows: list[Row[int, bytes, int]] = []
     with engine.connect() as connection:
-        pieced = (statement.where(Embedding.photo_id.in_(piece)) for piece in pieces(photo_ids))
-        rows = [row for each in pieced for row in connection.execute(each)]
-        dim = rows[0].dim if rows else _dim(connection, encoder_id)
-    blobs = {row.photo_id: row.vector for row in rows}
-    found = [int(i) for i in photo_ids if int(i) in blobs]
+        for piece in pieces(photo_ids):
+            rows += connection.execute(_OF_PHOTOS, {**asked, "photo_ids": piece}).all()
+        dim = rows[0][2] if rows else _dim(connection, encoder_id)
+    blobs = {photo_id: vector for photo_id, vector, _ in rows}
+    found = [i for i in np.asarray(photo_ids, np.int64).tolist() if i in blobs]
     return np.array(found, np.int64), from_bytes([blobs[i] for i in found], dim)
 
 
@@ -40,18 +56,20 @@ def in_order(
     engine: Engine, encoder_id: int, after: int, limit: int | None = None
 ) -> tuple[Ids, Vectors, int]:
     """Those later than the embedding id `after` as they arrived, and the last one's id."""
-    newer = select(Embedding.id).where(_is_later(encoder_id, after)).limit(limit).subquery()
+    asked = {"encoder_id": encoder_id, "after": after}
+    newer = select(Embedding.id).where(_LATER).limit(limit).subquery()
     with engine.connect() as connection:
         dim = _dim(connection, encoder_id)
-        n = connection.execute(select(func.count()).select_from(newer)).scalar_one()
+        n = connection.execute(select(func.count()).select_from(newer), asked).scalar_one()
         ids = np.empty(n, np.int64)
         vectors = np.empty((n, dim), np.float32)
         newest, start = after, 0
         rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
             select(Embedding.id, Embedding.photo_id, Embedding.vector)
-            .where(_is_later(encoder_id, after))
+            .where(_LATER)
             .order_by(Embedding.id)
-            .limit(n)
+            .limit(n),
+            asked,
         )
         for part in rows.partitions():
             end = start + len(part)
@@ -64,14 +82,13 @@ def in_order(
 def count(engine: Engine, encoder_id: int, after: int) -> int:
     """How many are later than the embedding id `after`."""
     with engine.connect() as connection:
-        counted = select(func.count()).where(_is_later(encoder_id, after))
-        return connection.execute(counted).scalar_one()
+        return connection.execute(_COUNT, {"encoder_id": encoder_id, "after": after}).scalar_one()
 
 
 def last(engine: Engine, encoder_id: int) -> int:
     """The id of an encoder's last one, 0 without any."""
     with engine.connect() as connection:
-        return _last(connection, _is_later(encoder_id, 0)) or 0
+        return connection.execute(_LAST, {"encoder_id": encoder_id, "after": 0}).scalar() or 0
 
 
 def among(engine: Engine, encoder_id: int, photo_ids: Collection[int]) -> set[int]:
@@ -92,13 +109,13 @@ def sample(engine: Engine, encoder_id: int, most: int, after: int) -> tuple[Ids,
     """About `most` of those later than the embedding id `after`, spread evenly, the same at each
     call; the last one's id. All of them where there are no more.
     """
-    later = _is_later(encoder_id, after)
+    asked = {"encoder_id": encoder_id, "after": after}
     columns = select(Embedding.photo_id, Embedding.vector).order_by(Embedding.id)
     with engine.connect() as connection:
         dim = _dim(connection, encoder_id)
-        one_more = select(Embedding.id).where(later).order_by(Embedding.id).limit(most + 1)
-        chosen = connection.execute(one_more).scalars().all()
-        newest = _last(connection, later) or after
+        one_more = select(Embedding.id).where(_LATER).order_by(Embedding.id).limit(most + 1)
+        chosen = connection.execute(one_more, asked).scalars().all()
+        newest = connection.execute(_LAST, asked).scalar() or after
         if len(chosen) > most:
             chosen = _scattered(connection, encoder_id, chosen[0], newest, most)
         statements = (columns.where(Embedding.id.in_(piece)) for piece in pieces(chosen))
@@ -124,29 +141,18 @@ def _scattered(
     return sorted(connection.execute(statement).scalars())
 
 
-def _last(connection: Connection, where: ColumnElement[bool]) -> int | None:
-    # Alone, it is a look into the index; beside a count, SQLite goes through all of it twice.
-    return connection.execute(select(func.max(Embedding.id)).where(where)).scalar()
-
-
-def _is_later(encoder_id: int, after: int) -> ColumnElement[bool]:
-    return and_(Embedding.encoder_id == encoder_id, Embedding.id > after)
-
-
 def of_texts(
     engine: Engine, encoder_id: int, templates_key: str, texts: Sequence[str]
 ) -> dict[str, Vectors]:
     """The vectors (d,) that `keep_texts` kept, by text; the others are absent."""
-    columns = select(TextEmbedding.text, TextEmbedding.vector, _dim_of(encoder_id).label("dim"))
-    statement = columns.where(
-        TextEmbedding.encoder_id == encoder_id, TextEmbedding.templates_key == templates_key
-    )
+    asked = {"encoder_id": encoder_id, "templates_key": templates_key}
+    rows: list[Row[str, bytes, int]] = []
     with engine.connect() as connection:
-        pieced = (statement.where(TextEmbedding.text.in_(piece)) for piece in pieces(texts))
-        rows = [row for each in pieced for row in connection.execute(each)]
-        dim = rows[0].dim if rows else _dim(connection, encoder_id)
-    vectors = from_bytes([row.vector for row in rows], dim)
-    return {row.text: vector for row, vector in zip(rows, vectors, strict=True)}
+        for piece in pieces(texts):
+            rows += connection.execute(_OF_TEXTS, {**asked, "texts": piece}).all()
+        dim = rows[0][2] if rows else _dim(connection, encoder_id)
+    vectors = from_bytes([vector for _, vector, _ in rows], dim)
+    return {text: vector for (text, _, _), vector in zip(rows, vectors, strict=True)}
 
 
 def known_texts(engine: Engine, encoder_id: int, most: int) -> Vectors:
@@ -168,13 +174,8 @@ def keep_texts(
         connection.execute(insert(TextEmbedding).on_conflict_do_nothing(), rows)
 
 
-def _dim_of(encoder_id: int) -> ScalarSelect[int]:
-    """The length of an encoder's vectors, in the statement that reads them: one less a search."""
-    return select(EncoderEntry.dim).where(EncoderEntry.id == encoder_id).scalar_subquery()
-
-
 def _dim(connection: Connection, encoder_id: int) -> int:
-    dim = connection.execute(select(_dim_of(encoder_id))).scalar()
+    dim = connection.execute(_DIM, {"encoder_id": encoder_id}).scalar()
     if dim is None:
         raise NoEncoderError("The encoder was just dropped from the library: ask again.")
     return dim

@@ -50,8 +50,7 @@ class EncoderQuestions:
 
     def current_generation(self, encoder_id: int) -> GenerationRow | None:
         """The generation that searches of this encoder use."""
-        current = self.generations(encoder_id, only_current=True)
-        return current[0] if current else None
+        return encoders.current_generation(self.engine, encoder_id)
 
     def generations(
         self, encoder_id: int | None = None, *, only_current: bool = False
