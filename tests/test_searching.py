@@ -6,9 +6,11 @@ With files gone, photos newer than the generation and every kind of index.
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from sqlalchemy import event
 
 from conftest import ColourEncoder, draw
 from imgsearch.errors import QueryError
@@ -64,6 +66,21 @@ def test_without_a_generation_every_stored_vector_is_scored(stars: Stars) -> Non
     stars.lose([3, 4, 5])
     hits = stars.search("sun", 20)
     assert [hit.photo_id for hit in hits] == stars.expected(direction(b"sun"), 20)
+
+
+def test_a_search_asks_the_catalog_few_times_and_for_each_vector_once(stars: Stars) -> None:
+    stars.add(random_vectors(300))
+    stars.build("flat")
+    stars.search("sun")
+    asked: list[str] = []
+
+    def note(*arguments: Any) -> None:
+        asked.append(arguments[2])
+
+    event.listen(stars.library.catalog.engine, "before_cursor_execute", note)
+    assert len(stars.search("sun")) == 10
+    assert len(asked) <= 9, asked
+    assert sum(each.startswith("SELECT embeddings.photo_id") for each in asked) == 1
 
 
 def test_a_photo_added_after_the_generation_is_found_at_once(stars: Stars) -> None:

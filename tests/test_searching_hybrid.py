@@ -10,7 +10,7 @@ from imgsearch.catalog import FilePlace
 from imgsearch.searching import Filters, Hit, Mode, search
 from imgsearch.searching.filters import NO_FILTERS, Allowed
 from imgsearch.searching.fusion import DEPTH, GENERATED_WEIGHT, OFFSET, WRITTEN_WEIGHT, fuse
-from imgsearch.searching.words import find_words, said, weights
+from imgsearch.searching.words import find_words
 from stars import Stars, direction, open_stars, random_vectors
 from test_searching_words import generate, write
 
@@ -126,14 +126,30 @@ def test_the_name_of_a_file_is_worth_a_place_beside_the_nearest_photo(stars: Sta
     assert (hits[1].photo_id, hits[1].text_rank, hits[1].matched) == (named, 1, ("pier47",))
 
 
+def test_relevance_hangs_on_neither_how_many_are_asked_for_nor_a_least_one(stars: Stars) -> None:
+    with stars.library.catalog.write() as writer:
+        for photo_id in range(120, 130):
+            writer.add_captions(photo_id, [QUERY], "en", "user")
+    every = ask(stars, 300)
+    assert max(every, key=lambda hit: hit.score or 0).rank > 5  # by which all are measured
+    told = {hit.photo_id: hit.relevance for hit in every}
+    least = sorted(hit.relevance or 0 for hit in every)[-30]
+    enough = [hit for hit in every if (hit.relevance or 0) >= least or hit.is_written]
+    for k in (1, 5, 40):
+        assert [(hit.photo_id, hit.relevance) for hit in ask(stars, k)] == list(told.items())[:k]
+        kept = ask(stars, k, min_relevance=least)
+        assert [hit.photo_id for hit in kept] == [hit.photo_id for hit in enough][:k]
+        assert all(hit.relevance == told[hit.photo_id] for hit in kept)
+
+
 def test_scattered_characters_are_worth_no_more_than_a_generated_caption(stars: Stars) -> None:
     _, other, elephant = stars.add(random_vectors(3))
     with stars.library.catalog.write() as writer:
         writer.add_captions(other, ["两个人举着大大的象牙牌子"], "zh", "user")
         writer.add_captions(elephant, ["一头大象"], "zh", "user")
     found = find_words(stars.library, "大象", Allowed(stars.library, NO_FILTERS), 10)
-    assert weights(stars.library, "大象", found) == {elephant: 3.0, other: 0.1}
-    assert said(stars.library, "大象", found) == {elephant}
+    assert found.weights == {elephant: 3.0, other: 0.1}
+    assert found.said == {elephant}
 
 
 def test_equal_points_stand_by_cosine_and_then_by_id() -> None:

@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, Engine, Select, Update, bindparam, select, text, update
+from sqlalchemy import Connection, Engine, Row, Select, Update, bindparam, select, text, update
 
 from imgsearch.catalog.connection import ROWS_AT_ONCE, pieces
 from imgsearch.catalog.rows import WordMatch
@@ -62,12 +62,15 @@ MATCHES = """
     WHERE photo_words MATCH :question {only}
     ORDER BY rank LIMIT :limit
 """
-CAPTION_WORDS = select(CaptionEntry.photo_id, CaptionEntry.id, CaptionEntry.words).order_by(
-    CaptionEntry.source.desc(),
-    CaptionEntry.id,  # a person's own before a sidecar's, generated last
+CAPTION_WORDS = (
+    select(CaptionEntry.photo_id, CaptionEntry.id, CaptionEntry.words, CaptionEntry.source)
+    .where(CaptionEntry.photo_id.in_(bindparam("photo_ids", expanding=True)))
+    .order_by(CaptionEntry.source.desc(), CaptionEntry.id)  # a person's own first, generated last
 )
 FILE_WORDS = (
-    select(File.photo_id, File.id, File.words).where(File.state == "live").order_by(File.id)
+    select(File.photo_id, File.id, File.words)
+    .where(File.photo_id.in_(bindparam("photo_ids", expanding=True)), File.state == "live")
+    .order_by(File.id)
 )
 # The plus keeps SQLite from starting the search once for every photo of the list.
 ONLY = "AND +rowid IN (SELECT value FROM json_each(:only))"
@@ -97,14 +100,15 @@ def match(
         rows = connection.execute(statement, values).all()
         captions = {photo_id: _marked(marked) for photo_id, _, marked, _ in rows}
         names = {photo_id: _marked(marked) for photo_id, _, _, marked in rows}
-        caption_ids = _richest(connection, CAPTION_WORDS, captions)
-        file_ids = _richest(connection, FILE_WORDS, names)
+        told = _richest(connection, CAPTION_WORDS, captions)
+        named = _richest(connection, FILE_WORDS, names)
     return [
         WordMatch(
             photo_id,
             score,
-            caption_ids.get(photo_id),
-            file_ids.get(photo_id),
+            told[photo_id].id if photo_id in told else None,
+            told[photo_id].source if photo_id in told else None,
+            named[photo_id].id if photo_id in named else None,
             tuple(dict.fromkeys(captions[photo_id] + names[photo_id])),
         )
         for photo_id, score, _, _ in rows
@@ -249,14 +253,14 @@ def _marked(text: str) -> list[str]:
 
 
 def _richest(
-    connection: Connection, rows: Select[*tuple[Any, ...]], found: Mapping[int, Sequence[str]]
-) -> dict[int, int]:
-    """Photo id -> the id of its row with most of the words that were found; the first of equals."""
-    photo_id_of = rows.selected_columns.photo_id
-    best: dict[int, tuple[int, int]] = {}
+    connection: Connection, statement: Select[*tuple[Any, ...]], found: Mapping[int, Sequence[str]]
+) -> dict[int, Row[*tuple[Any, ...]]]:
+    """Photo id -> its row with most of the words that were found; the first of equals."""
+    best: dict[int, Row[*tuple[Any, ...]]] = {}
+    most: dict[int, int] = {}
     for piece in pieces([photo_id for photo_id, words in found.items() if words]):
-        for photo_id, row_id, words in connection.execute(rows.where(photo_id_of.in_(piece))):
-            count = len(set(words.split()).intersection(found[photo_id]))
-            if count > best.get(photo_id, (0, 0))[0]:
-                best[photo_id] = count, row_id
-    return {photo_id: row_id for photo_id, (_, row_id) in best.items()}
+        for row in connection.execute(statement, {"photo_ids": piece}).all():
+            count = len(set(row.words.split()).intersection(found[row.photo_id]))
+            if count > most.get(row.photo_id, 0):
+                best[row.photo_id], most[row.photo_id] = row, count
+    return best

@@ -162,13 +162,14 @@ class AlbumRow(NamedTuple):
 class WordMatch:
     """A photo that words were found for; `score` is BM25, higher is better.
 
-    `caption_id` and `file_id` say which of its captions and files have the most of `words`, which
+    `caption_id`, with its source, and `file_id` say which have the most of `words`, which
     are as they stand there; None where none has any.
     """
 
     photo_id: int
     score: float
     caption_id: int | None
+    caption_source: Source | None
     file_id: int | None
     words: tuple[str, ...]
 

@@ -21,7 +21,7 @@ from imgsearch.searching.hits import Hit, captioned
 from imgsearch.searching.manner import Manner, text_of
 from imgsearch.searching.ordering import ordered
 from imgsearch.searching.question import Question, answering, languages_of, not_understood
-from imgsearch.searching.words import NOTHING, find_words, said, weights
+from imgsearch.searching.words import NOTHING, find_words
 from imgsearch.vectors import Vectors, normalise
 from imgsearch.words import parse
 
@@ -90,17 +90,24 @@ class Answer:
             hits = gallery.hits(vector, max(self._k, DEPTH))
             found = self._found.hits
             cosines = gallery.scores(vector, [hit.photo_id for hit in (*hits, *found)])
-            hits = fuse(hits, found, cosines, weights(self._library, self._text or "", self._found))
+            hits = fuse(hits, found, cosines, self._found.weights)
         else:
             depth = diversity.DEPTH if self._manner.is_diverse else 0
             hits = gallery.hits(vector, max(self._k, depth))
-        hits = self._relevant(question, vector, hits)
         if self._manner.is_diverse:
-            return diversity.spread(hits, self._vectors(question, hits), self._k)
-        return hits
+            hits = self._relevant(question, vector, gallery, hits, len(hits))
+            return diversity.spread(hits, gallery.vectors(hits), self._k)
+        return self._relevant(question, vector, gallery, hits, self._k)
 
-    def _relevant(self, question: Question, vector: Vectors, hits: Sequence[Hit]) -> list[Hit]:
-        """The hits with their relevance, as far as it is enough.
+    def _relevant(
+        self,
+        question: Question,
+        vector: Vectors,
+        gallery: Gallery,
+        hits: Sequence[Hit],
+        count: int,
+    ) -> list[Hit]:
+        """The first so many of the hits that are relevant enough, with their relevance.
 
         A photo of which somebody wrote what the query says is relevant whatever its cosine. What
         is like a picture is told by its score alone: no ordinary picture says how like is like.
@@ -118,28 +125,23 @@ class Answer:
         # in float64, and rounded: it must not hang on how many hits were asked for
         if len(question.terms) > 1:  # what is subtracted need not be ordinary
             vector = normalise(question.parts(self._manner.prompt)[question.added].sum(axis=0))
-        relevances = background.relevance(
-            vector.astype(np.float64),
-            self._vectors(question, hits).astype(np.float64),
-            is_sentence=self._text is not None and not prompts.is_label(self._text),
-        )
-        written = said(self._library, self._text or "", self._found) if self._found.hits else set()
-        told = [
-            replace(
-                hit,
-                relevance=round(float(each), DIGITS),
-                is_written=hit.photo_id in written,
+        # all are measured by the best of them, which words may have put behind others
+        best = max(hits, key=lambda hit: -np.inf if hit.score is None else hit.score)
+        least = self._filters.min_relevance or 0
+        told: list[Hit] = []
+        for part in (hits[:count], hits[count:]):  # mostly the first will do
+            if not part or len(told) >= count:
+                break
+            relevances = background.relevance(
+                vector.astype(np.float64),
+                gallery.vectors([*part, best]).astype(np.float64),
+                is_sentence=self._text is not None and not prompts.is_label(self._text),
             )
-            for hit, each in zip(hits, relevances, strict=True)
-        ]
-        least = self._filters.min_relevance
-        if least is None:
-            return told
-        return [hit for hit in told if (hit.relevance or 0) >= least or hit.is_written]
-
-    def _vectors(self, question: Question, hits: Sequence[Hit]) -> Vectors:
-        ids = np.array([hit.photo_id for hit in hits], np.int64)
-        return self._catalog.embeddings(question.row.id, photo_ids=ids)[1]
+            for hit, each in zip(part, relevances[:-1].tolist(), strict=True):
+                rounded, is_written = round(each, DIGITS), hit.photo_id in self._found.said
+                if rounded >= least or is_written:
+                    told.append(replace(hit, relevance=rounded, is_written=is_written))
+        return told
 
 
 def _check_words(library: Library, text: str, language: str | None) -> None:

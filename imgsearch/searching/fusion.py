@@ -39,18 +39,27 @@ def fuse(
     place among them is worth. A rank by vector that earns nothing is not told: how many there are
     hangs on how many hits were asked for.
     """
-    near = [replace(hit, vector_rank=_counted(hit.vector_rank)) for hit in near]
-    hits = {hit.photo_id: hit for hit in near if hit.photo_id in cosines}
-    kept = [hit for hit in worded if hit.photo_id in cosines]
-    for rank, hit in enumerate(kept, 1):
-        either = hits.get(hit.photo_id, replace(hit, score=cosines[hit.photo_id]))
-        hits[hit.photo_id] = replace(either, text_rank=rank, text_score=hit.text_score)
+    hits = {hit.photo_id: hit for hit in (*worded, *near) if hit.photo_id in cosines}
+    vector_ranks = {hit.photo_id: _counted(hit.vector_rank) for hit in near}
+    bm25 = {hit.photo_id: hit.text_score for hit in worded if hit.photo_id in hits}
+    text_ranks = {photo_id: rank for rank, photo_id in enumerate(bm25, 1)}
     points = {
-        photo_id: _points(hit.vector_rank, 1.0) + _points(hit.text_rank, weights.get(photo_id, 0.0))
-        for photo_id, hit in hits.items()
+        photo_id: _points(vector_ranks.get(photo_id), 1.0)
+        + _points(text_ranks.get(photo_id), weights.get(photo_id, 0.0))
+        for photo_id in hits
     }
     order = sorted(hits, key=lambda photo_id: (-points[photo_id], -cosines[photo_id], photo_id))
-    return [replace(hits[photo_id], rank=rank) for rank, photo_id in enumerate(order, 1)]
+    return [
+        replace(
+            hits[photo_id],
+            rank=rank,
+            score=cosines[photo_id],
+            vector_rank=vector_ranks.get(photo_id),
+            text_rank=text_ranks.get(photo_id),
+            text_score=bm25.get(photo_id),
+        )
+        for rank, photo_id in enumerate(order, 1)
+    ]
 
 
 def _counted(rank: int | None) -> int | None:

@@ -32,6 +32,7 @@ FEW = 200
 _SEARCHES = 3  # for ever more, before those that pass are listed
 _SPARE = 16  # asked for beyond k: photos without a file
 _SAME = 1e-5  # cosines summed in float32, in any order, differ by less
+_KEPT = 10_000  # vectors asked for at once that are kept for one answer: 20 MB of 512 dimensions
 
 
 class Gallery:
@@ -43,6 +44,7 @@ class Gallery:
         self._library, self._catalog, self._row = library, library.catalog, row
         self._allowed = allowed
         self._min_score = -np.inf if min_score is None else min_score
+        self._read: dict[int, Vectors] = {}
 
     def hits(self, vector: Vectors, k: int) -> list[Hit]:
         """The k best live photos for a (d,) unit vector, best first, equal scores by lower id.
@@ -67,13 +69,17 @@ class Gallery:
                 f"yet; this does that: "
                 f"{self._library.command('index', '--encoder', self._row.name)}"
             )
-        return found.hits(self._min_score)[:k]
+        return found.hits(self._min_score, k)
 
     def scores(self, vector: Vectors, photo_ids: Sequence[int]) -> dict[int, float]:
         """Photo id -> cosine, of those that are embedded and near enough."""
         ids, scores = self._score(vector, np.array(photo_ids, np.int64))
         good = scores >= self._min_score
         return dict(zip(ids[good].tolist(), scores[good].tolist(), strict=True))
+
+    def vectors(self, hits: Sequence[Hit]) -> Vectors:
+        """The vectors (n, d) of hits, which were read to score them."""
+        return self._vectors(np.array([hit.photo_id for hit in hits], np.int64))[1]
 
     def _look(self, found: "_Found", vector: Vectors, proposed: Ids) -> None:
         """Score what is proposed, as far as it is live, passes, and was not looked at before."""
@@ -136,8 +142,20 @@ class Gallery:
         return propose, len(ids)
 
     def _score(self, vector: Vectors, ids: Ids) -> tuple[Ids, Vectors]:
-        ids, vectors = self._catalog.embeddings(self._row.id, photo_ids=ids)
+        ids, vectors = self._vectors(ids)
         return ids, cosines(vector, vectors)
+
+    def _vectors(self, ids: Ids) -> tuple[Ids, Vectors]:
+        """Those of the photos that are embedded, and their vectors; few are read once alone."""
+        if len(ids) > _KEPT:
+            return self._catalog.embeddings(self._row.id, photo_ids=ids)
+        unread = [photo_id for photo_id in ids.tolist() if photo_id not in self._read]
+        if unread:
+            found, vectors = self._catalog.embeddings(self._row.id, photo_ids=unread)
+            self._read.update(zip(found.tolist(), vectors, strict=True))
+        there = [photo_id for photo_id in ids.tolist() if photo_id in self._read]
+        rows = np.array([self._read[photo_id] for photo_id in there], np.float32)
+        return np.array(there, np.int64), rows.reshape(-1, self._row.dim)
 
 
 class _Found:
@@ -158,9 +176,9 @@ class _Found:
         order = np.lexsort((ids, -scores))
         self.ids, self.scores = ids[order], scores[order]
 
-    def hits(self, least: float) -> list[Hit]:
-        """Those of at least that score."""
-        good = self.scores >= least
+    def hits(self, least: float, k: int) -> list[Hit]:
+        """The first k of at least that score."""
+        good = np.flatnonzero(self.scores >= least)[:k]
         ranked = zip(self.ids[good].tolist(), self.scores[good].tolist(), strict=True)
         return [
             Hit(rank, score, i, self._paths[i], vector_rank=rank)

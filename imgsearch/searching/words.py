@@ -5,8 +5,8 @@ this answers in any language, at once.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,13 +20,39 @@ from imgsearch.words import are_scattered, parse
 
 @dataclass(frozen=True)
 class Found:
-    """Hits, best first, and of each photo the match that made it one."""
+    """The hits of a text, best first, and of each photo the match that made it one."""
 
+    text: str
     hits: tuple[Hit, ...]
     matches: dict[int, WordMatch]
 
+    @cached_property
+    def weights(self) -> dict[int, float]:
+        """What a photo's place among these is worth in a fused ranking, by where its words were
+        found.
 
-NOTHING = Found((), {})
+        Most of them in a caption that a person wrote, else some in a name, else in a generated
+        caption, which is also all that single characters of longer words are worth.
+        """
+        return {
+            photo_id: GENERATED_WEIGHT if are_scattered(self.text, match.words) else _weight(match)
+            for photo_id, match in self.matches.items()
+        }
+
+    @cached_property
+    def said(self) -> set[int]:
+        """The photos of which a person wrote, in a caption or a name, at least half of the
+        words.
+        """
+        least = len(parse(self.text)) / 2
+        return {
+            photo_id
+            for photo_id, match in self.matches.items()
+            if self.weights[photo_id] >= NAMED_WEIGHT and len(match.words) >= least
+        }
+
+
+NOTHING = Found("", (), {})
 
 
 def find_words(library: Library, text: str, allowed: Allowed, limit: int) -> Found:
@@ -43,39 +69,10 @@ def find_words(library: Library, text: str, allowed: Allowed, limit: int) -> Fou
         Hit(rank, None, each.photo_id, paths[each.photo_id], text_rank=rank, text_score=each.score)
         for rank, each in enumerate(live[:limit], 1)
     )
-    return Found(tuple(hits), {match.photo_id: match for match in live[:limit]})
+    return Found(text, tuple(hits), {match.photo_id: match for match in live[:limit]})
 
 
-def weights(library: Library, text: str, found: Found) -> dict[int, float]:
-    """What a photo's place among these is worth in a fused ranking, by where its words were found.
-
-    Most of them in a caption that a person wrote, else some in a name, else in a generated caption,
-    which is also all that single characters of longer words are worth.
-    """
-    matches = found.matches
-    told = [photo_id for photo_id, match in matches.items() if match.caption_id is not None]
-    sources = {
-        row.id: row.source for rows in library.catalog.captions(told).values() for row in rows
-    }
-    return {
-        photo_id: GENERATED_WEIGHT if are_scattered(text, match.words) else _weight(match, sources)
-        for photo_id, match in matches.items()
-    }
-
-
-def said(library: Library, text: str, found: Found) -> set[int]:
-    """The photos of which a person wrote, in a caption or a name, at least half of the words."""
-    of_words = weights(library, text, found)
-    least = len(parse(text)) / 2
-    return {
-        photo_id
-        for photo_id, match in found.matches.items()
-        if of_words[photo_id] >= NAMED_WEIGHT and len(match.words) >= least
-    }
-
-
-def _weight(match: WordMatch, sources: Mapping[int, str]) -> float:
-    source = None if match.caption_id is None else sources.get(match.caption_id)
-    if source in ("user", "sidecar"):
+def _weight(match: WordMatch) -> float:
+    if match.caption_source in ("user", "sidecar"):
         return WRITTEN_WEIGHT
     return GENERATED_WEIGHT if match.file_id is None else NAMED_WEIGHT
