@@ -1,6 +1,8 @@
 """What relevance makes of cosines: hand-made vectors with known answers, then real libraries."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -10,11 +12,13 @@ from conftest import COLOURS, ColourEncoder, draw
 from imgsearch import prompts, relevance
 from imgsearch.catalog import EncoderRow
 from imgsearch.errors import UsageError
-from imgsearch.library import Library
+from imgsearch.library import Library, sample_of
 from imgsearch.relevance import LEAST_RELEVANT, Background, background_of
 from imgsearch.relevance.background import SHORTFALL, Relevances
 from imgsearch.vectors import Vectors, ensemble, normalise
 from stars import open_stars, random_vectors
+
+Embed: TypeAlias = Callable[[list[str]], Vectors]
 
 
 def directions(count: int, dim: int = 64, seed: int = 0) -> Vectors:
@@ -166,7 +170,7 @@ def relevances(library: Library, query: str) -> list[tuple[str, float]]:
     encoder = library.load_encoder(row)
     templates = prompts.templates("auto", query, language)
     vector = ensemble(encoder.embed_texts(prompts.expand(query, templates)))
-    background = background_of(library.catalog, row, language, encoder.embed_texts)
+    background = ground(library, row, language, encoder.embed_texts)
     assert background is not None
     ids, photos = library.catalog.embeddings(row.id)
     paths = library.catalog.live_paths(ids)
@@ -202,6 +206,10 @@ def test_one_photo_is_enough_of_a_library(tmp_path: Path, colour_encoder: Colour
         assert relevances(library, "blue")[0][1] < 0.01
 
 
+def ground(library: Library, row: EncoderRow, language: str, embed: Embed) -> Background | None:
+    return background_of(library.catalog, row, language, embed, lambda: sample_of(library, row))
+
+
 class Counting(ColourEncoder):
     """The toy, which keeps how many texts it was asked for at once."""
 
@@ -230,11 +238,11 @@ def test_ordinary_texts_are_embedded_once_while_photos_are_and_kept(
 ) -> None:
     encoder = Counting()
     with indexed(tmp_path / "library", photos, encoder) as library:
-        first = background_of(library.catalog, row_of(library), "en", encoder.embed_texts)
-        again = background_of(library.catalog, row_of(library), "en", encoder.embed_texts)
+        first = ground(library, row_of(library), "en", encoder.embed_texts)
+        again = ground(library, row_of(library), "en", encoder.embed_texts)
         assert again is first is not None
     with imgsearch.open_library(tmp_path / "library") as library:
-        second = background_of(library.catalog, row_of(library), "en", encoder.embed_texts)
+        second = ground(library, row_of(library), "en", encoder.embed_texts)
     assert encoder.counts == [280, 280]  # in English, in Chinese
     assert second is not None
     assert np.array_equal(first.texts, second.texts)
@@ -248,8 +256,8 @@ def test_vectors_of_texts_that_are_no_numbers_are_told_and_not_kept(
         row = row_of(library)
         for _ in range(2):
             with pytest.raises(UsageError, match=r"toy/colour.*not finite.*--encoder NAME"):
-                background_of(library.catalog, row, "en", broken.embed_texts)
-        mended = background_of(library.catalog, row, "en", ColourEncoder().embed_texts)
+                ground(library, row, "en", broken.embed_texts)
+        mended = ground(library, row, "en", ColourEncoder().embed_texts)
     assert mended is not None
     assert np.isfinite(mended.texts).all()
 
@@ -265,7 +273,7 @@ def test_a_search_tells_a_sentence_from_a_label_and_from_a_sum(
     with indexed(tmp_path / "library", photos, colour_encoder) as library:
         hits = imgsearch.search(library, query, encoder=colour_encoder, mode="vector")
         embed = colour_encoder.embed_texts
-        background = background_of(library.catalog, row_of(library), "en", embed)
+        background = ground(library, row_of(library), "en", embed)
         ids, vectors = library.catalog.embeddings(row_of(library).id)
     assert background is not None
     templates = prompts.templates("auto", added, "en")
@@ -282,10 +290,10 @@ def test_a_library_that_has_grown_gets_a_new_background(
 ) -> None:
     with indexed(tmp_path / "library", photos, colour_encoder) as library:
         embed = colour_encoder.embed_texts
-        before = background_of(library.catalog, row_of(library), "en", embed)
+        before = ground(library, row_of(library), "en", embed)
         draw(photos / "grey.png", "grey")
         list(imgsearch.index(library, photos, encoder=colour_encoder))
-        after = background_of(library.catalog, row_of(library), "en", embed)
+        after = ground(library, row_of(library), "en", embed)
     assert before is not None
     assert after is not None
     assert (before.count, after.count) == (3, 4)
@@ -299,7 +307,7 @@ def test_an_encoder_without_photos_has_no_background(
         with library.catalog.write() as writer:
             writer.add_encoder(row)
         row = next(each for each in library.catalog.encoders() if each.name == "none")
-        assert background_of(library.catalog, row, "en", colour_encoder.embed_texts) is None
+        assert ground(library, row, "en", colour_encoder.embed_texts) is None
 
 
 def test_a_sample_is_spread_evenly_and_stays_the_same(tmp_path: Path) -> None:
@@ -311,6 +319,8 @@ def test_a_sample_is_spread_evenly_and_stays_the_same(tmp_path: Path) -> None:
         ids, sample, same_last = catalog.sample_embeddings(row.id, 30)
         _, again, _ = catalog.sample_embeddings(row.id, 30)
         assert np.array_equal(catalog.embeddings(row.id, photo_ids=ids)[1], sample)
+        until, _, same = catalog.sample_embeddings(row.id, 300, until=last - 5)
+        assert (len(until), same) == (295, last - 5)
         behind, _, _ = catalog.sample_embeddings(row.id, 300, after=last - 5)
         assert behind.tolist() == catalog.embeddings(row.id)[0][-5:].tolist()
         whole = catalog.embeddings(row.id)[1]

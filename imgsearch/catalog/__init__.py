@@ -58,6 +58,7 @@ from imgsearch.catalog.rows import (
     PhotoFacts,
     PhotoRow,
     RunRow,
+    Sample,
     Source,
     WordMatch,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "PhotoFacts",
     "PhotoRow",
     "RunRow",
+    "Sample",
     "Source",
     "WordMatch",
     "Writer",

@@ -19,6 +19,7 @@ from imgsearch.vectors import Vectors, from_bytes, to_bytes
 
 Ids = npt.NDArray[np.int64]
 KNUTH = 2654435761  # times 1, 2, 3 ... modulo 2**32, which spreads evenly however many they are
+_ANY = 2**63 - 1  # no id of SQLite is later
 
 # Made once: SQLAlchemy takes longer to make a statement than SQLite to run it.
 _DIM = select(EncoderEntry.dim).where(EncoderEntry.id == bindparam("encoder_id"))
@@ -105,23 +106,26 @@ def among(engine: Engine, encoder_id: int, photo_ids: Collection[int]) -> set[in
     return found
 
 
-def sample(engine: Engine, encoder_id: int, most: int, after: int) -> tuple[Ids, Vectors, int]:
-    """About `most` of those later than the embedding id `after`, spread evenly, the same at each
-    call; the last one's id. All of them where there are no more.
+def sample(
+    engine: Engine, encoder_id: int, most: int, after: int, until: int | None
+) -> tuple[Ids, Vectors, int]:
+    """About `most` of those later than the embedding id `after` up to `until`, spread evenly, the
+    same at each call; the last one's id. All of them where there are no more.
     """
-    asked = {"encoder_id": encoder_id, "after": after}
+    asked = {"encoder_id": encoder_id, "after": after, "until": _ANY if until is None else until}
     columns = select(Embedding.photo_id, Embedding.vector).order_by(Embedding.id)
     with engine.connect() as connection:
         dim = _dim(connection, encoder_id)
-        one_more = select(Embedding.id).where(_LATER).order_by(Embedding.id).limit(most + 1)
+        is_within = and_(_LATER, Embedding.id <= bindparam("until"))
+        one_more = select(Embedding.id).where(is_within).order_by(Embedding.id).limit(most + 1)
         chosen = connection.execute(one_more, asked).scalars().all()
-        newest = connection.execute(_LAST, asked).scalar() or after
+        newest = connection.execute(select(func.max(Embedding.id)).where(is_within), asked).scalar()
         if len(chosen) > most:
-            chosen = _scattered(connection, encoder_id, chosen[0], newest, most)
+            chosen = _scattered(connection, encoder_id, chosen[0], newest or 0, most)
         statements = (columns.where(Embedding.id.in_(piece)) for piece in pieces(chosen))
         some = [row for each in statements for row in connection.execute(each)]
     ids = np.array([row.photo_id for row in some], np.int64)
-    return ids, from_bytes([row.vector for row in some], dim), newest
+    return ids, from_bytes([row.vector for row in some], dim), newest or after
 
 
 def _scattered(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from imgsearch.places import Place
+from imgsearch.vectors import Vectors
 
 Source: TypeAlias = Literal["user", "sidecar", "generated"]
 LabelSource: TypeAlias = Literal["user", "zero-shot"]
@@ -74,6 +75,17 @@ class PhotoFacts:
     iso: int | None = None
     f_number: float | None = None
     focal_length_mm: float | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Photos that stand for all that an encoder has embedded: their vectors (n, d), `count` how
+    many they stand for, `last` the id of an embedding behind which some may have come since.
+    """
+
+    vectors: Vectors
+    count: int
+    last: int
 
 
 class OldFacts(NamedTuple):

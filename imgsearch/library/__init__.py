@@ -10,6 +10,7 @@ imported from its file: it brings Pillow, which a search of words can do without
     captions.py     the text that lies beside its photos, or tells of them
     sentences.py    sentences as captions are kept
     generations.py  a new index from stored embeddings, and the switch to it
+    sample.py       photos that stand for all, kept beside an index
     newcomers.py    what was embedded since, held in memory
     loaded.py       the encoders it holds
     models.py       the copies of encoders it keeps for itself
@@ -26,6 +27,7 @@ from imgsearch.library.lock import Lock
 from imgsearch.library.place import Library, open_library
 from imgsearch.library.preparing import Preparing
 from imgsearch.library.recording import recorded
+from imgsearch.library.sample import sample_of
 from imgsearch.library.texts import Text, embed_texts
 
 __all__ = [
@@ -41,4 +43,5 @@ __all__ = [
     "embed_texts",
     "open_library",
     "recorded",
+    "sample_of",
 ]

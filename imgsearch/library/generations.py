@@ -20,6 +20,7 @@ import numpy as np
 from imgsearch.catalog import EncoderRow, GenerationRow, Ids, audit
 from imgsearch.errors import LibraryDamagedError, NoEncoderError
 from imgsearch.library.place import Library
+from imgsearch.library.sample import keep_sample
 from imgsearch.library.stored import StoredEmbeddings
 
 if TYPE_CHECKING:  # it brings faiss
@@ -189,6 +190,7 @@ def _save(library: Library, encoder: EncoderRow, index: VectorIndex, last: int) 
         "ids": fingerprint(index.ids()),
     }
     index.save(partial, about=about)
+    keep_sample(library, encoder, partial, last)
     partial.rename(folder)
     return GenerationRow(0, encoder.id, folder.name, index.kind, index.count, last)
 

@@ -12,7 +12,7 @@ from imgsearch import prompts
 from imgsearch.catalog import EncoderRow, Ids
 from imgsearch.encoders import DEFAULT
 from imgsearch.errors import NoEncoderError, UsageError
-from imgsearch.library import Library
+from imgsearch.library import Library, sample_of
 from imgsearch.library import embed_texts as embedded
 from imgsearch.organising.confidences import Ground
 from imgsearch.relevance import background_of, ordinary_labels
@@ -81,6 +81,7 @@ def ground_of(library: Library, encoder: EncoderRow, language: str) -> Ground:
         encoder,
         language,
         lambda texts: library.load_encoder(encoder, "cpu").embed_texts(texts),
+        lambda: sample_of(library, encoder),
     )
     if background is None:
         raise NoEncoderError(

@@ -1,9 +1,10 @@
 """Ordinary texts: what people ask photos for, per language, and the background they make.
 
-The catalog and an encoder's row go in, a Background comes out. The texts are data (`en.json` and
-`zh.json`, line by line the same: 240 labels and 40 sentences), labels in the template of a photo,
-sentences as they stand. They are embedded once per encoder and language, in one batch, and kept in
-the catalog as any query is; a background stays in memory until the library has grown by a tenth.
+The catalog, an encoder's row and photos that stand for all go in, a Background comes out. The texts
+are data (`en.json` and `zh.json`, line by line the same: 240 labels and 40 sentences), labels in
+the template of a photo, sentences as they stand. They are embedded once per encoder and language,
+in one batch, and kept in the catalog as any query is; a background stays in memory until the
+library has grown by a tenth.
 """
 
 import json
@@ -15,12 +16,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from imgsearch import prompts
-from imgsearch.catalog import Catalog, EncoderRow
+from imgsearch.catalog import Catalog, EncoderRow, Sample
 from imgsearch.errors import UsageError
 from imgsearch.relevance.background import Background
 from imgsearch.vectors import Vectors
-
-SAMPLE = 2048  # photos of the library whose cosines stand for all
 
 _Embed = Callable[[list[str]], Vectors]
 _Kept = dict[tuple[int, str], tuple[int, Background]]
@@ -29,11 +28,16 @@ _kept: WeakKeyDictionary[Catalog, _Kept] = WeakKeyDictionary()
 
 
 def background_of(
-    catalog: Catalog, encoder: EncoderRow, language: str, embed: _Embed
+    catalog: Catalog,
+    encoder: EncoderRow,
+    language: str,
+    embed: _Embed,
+    sample: Callable[[], Sample],
 ) -> Background | None:
     """The background of texts of a language; None where the encoder has embedded no photo.
 
     `embed` gives the texts their vectors, once: from the next time on the catalog has them.
+    `sample` gives the photos, once while the catalog is open and has not grown much.
     A language without ordinary texts of its own has the English ones. Raises UsageError for vectors
     that are not finite, and keeps none of them.
     """
@@ -43,12 +47,12 @@ def background_of(
         new = catalog.embeddings_after(encoder.id, last)
         if new <= background.count // 10:
             return background
-    _, photos, last = catalog.sample_embeddings(encoder.id, SAMPLE)
-    if not len(photos):
+    photos = sample()
+    if not len(photos.vectors):
         return None
     texts = _embedded(catalog, encoder, ordinary_texts(language), embed)
-    background = Background(texts, photos, catalog.photo_count(encoder.id))
-    kept[encoder.id, language] = last, background
+    background = Background(texts, photos.vectors, photos.count)
+    kept[encoder.id, language] = photos.last, background
     return background
 
 

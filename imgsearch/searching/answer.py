@@ -11,7 +11,7 @@ import numpy as np
 
 from imgsearch import prompts, relevance
 from imgsearch.errors import QueryError
-from imgsearch.library import Library
+from imgsearch.library import Library, sample_of
 from imgsearch.queries import Query
 from imgsearch.searching import diversity
 from imgsearch.searching.filters import Allowed, Filters
@@ -119,6 +119,7 @@ class Answer:
             question.row,
             question.language or "en",
             lambda texts: question.encoder().embed_texts(texts),
+            lambda: sample_of(self._library, question.row),
         )
         if background is None:
             return list(hits)

@@ -14,7 +14,7 @@ from pathlib import Path
 from imgsearch.catalog import EncoderRow, GenerationRow, audit
 from imgsearch.errors import ImgsearchError, LibraryDamagedError, LibraryError, NoEncoderError
 from imgsearch.images import is_gone
-from imgsearch.library import Library, generations
+from imgsearch.library import Library, generations, sample
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,7 @@ def _check_generations(library: Library, repair: bool) -> Iterator[Finding]:
     for row in library.catalog.generations():
         problem = _generation_problem(library, row)
         if problem is None:
+            yield from _check_sample(library, encoders[row.encoder_id], row, repair)
             continue
         if not repair:
             yield Finding(problem, False, f"Repair it: {library.command('doctor')}")
@@ -144,6 +145,19 @@ def _generation_problem(library: Library, row: GenerationRow) -> str | None:
     if (index.about or {}).get("ids") != generations.fingerprint(ids):
         return f"{name} holds other photos than the catalog"
     return None
+
+
+def _check_sample(
+    library: Library, encoder: EncoderRow, row: GenerationRow, repair: bool
+) -> Iterator[Finding]:
+    """What relevances are measured by, as far as it is kept."""
+    if not sample.is_damaged(library, encoder, row):
+        return
+    file = sample.file_of(library, row)
+    if repair:
+        file.unlink(missing_ok=True)  # the next search makes it
+    remedy = "" if repair else f"Repair it: {library.command('doctor')}"
+    yield Finding(f"{file.relative_to(library.path)} has changed", repair, remedy)
 
 
 def _forget_generation(library: Library, row: GenerationRow) -> None:

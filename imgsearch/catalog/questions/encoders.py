@@ -95,13 +95,13 @@ class EncoderQuestions:
         return embeddings.in_order(self.engine, encoder_id, after, limit)
 
     def sample_embeddings(
-        self, encoder_id: int, most: int, *, after: int = 0
+        self, encoder_id: int, most: int, *, after: int = 0, until: int | None = None
     ) -> tuple[Ids, Vectors, int]:
         """As `embeddings_and_last`, of about `most` that are spread evenly over all those.
 
-        All of them where there are no more; the same ones at each call.
+        All of them where there are no more; the same ones at each call. None later than `until`.
         """
-        return embeddings.sample(self.engine, encoder_id, most, after)
+        return embeddings.sample(self.engine, encoder_id, most, after, until)
 
     def known_texts(self, encoder_id: int, most: int) -> Vectors:
         """Vectors (n, d) of up to so many texts that were asked for, or are to be compared with."""

@@ -1,0 +1,119 @@
+"""The photos that stand for all, kept beside an index: gone or damaged, they cost time alone."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import event
+
+from imgsearch.library import generations, open_library, sample_of
+from imgsearch.library.sample import FILE, MOST_BESIDE, file_of
+from imgsearch.searching import Hit
+from imgsearch.upkeep import doctor
+from stars import Stars, open_stars, random_vectors
+
+COUNT = 3000
+
+
+@pytest.fixture
+def stars(tmp_path: Path) -> Iterator[Stars]:
+    with open_stars(tmp_path) as opened:
+        opened.add(random_vectors(COUNT))
+        (row,) = opened.library.catalog.encoders()
+        generations.build(opened.library, row, "flat")
+        yield opened
+
+
+def found(stars: Stars) -> list[Hit]:
+    """The hits of a process that has just begun."""
+    with open_library(stars.library.path) as library:
+        return Stars(library, stars.encoder, stars.encoder_id, {}, set()).search("sun")
+
+
+def kept(stars: Stars) -> Path:
+    (generation,) = stars.library.catalog.generations()
+    return file_of(stars.library, generation)
+
+
+def test_it_is_kept_when_an_index_is_built_and_is_what_the_catalog_says(stars: Stars) -> None:
+    (row,) = stars.library.catalog.encoders()
+    _, expected, last = stars.library.catalog.sample_embeddings(row.id, 2048)
+    assert np.array_equal(np.load(kept(stars)), expected)
+    sample = sample_of(stars.library, row)
+    assert np.array_equal(sample.vectors, expected)
+    assert (sample.count, sample.last) == (COUNT, last)
+
+
+def test_a_search_reads_it_and_no_rows_for_it(stars: Stars) -> None:
+    found(stars)
+    rows: list[int] = []
+    with open_library(stars.library.path) as library:
+        event.listen(
+            library.catalog.engine,
+            "before_cursor_execute",
+            lambda *arguments: rows.append(len(arguments[3])),
+        )
+        Stars(library, stars.encoder, stars.encoder_id, {}, set()).search("sun")
+    assert max(rows) < 2048 / 3  # of one statement: it is read in pieces
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no numbers", b"\x93NUMPY\x01\x00v\x00{"])
+def test_where_it_is_gone_or_does_not_read_it_is_made_again(
+    stars: Stars, content: bytes | None
+) -> None:
+    before, whole = found(stars), kept(stars).read_bytes()
+    kept(stars).unlink()
+    if content is not None:
+        kept(stars).write_bytes(content)
+    assert found(stars) == before
+    assert kept(stars).read_bytes() == whole
+    assert {file.name for file in kept(stars).parent.iterdir()} == {
+        "index.faiss",
+        "manifest.json",
+        FILE,
+    }
+
+
+def test_one_of_another_length_is_not_used(stars: Stars) -> None:
+    before, whole = found(stars), kept(stars).read_bytes()
+    np.save(kept(stars), np.ones((5, 7), np.float32))
+    assert found(stars) == before
+    assert kept(stars).read_bytes() == whole
+
+
+def test_where_it_cannot_be_kept_a_search_is_as_good(stars: Stars) -> None:
+    before = found(stars)
+    kept(stars).unlink()
+    kept(stars).mkdir()  # in its place: it can be neither read nor written
+    assert found(stars) == before
+    assert not list(kept(stars).parent.glob("*.tmp"))
+
+
+def test_when_the_library_has_grown_all_photos_are_asked_again(stars: Stars) -> None:
+    (row,) = stars.library.catalog.encoders()
+    stars.add(random_vectors(COUNT // MOST_BESIDE, seed=1))
+    before = np.load(kept(stars))
+    assert np.array_equal(sample_of(stars.library, row).vectors, before)
+    assert sample_of(stars.library, row).count == COUNT + COUNT // MOST_BESIDE
+    stars.add(random_vectors(1, seed=2))
+    _, expected, _ = stars.library.catalog.sample_embeddings(row.id, 2048)
+    grown = sample_of(stars.library, row)
+    assert np.array_equal(grown.vectors, expected)
+    assert grown.count == COUNT + COUNT // MOST_BESIDE + 1
+
+
+def test_doctor_finds_one_that_has_changed_and_takes_it_away(stars: Stars) -> None:
+    changed = np.load(kept(stars))
+    changed[7, 3] += 1
+    np.save(kept(stars), changed)
+    (finding,) = faults(stars, repair=False)
+    assert finding == "generations/0001/sample.npy has changed"
+    assert kept(stars).exists()
+    assert faults(stars, repair=True) == [finding]
+    assert not kept(stars).exists()
+    assert faults(stars, repair=False) == []  # nor is it missed
+
+
+def faults(stars: Stars, repair: bool) -> list[str]:
+    return [each.what for each in doctor(stars.library, repair=repair) if each.is_fault]
