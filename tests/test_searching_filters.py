@@ -174,6 +174,57 @@ def test_photos_that_pass_and_are_all_far_away_are_listed_before_long(
         assert len(np.unique(every)) == len(every) < photos
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"label": "third"},
+        {"label": "third|fourth"},
+        {"camera": "camera 1"},
+        {"camera": "camera 1|camera 2"},
+        {"album": "all but one"},
+        {"album": "*"},
+        {"album": "saved", "camera": "camera 1"},
+        {"after": "2020-03-01"},
+        {"path": "3"},
+        {"name": "1*"},
+    ],
+)
+def test_photos_without_a_file_are_listed_and_are_no_hits(
+    tmp_path: Path, asked: dict[str, str]
+) -> None:
+    vectors = _vectors()[: 3 * FEW]
+    with open_library(tmp_path / "library") as library:
+        with library.catalog.write() as writer:
+            encoder = writer.add_encoder(EncoderRow(0, "toy", "toy", DIM, ("en",), None))
+            root = writer.add_root(Path("/photos"))
+            ids = [writer.add_photo(_facts(number)) for number in range(len(vectors))]
+            for number, photo_id in enumerate(ids):
+                place = FilePlace(Path(f"/photos/{number % 7}/{number}.jpg"), root, 1, 1)
+                writer.put_file(place, photo_id)
+            writer.add_embeddings(encoder, ids, vectors)
+            writer.add_label("third", ids[::3])
+            writer.add_label("fourth", ids[::4])
+            writer.add_to_album("all but one", ids[1:])
+            writer.save_album("saved", "after:2020-02-01")
+        row = library.catalog.encoders()[0]
+        generations.build(library, row)
+        before = library.catalog.photo_ids(conditions(**asked))
+        files = library.catalog.files_of_photos(ids)
+        gone = [file.id for i in ids if i % 5 for file in files[i].values()]
+        with library.catalog.write() as writer:
+            writer.set_state(gone, "missing")
+        live = library.catalog.photo_ids(conditions(**asked))
+        assert live.tolist() == [i for i in before.tolist() if i % 5 == 0]
+        listed = library.catalog.candidate_ids(conditions(**asked))
+        assert set(live.tolist()) <= set(listed.tolist()) <= set(before.tolist())
+        assert (np.diff(listed) > 0).all()
+        allowed = Allowed(library, Filters(conditions=conditions(**asked)))
+        assert allowed.every().tolist() == live.tolist()
+        hits = Gallery(library, row, allowed, None).hits(vectors[0], len(ids))
+        scores = vectors[live - 1] @ vectors[0]
+        assert [hit.photo_id for hit in hits] == live[np.lexsort((live, -scores))].tolist()
+
+
 def test_few_photos_are_scored_once(library: Library) -> None:
     asked = conditions(after="2020-02-01", before="2020-02-03")
     allowed = Allowed(library, Filters(conditions=asked))

@@ -31,10 +31,11 @@ _OF_PHOTOS = select(Embedding.photo_id, Embedding.vector, _DIM_BESIDE).where(
 _COUNT = select(func.count()).select_from(Embedding).where(_LATER)
 # Alone, it is a look into the index; beside a count, SQLite goes through all of it twice.
 _LAST = select(func.max(Embedding.id)).where(_LATER)
+_ASKED_TEXTS = func.json_each(bindparam("texts")).table_valued("value")  # 280 cost half as much
 _OF_TEXTS = select(TextEmbedding.text, TextEmbedding.vector, _DIM_BESIDE).where(
     TextEmbedding.encoder_id == bindparam("encoder_id"),
     TextEmbedding.templates_key == bindparam("templates_key"),
-    TextEmbedding.text.in_(bindparam("texts", expanding=True)),
+    TextEmbedding.text.in_(select(_ASKED_TEXTS.c.value)),
 )
 
 
@@ -150,10 +151,8 @@ def of_texts(
 ) -> dict[str, Vectors]:
     """The vectors (d,) that `keep_texts` kept, by text; the others are absent."""
     asked = {"encoder_id": encoder_id, "templates_key": templates_key}
-    rows: list[Row[str, bytes, int]] = []
     with engine.connect() as connection:
-        for piece in pieces(texts):
-            rows += connection.execute(_OF_TEXTS, {**asked, "texts": piece}).all()
+        rows = connection.execute(_OF_TEXTS, {**asked, "texts": json.dumps(list(texts))}).all()
         dim = rows[0][2] if rows else _dim(connection, encoder_id)
     vectors = from_bytes([vector for _, vector, _ in rows], dim)
     return {text: vector for (text, _, _), vector in zip(rows, vectors, strict=True)}

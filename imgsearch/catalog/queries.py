@@ -116,6 +116,12 @@ class Catalog(EncoderQuestions, WordQuestions):
         """
         return conditions.photo_ids(self.engine, asked, folder)
 
+    def candidate_ids(self, asked: Sequence[Condition]) -> Ids:
+        """As `photo_ids`, and among them photos without a live file: of a hundredth of a million,
+        to look for files takes forty times as long as to find the photos.
+        """
+        return conditions.candidate_ids(self.engine, asked)
+
     def share(
         self, asked: Sequence[Condition], *, folder: Path | None = None, least: int
     ) -> float | None:

@@ -41,7 +41,8 @@ NO_FILTERS = Filters()
 class Allowed:
     """The photos that filters let through, whatever was asked: `share` of all, as far as is known.
 
-    `ids` lists them; None where most of a large library pass, and where nothing was asked.
+    `ids` lists them, and maybe photos without a file; None where many of a large library pass, and
+    where nothing was asked.
 
     Raises QueryError for a path under which no photo is, and for conditions that cannot be.
     """
@@ -58,13 +59,13 @@ class Allowed:
         share = self._catalog.share(self._conditions, folder=self._folder, least=_LARGE)
         if share is not None and share >= _MOST:
             self.share = share
+        elif self._folder is None:
+            self.ids = self._catalog.candidate_ids(self._conditions)
         else:
             self.ids = choose_photos(library, self._folder, self._conditions)
 
     def every(self) -> Ids:
-        """All of them, ascending."""
-        if self.ids is not None:
-            return self.ids
+        """All of them, ascending, none without a file."""
         return self._catalog.photo_ids(self._conditions, folder=self._folder)
 
     def paths(self, ids: Ids) -> dict[int, Path]:
