@@ -34,9 +34,10 @@ transaction, which is what makes a killed run harmless.
     facts.py       what is kept about photos and refused files
     frequent.py    what photos have most often
     footprint.py   what an encoder takes up, and giving space back
+
+`audit`, `facts`, `footprint` and `frequent` are imported where they are used: a search uses none.
 """
 
-from imgsearch.catalog import audit, facts, footprint, frequent
 from imgsearch.catalog.embeddings import Ids
 from imgsearch.catalog.queries import Catalog
 from imgsearch.catalog.revisions import HEAD, is_up_to_date, upgrade
@@ -89,10 +90,6 @@ __all__ = [
     "Source",
     "WordMatch",
     "Writer",
-    "audit",
-    "facts",
-    "footprint",
-    "frequent",
     "is_up_to_date",
     "upgrade",
 ]
