@@ -14,8 +14,9 @@ from PIL import Image
 
 from imgsearch.errors import UsageError
 from imgsearch.evaluating import Measurement
-from imgsearch.training import curves, logs
+from imgsearch.training import curves, logs, panels
 from imgsearch.training.events import Evaluated, Event, Finished, Health, Stepped
+from imgsearch.training.panels import Drawing
 
 LANGUAGES = ("en", "zh", "zh_translated")
 
@@ -142,6 +143,24 @@ def test_the_picture_is_replaced_whole(tmp_path: Path) -> None:
     with Image.open(target) as picture:
         assert picture.format == "PNG" and picture.size == (1100, 1320)
     assert {path.name for path in tmp_path.iterdir()} == {"curves.png", "metrics.jsonl"}
+
+
+def test_a_run_is_drawn_now_and_then_and_however_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    with pytest.raises(KeyboardInterrupt), Drawing(lambda: drawn.append("end")) as drawing:
+        for _ in range(3):
+            drawing.update()
+        assert drawn == []
+        raise KeyboardInterrupt
+    with Drawing(lambda: drawn.append("nothing new")):
+        pass
+    with Drawing(lambda: drawn.append("goes on"), is_behind=True):
+        pass
+    monkeypatch.setattr(panels, "SECONDS_APART", 0)
+    with Drawing(lambda: drawn.append("now")) as drawing:
+        for _ in range(2):
+            drawing.update()
+    assert drawn == ["end", "goes on", "now", "now"]
 
 
 def test_a_run_that_did_nothing_is_not_drawn(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A run as a picture: loss, recall and spread over the photos seen.
 
-In: `metrics.jsonl`. Out: a PNG, drawn anew at each evaluation while the run goes on.
+In: `metrics.jsonl`. Out: a PNG, drawn anew now and then while the run goes on.
 """
 
 from __future__ import annotations

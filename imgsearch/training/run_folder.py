@@ -18,6 +18,7 @@ from imgsearch.training.loop import train
 from imgsearch.training.material import Pairs, Sets, texts_by_language
 from imgsearch.training.measuring import Measuring
 from imgsearch.training.model_card import Card, model_card
+from imgsearch.training.panels import Drawing
 from imgsearch.training.ranks import Ranks
 from imgsearch.training.recipe import Recipe
 from imgsearch.training.sets import TrainingSet, captioned_set, labelled_set
@@ -25,6 +26,7 @@ from imgsearch.training.squares import Squares
 from imgsearch.training.towers import Towers
 from imgsearch.training.unfinished import METRICS, check_fingerprint
 
+CURVES = "curves.png"
 FREE = ("micro_batch", "checkpoint_activations")  # may change in a run: the gradient does not
 ROOM_TO_CROP = 1.125  # squares are held this much larger than the tower's input
 
@@ -85,17 +87,21 @@ class RunFolder:
             board = logs.tensorboard(self.folder / "tensorboard", began.goes_on_from or None)
             yield began
         measure = measuring if ranks.is_first else None
-        for event in train(
-            self.towers, [learnt], self.recipe, self.folder, measure=measure, ranks=ranks
-        ):
-            if not ranks.is_first:
-                continue
-            logs.append(self.metrics, event)
-            if board is not None:
-                board.add(event)
-            if isinstance(event, Evaluated):
-                curves.draw(self.metrics, self.folder / "curves.png")
-            yield event
+        is_behind = ranks.is_first and bool(logs.lines(self.metrics))
+        with Drawing(
+            lambda: curves.draw(self.metrics, self.folder / CURVES), is_behind=is_behind
+        ) as drawing:
+            for event in train(
+                self.towers, [learnt], self.recipe, self.folder, measure=measure, ranks=ranks
+            ):
+                if not ranks.is_first:
+                    continue
+                logs.append(self.metrics, event)
+                if board is not None:
+                    board.add(event)
+                if isinstance(event, Evaluated):
+                    drawing.update()
+                yield event
         if board is not None:
             board.close()
 
@@ -121,7 +127,7 @@ class RunFolder:
         made = self.folder / "encoder"
         self.towers.save(made, self.name)
         (made / "MODEL_CARD.md").write_text(model_card(self._card(finished)), "utf-8")
-        for name in (METRICS, "curves.png", "tensorboard"):
+        for name in (METRICS, CURVES, "tensorboard"):
             if (self.folder / name).exists():
                 (self.folder / name).replace(made / name)
         library.models_folder.mkdir(exist_ok=True)

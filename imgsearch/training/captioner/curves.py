@@ -1,6 +1,6 @@
 """A captioner's run as a picture: loss and quality over the captions seen.
 
-In: `metrics.jsonl`. Out: a PNG, drawn anew at each evaluation while the run goes on.
+In: `metrics.jsonl`. Out: a PNG, drawn anew now and then while the run goes on.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ from imgsearch.training.captioner.sentences import (
 )
 from imgsearch.training.checkpoint import CHECKPOINT
 from imgsearch.training.model_card import PairsOnCard
+from imgsearch.training.panels import Drawing
 from imgsearch.training.unfinished import METRICS, check_fingerprint
 
 CURVES, BOARD = "curves.png", "tensorboard"
@@ -90,13 +91,17 @@ class RunFolder:
         yield began
         yield from self.ground.embed()
         board = logs.tensorboard(self.folder / BOARD, began.goes_on_from or None)
-        for event in train(run, self._measuring(), is_fresh=self.is_fresh):
-            logs.append(self.metrics, event)
-            if board is not None:
-                board.write(_scalars(event), event.captions)
-            if isinstance(event, Evaluated) or event.step == event.steps:
-                curves.draw(self.metrics, self.folder / CURVES)
-            yield event
+        is_behind = bool(logs.lines(self.metrics))
+        with Drawing(
+            lambda: curves.draw(self.metrics, self.folder / CURVES), is_behind=is_behind
+        ) as drawing:
+            for event in train(run, self._measuring(), is_fresh=self.is_fresh):
+                logs.append(self.metrics, event)
+                if board is not None:
+                    board.write(_scalars(event), event.captions)
+                if isinstance(event, Evaluated) or event.step == event.steps:
+                    drawing.update()
+                yield event
         if board is not None:
             board.close()
 
