@@ -2,12 +2,14 @@
 
 In: texts, and a gzip file of merges (CLIP's published ones lie in the open_clip package). Out: the
 ids that `open_clip.SimpleTokenizer` gives. Merges are kept as the lines of their file: a dict of
-strings is made in a third of the time that one of pairs takes.
+strings is made in a third of the time that one of pairs takes. Those last read are kept, since most
+encoders of a process have the same.
 """
 
 from __future__ import annotations
 
 import gzip
+import io
 import re
 import zlib
 from collections.abc import Callable, Mapping
@@ -15,7 +17,7 @@ from functools import lru_cache
 from itertools import pairwise
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from imgsearch.encoders.tokenizers import (
     DEFAULT_CONTEXT,
@@ -27,6 +29,8 @@ from imgsearch.encoders.tokenizers import (
 )
 from imgsearch.errors import UsageError
 from imgsearch.prompts import space_han
+
+Ids: TypeAlias = dict[str, int]
 
 PUBLISHED = "bpe_simple_vocab_16e6.txt.gz"
 SAVED = "merges.txt.gz"
@@ -62,13 +66,10 @@ class BytePairs(Tokenizer):
         self._has_spaced_han = han
         clean, more = _read(self._options)
         self._clean = cleaning.cleaner(clean)
-        lines = read_merges(self.merges)
         self._special = [BEGINNING, END, *more]
-        self._ranks = dict(zip(lines, range(len(lines)), strict=True))
-        pieces = [*_SYMBOLS.values(), *(symbol + LAST for symbol in _SYMBOLS.values())]
-        pieces += "\n".join(lines).replace(" ", "").split("\n") if lines else []
-        pieces += self._special
-        self._ids = dict(zip(pieces, range(len(pieces)), strict=True))
+        self._ranks, pieces = read_merges(self.merges)
+        first = 1 + max(pieces.values())
+        self._ids = pieces | {each: first + place for place, each in enumerate(self._special)}
         if len(self._ids) > self._known:
             raise UsageError(
                 f"{self.merges} makes {len(self._ids)} tokens, its model {self._known}; "
@@ -125,22 +126,35 @@ class BytePairs(Tokenizer):
         return tuple(self._ids[symbol] for symbol in symbols)
 
 
-def read_merges(path: Path) -> list[str]:
-    """The pairs of a merges file, best first, each as its line: two symbols with one space."""
-    found = b""
+def read_merges(path: Path) -> tuple[Ids, Ids]:
+    """The ranks of the pairs in a merges file, each as its line: two symbols with one space; and
+    the ids of all pieces. Both are shared by who reads the same."""
     try:
-        with gzip.open(path) as file:  # CLIP's holds five times the lines it reads
-            while found.count(b"\n") <= MOST and (chunk := file.read(CHUNK_BYTES)):
-                found += chunk
-        if found.count(b"\n") > MOST:
-            found = found[: found.rindex(b"\n")]  # no character is cut in two
-        lines = found.decode("utf-8").split("\n", MOST + 1)[1 : MOST + 1]  # the first: a title
+        return _merges(path.read_bytes())
     except (OSError, EOFError, zlib.error, ValueError) as error:  # ValueError: no UTF-8
         raise UsageError(
             f"{path} is no byte-pair file ({error}): expected the gzip file that open_clip's "
             "SimpleTokenizer(bpe_path=...) reads"
         ) from error
-    return list(map(" ".join, map(str.split, lines)))
+
+
+@lru_cache(2)
+def _merges(content: bytes) -> tuple[Ids, Ids]:
+    found = b""
+    with gzip.open(io.BytesIO(content)) as file:  # CLIP's holds five times the lines it reads
+        while found.count(b"\n") <= MOST and (chunk := file.read(CHUNK_BYTES)):
+            found += chunk
+    if found.count(b"\n") > MOST:
+        found = found[: found.rindex(b"\n")]  # no character is cut in two
+    lines = found.decode("utf-8").split("\n", MOST + 1)[1 : MOST + 1]  # the first: a title
+    pairs = list(map(" ".join, map(str.split, lines)))
+    pieces = [*_SYMBOLS.values(), *(symbol + LAST for symbol in _SYMBOLS.values())]
+    pieces += "\n".join(pairs).replace(" ", "").split("\n") if pairs else []
+    return _numbered(pairs), _numbered(pieces)
+
+
+def _numbered(names: list[str]) -> Ids:
+    return dict(zip(names, range(len(names)), strict=True))
 
 
 def _read(options: Mapping[str, Any]) -> tuple[str, list[str]]:
