@@ -124,9 +124,9 @@ def test_a_map(trips: Run) -> None:
 
 
 def test_copies_and_links(trips: Run) -> None:
-    assert trips("copy", "out", "--query", "red", "--year", "2022").exit_code == 0
+    assert trips("copy", "out", "--query", "red", "--all", "--year", "2022").exit_code == 0
     assert {path.stem for path in Path("out").iterdir()} == {"green", "white"}
-    assert trips("link", "links", "--query", "red", "--path", "p/a").exit_code == 0
+    assert trips("link", "links", "--query", "red", "--all", "--path", "p/a").exit_code == 0
     assert {path.stem for path in Path("links").iterdir()} == {"red", "blue"}
     refused = trips("copy", "out", "--path", "p/a")
     assert refused.exit_code == 2 and "--path is a filter, and the last search" in refused.stderr

@@ -98,7 +98,7 @@ def evaluate(
     """
     from imgsearch.pairs import read_pairs
 
-    encoders = _once(frame.in_precision(encoder, precision))
+    encoders = _once(frame.in_precision(encoder, precision, context, library))
     captioners = _once(captioner)
     flags = options.Flags(decode, beams, top_k, top_p, temperature, seed, longest, no_repeat)
     of_captions = [*(["--tokenizer"] if tokenizer else []), *flags.given]

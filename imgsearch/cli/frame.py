@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from imgsearch.errors import UsageError
+from imgsearch.errors import NoLibraryError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -72,8 +72,8 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         metavar="FORMAT",
-        help="What the named encoders compute photos in: float32, or int8, faster on a CPU and as "
-        "an encoder of its own, NAME@int8.",
+        help="What encoders compute photos in, those named or else those that answer: float32, or "
+        "int8, faster on a CPU and as an encoder of its own, NAME@int8.",
         show_default="float32",
     ),
 ]
@@ -107,27 +107,43 @@ class Settings:
     is_quiet: bool = False
 
 
-def in_precision(encoders: list[str] | None, precision: str | None) -> list[str] | None:
-    """The names of encoders with that precision behind them. Raises UsageError where there is no
-    such precision, or none is named that could have it."""
+def in_precision(
+    encoders: list[str] | None, precision: str | None, context: typer.Context, library: Path | None
+) -> list[str] | None:
+    """The names of encoders with that precision behind them; without any, of those that answer in
+    the library. Raises UsageError where there is no such precision, or nothing that could have it.
+    """
     if precision not in (None, "float32", "int8"):
         raise UsageError(f"no precision is called {precision!r}; it is float32 or int8")
-    if precision is not None and not encoders:
-        raise UsageError("--precision is of encoders that are named: give --encoder NAME as well")
     if precision is None:
         return encoders
     from imgsearch.encoders.exports import INT8, parted
 
-    wholes = [parted(name)[0] for name in encoders or ()]
+    wholes = [parted(name)[0] for name in encoders or _answering(context, library)]
+    if not wholes:
+        raise UsageError(
+            f"--precision {precision} is of an encoder, and no library says which: name it as "
+            "well, --encoder NAME; `imgsearch encoders` lists the names"
+        )
     if precision == "int8":
         return [whole + INT8 for whole in wholes]
-    for name, whole in zip(encoders or (), wholes, strict=True):
+    for name, whole in zip(encoders or wholes, wholes, strict=True):
         if name != whole:
             raise UsageError(
                 f"--precision float32: {name} computes in int8; name {whole}, or leave --precision "
                 "out"
             )
-    return encoders
+    return wholes
+
+
+def _answering(context: typer.Context, library: Path | None) -> list[str]:
+    """What loads the encoders that answer in the library, each once; none where no library is."""
+    try:
+        with existing_library(context, library) as opened:
+            rows = opened.catalog.active_encoders().values()
+    except NoLibraryError:  # `index` makes one
+        return []
+    return list(dict.fromkeys(row.source for row in rows if row.source is not None))
 
 
 def settings(context: typer.Context) -> Settings:

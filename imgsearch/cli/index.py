@@ -109,7 +109,7 @@ def index(
     from imgsearch.indexing import index as index_photos
     from imgsearch.library import CATALOG_FILE, open_library
 
-    named = frame.in_precision(encoder, precision)
+    named = frame.in_precision(encoder, precision, context, library)
     is_quiet = quiet or frame.settings(context).is_quiet
     intake = Intake(
         exclude=tuple(exclude or ()),

@@ -20,6 +20,7 @@ from imgsearch.errors import UsageError
 
 if TYPE_CHECKING:
     from imgsearch.captioning import Decoding
+    from imgsearch.encoders import Encoder
     from imgsearch.evaluating import CaptionScores, Measurement
     from imgsearch.pairs import CaptionedPhotos, LabelledPhotos
     from imgsearch.prompts import Policy
@@ -41,18 +42,29 @@ class Asked:
     is_quiet: bool
     is_json: bool
 
+    def load(self, encoder: str) -> Encoder:
+        """An encoder by its name; what takes its time first is said on stderr."""
+        from imgsearch.encoders import load
+        from imgsearch.library.preparing import Preparations
+
+        preparations = Preparations(None if self.is_quiet else frame.preparing)
+        loaded = load(
+            encoder, device=self.device, models=self.models, starting=preparations.starting
+        )
+        preparations.done()
+        return loaded
+
 
 def measure_encoders(asked: Asked, names: Sequence[str], policies: list[Policy]) -> None:
     """Recall or zero-shot accuracy of each encoder."""
     from imgsearch.display import measurements as forms
-    from imgsearch.encoders import load
     from imgsearch.evaluating import evaluate
 
     found: list[Measurement] = []
     labels: set[str] = set()
     try:
         for name in names:
-            loaded = load(name, device=asked.device, models=asked.models)
+            loaded = asked.load(name)
             label = _label(name, loaded.name, labels)
             with _progress(f"embedding with {label}", is_quiet=asked.is_quiet) as progress:
                 for measurement in evaluate(
@@ -79,7 +91,6 @@ def measure_captioners(
     """
     from imgsearch import captioning
     from imgsearch.display import caption_scores as forms
-    from imgsearch.encoders import load
     from imgsearch.evaluating import evaluate_captioner
     from imgsearch.pairs import CaptionedPhotos
 
@@ -104,7 +115,7 @@ def measure_captioners(
                 for scores in evaluate_captioner(
                     asked.pairs,
                     loaded,
-                    load(source, device=asked.device, models=asked.models),
+                    asked.load(source),
                     languages=asked.languages,
                     decoding=decoding,
                     predictions=_folder(asked.predictions, label, names),

@@ -82,7 +82,7 @@ def rebuild(
     from imgsearch.indexing import rebuild as build
     from imgsearch.indexing import reindex as build_indexes
 
-    encoder = frame.in_precision(encoder, precision)
+    encoder = frame.in_precision(encoder, precision, context, library)
     if not encoder and (add or no_switch or pairs):
         raise UsageError("say which encoder is to be added, to wait or compared: --encoder NAME")
     if add and no_switch:

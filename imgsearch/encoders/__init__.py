@@ -14,7 +14,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 from imgsearch.encoders import exports, families
 from imgsearch.encoders.families import KnownEncoder, known
@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
     from imgsearch.encoders.exports.exported import Exported
 
-__all__ = ["DEFAULT", "Encoder", "KnownEncoder", "Runtime", "export", "known", "load"]
+__all__ = ["DEFAULT", "Encoder", "KnownEncoder", "Runtime", "Starting", "export", "known", "load"]
 
 Runtime = Literal["auto", "torch"]
+Starting: TypeAlias = Callable[[str, str], None]  # hears of an export before it is made: the name
+# of its encoder, and what is damaged of the one there was, mostly ""
 
 DEFAULT = {"en": "open_clip/ViT-B-32/laion2b_s34b_b79k", "zh": "cn_clip/ViT-B-16"}
 
@@ -75,15 +77,25 @@ class Encoder(Protocol):
         ...
 
 
+def _unheard(name: str, damage: str) -> None:
+    pass
+
+
 def load(
-    name: str, *, device: str = "auto", models: Path | None = None, runtime: Runtime = "auto"
+    name: str,
+    *,
+    device: str = "auto",
+    models: Path | None = None,
+    runtime: Runtime = "auto",
+    starting: Starting = _unheard,
 ) -> Encoder:
     """The encoder of that name, ready on the device (`auto`, `cpu`, `cuda`, `cuda:N`, `mps`).
 
     Names, in the order tried: `builtin` or `builtin/1`; `open_clip/ARCHITECTURE/WEIGHTS` and
     `cn_clip/ARCHITECTURE`, each with `/PATH` behind it where the weights are a file already
     fetched; `hf-hub:OWNER/REPO`; a folder or file in `models`; a path. May download. With `@int8`
-    behind it, the same encoder with an image tower that computes in 8 bits, on a CPU.
+    behind it, the same encoder with an image tower that computes in 8 bits, on a CPU; it is made
+    now unless it was, and `starting` is called before that.
 
     On a CPU an encoder that was exported is the export, which loads no torch; with
     `runtime="torch"` it is always torch's own, for those who look inside.
@@ -93,7 +105,8 @@ def load(
     """
     plain, precision = exports.parted(name)
     if precision == "int8":
-        return _load_int8(plain, device, models, runtime)
+        _check_int8(plain, device, runtime)
+        return _find_export(name, models) or _make_int8(plain, models, starting)
     if runtime == "auto" and devices.is_cpu(device):
         found = _find_export(name, models)
         if found is not None:
@@ -101,7 +114,7 @@ def load(
     return _load_with_torch(name, device, models)
 
 
-def export(encoder: Encoder, *, starting: Callable[[], None] = lambda: None) -> Encoder:
+def export(encoder: Encoder, *, starting: Starting = _unheard) -> Encoder:
     """The same encoder run by ONNX Runtime, exported now unless it was; `starting` is called before
     that, which takes about as long as loading torch three times. An export is itself.
 
@@ -120,12 +133,13 @@ def export(encoder: Encoder, *, starting: Callable[[], None] = lambda: None) -> 
         raise UsageError(f"{encoder.name} is a {type(encoder).__name__}, which is not exported")
     if not making.is_known(encoder.identity):
         cache.check_writable()
-        starting()
+        starting(encoder.name, "; ".join(exports.damages(encoder.identity)))
     made = making.make(encoder)
     return Exported(made, name=encoder.name, source=encoder.source)
 
 
-def _load_int8(name: str, device: str, models: Path | None, runtime: Runtime) -> Encoder:
+def _check_int8(name: str, device: str, runtime: Runtime) -> None:
+    """Raises UsageError where int8 does not run."""
     called = name + exports.INT8
     if runtime == "torch":
         raise UsageError(
@@ -136,20 +150,24 @@ def _load_int8(name: str, device: str, models: Path | None, runtime: Runtime) ->
         raise UsageError(
             f"{called} only runs on a CPU, in ONNX Runtime: leave --device out, or name {name}"
         )
-    found = _find_export(called, models)
-    if found is not None:
-        return found
+
+
+def _make_int8(name: str, models: Path | None, starting: Starting) -> Encoder:
+    """An encoder in int8, of its export in float32, which is made as well unless it was."""
     from imgsearch.encoders.exports import cache, making
     from imgsearch.encoders.exports.exported import Exported
 
     try:
-        full = export(load(name, device="cpu", models=models))
+        full = export(load(name, device="cpu", models=models), starting=starting)
         assert isinstance(full, Exported)
+        identity = exports.int8_identity(full.identity)
+        if not making.is_known(identity):
+            starting(full.name + exports.INT8, "; ".join(exports.damages(identity)))
         made = making.make_int8(full.export)
     except OSError as error:
         raise UsageError(
-            f"{called} cannot be kept in {cache.folder()} ({error.strerror or error}); make room "
-            f"there, name another folder in XDG_CACHE_HOME, or use {name}"
+            f"{name}{exports.INT8} cannot be kept in {cache.folder()} ({error.strerror or error}); "
+            f"make room there, name another folder in XDG_CACHE_HOME, or use {name}"
         ) from error
     return Exported(made, name=full.name + exports.INT8, source=full.source + exports.INT8)
 

@@ -29,7 +29,7 @@ from imgsearch.library.loaded import LoadedEncoders, exported
 from imgsearch.library.lock import Lock
 from imgsearch.library.models import short_name
 from imgsearch.library.newcomers import Newcomers
-from imgsearch.library.preparing import Preparing, prepared
+from imgsearch.library.preparing import Preparations, Preparing, prepared
 
 if TYPE_CHECKING:  # they bring torch and faiss
     from imgsearch.encoders import Encoder, Runtime
@@ -212,7 +212,12 @@ class Library:
 
         folder = self.models_folder
         name = short_name(folder, name)
-        return encoders.load(name, device=device, models=folder, runtime=runtime)
+        preparations = Preparations(self.preparing)
+        loaded = encoders.load(
+            name, device=device, models=folder, runtime=runtime, starting=preparations.starting
+        )
+        preparations.done()
+        return loaded
 
     def _prepared(self, loaded: Encoder, device: str, runtime: Runtime) -> Encoder:
         from imgsearch.weights import device as devices

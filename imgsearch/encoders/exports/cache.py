@@ -5,11 +5,13 @@ the user, a folder an identity, since weights lie in the caches of other program
 that may be read-only. Deleting the folder, or any in it, is always safe: what is missed is made
 anew. Beside its graphs an export keeps where its encoder was loaded from, once for each place: the
 name that was given, and the files with their sizes and times, which are compared before that name
-is believed to mean the same encoder still.
+is believed to mean the same encoder still. Its own files are as old as its manifest or older: what
+was written later is not believed before all its bytes were looked through.
 """
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import json
@@ -22,7 +24,7 @@ from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 
-from imgsearch.encoders.exports.manifest import FORMAT, Manifest
+from imgsearch.encoders.exports.manifest import FILE, FORMAT, Manifest
 from imgsearch.errors import UsageError
 
 ORIGINS = "origins"
@@ -139,35 +141,49 @@ def origins(export: Export) -> list[Origin]:
 
 
 def is_whole(export: Export) -> bool:
-    """Every file is there in its full size."""
-    for name, (size, _) in export.manifest.files.items():
-        try:
-            if os.path.getsize(export.folder / name) != size:
+    """Every file is there in its full size, with the bytes it was made with if it was written
+    since."""
+    made = export.folder / FILE
+    is_touched = False
+    try:
+        known = os.stat(made).st_mtime_ns
+        for name, (size, _) in export.manifest.files.items():
+            found = os.stat(export.folder / name)
+            if found.st_size != size:
                 return False
-        except OSError:
+            is_touched |= found.st_mtime_ns > known
+    except OSError:
+        return False
+    if is_touched:
+        if any(damages_in(export.folder)):
             return False
+        with contextlib.suppress(OSError):  # a cache that is only read: looked through each time
+            os.utime(made)  # a copy, which keeps no times: known from now on
     return True
 
 
 def damages(identity: str) -> Iterator[str]:
     """What is wrong with the files of an export, by all their bytes; nothing for one not there."""
-    where = folder() / identity
-    if not os.path.isdir(where):
-        return
+    if os.path.isdir(folder() / identity):
+        yield from damages_in(folder() / identity)
+
+
+def damages_in(export: Path) -> Iterator[str]:
+    """As `damages`, of the export in a folder."""
     try:
-        manifest = Manifest.read(where)
+        manifest = Manifest.read(export)
     except UsageError as error:
         yield str(error)
         return
     for name, (_, expected) in manifest.files.items():
         try:
-            with (where / name).open("rb") as file:
+            with (export / name).open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
-            yield f"{where / name} cannot be read: {error.strerror}"
+            yield f"{export / name} cannot be read: {error.strerror}"
             continue
         if found != expected:
-            yield f"{where / name} has other bytes than when it was made"
+            yield f"{export / name} has other bytes than when it was made"
 
 
 def remove(identity: str) -> None:
@@ -192,8 +208,8 @@ def size_bytes() -> int:
 
 
 def failure(identity: str, versions: dict[str, str]) -> str | None:
-    """Why making this export failed, with these versions of the packages; None where it has not
-    been tried of late: a disk may have been full, or a folder closed."""
+    """Why an encoder cannot be exported with these versions of the packages; None where that was
+    not found out of late."""
     file = folder() / FAILED / f"{identity}.json"
     try:
         if time.time() - file.stat().st_mtime > TRIED_AGAIN_AFTER_SECONDS:
@@ -205,7 +221,8 @@ def failure(identity: str, versions: dict[str, str]) -> str | None:
 
 
 def keep_failure(identity: str, versions: dict[str, str], reason: str) -> None:
-    """Remember that, so that it is not tried at every start."""
+    """Remember that, so that it is not tried at every start. Only of what the encoder itself is the
+    reason: a disk that was full may have room by now."""
     where = folder() / FAILED
     where.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"versions": versions, "reason": reason})

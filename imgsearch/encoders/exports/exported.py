@@ -2,11 +2,14 @@
 
 In: an `Export`, and what it is called here. Out: an Encoder. Pixels and token ids come from the
 same two files as those of torch's adapters. A tower is opened when it is first needed, so a search
-for words never touches the weights of the image tower.
+for words never touches the weights of the image tower. What fails is looked through for damage: an
+export that is damaged is removed, since the next start makes it anew.
 """
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -16,9 +19,10 @@ import numpy.typing as npt
 from PIL import Image
 
 from imgsearch.encoders import packing, tokenizers
-from imgsearch.encoders.exports import sessions
+from imgsearch.encoders.exports import cache, sessions
 from imgsearch.encoders.exports.cache import Export
 from imgsearch.encoders.pixels import Pixels, Preprocessing
+from imgsearch.errors import UsageError
 from imgsearch.vectors import Vectors, normalise
 
 if TYPE_CHECKING:
@@ -34,7 +38,10 @@ MOST_NODES = 256  # of packed texts: their attention grows with the square
 
 
 class Exported:
-    """An Encoder over an export. `source` is what `encoders.load` takes to get it again."""
+    """An Encoder over an export. `source` is what `encoders.load` takes to get it again.
+
+    Whatever embeds raises UsageError where the export is damaged.
+    """
 
     def __init__(self, export: Export, *, name: str, source: str) -> None:
         manifest = export.manifest
@@ -54,8 +61,9 @@ class Exported:
         if not images:
             return np.empty((0, self.dim), np.float32)
         pixels = self.preprocessing.pixels
-        rows = [self.image_vectors(pixels(part)) for part in _parts(images, self.batch_size)]
-        return normalise(np.concatenate(rows))
+        with self._damage_told():
+            rows = [self.image_vectors(pixels(part)) for part in _parts(images, self.batch_size)]
+            return normalise(np.concatenate(rows))
 
     def embed_texts(self, texts: list[str]) -> Vectors:
         """Texts -> (n, dim) float32 unit rows. Raises QueryError for one longer than the tower
@@ -64,9 +72,10 @@ class Exported:
             return np.empty((0, self.dim), np.float32)
         rows = self.tokenizer.rows(texts)
         vectors = np.empty((len(rows), self.dim), np.float32)
-        for places, inputs in self._batches(rows):
-            vectors[places] = _run(self._text_tower, inputs)
-        return normalise(vectors)
+        with self._damage_told():
+            for places, inputs in self._batches(rows):
+                vectors[places] = _run(self._text_tower, inputs)
+            return normalise(vectors)
 
     def shorten(self, text: str) -> str:
         """The longest beginning of a text that the tower reads."""
@@ -83,7 +92,8 @@ class Exported:
     @cached_property
     def tokenizer(self) -> tokenizers.Tokenizer:
         """Made when the first text comes: indexing never needs it."""
-        return tokenizers.load(self.export.manifest.tokenizer, self.export.folder)
+        with self._damage_told():
+            return tokenizers.load(self.export.manifest.tokenizer, self.export.folder)
 
     @cached_property
     def _image_tower(self) -> InferenceSession:
@@ -92,6 +102,21 @@ class Exported:
     @cached_property
     def _text_tower(self) -> InferenceSession:
         return sessions.open_text_tower(self.export.folder / self.export.manifest.text.file)
+
+    @contextlib.contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        """What fails in the block for files that are damaged says so; it is left as it is else."""
+        try:
+            yield
+        except Exception as error:  # a graph, weights and words fail in as many ways as they read
+            damages = list(cache.damages_in(self.export.folder))
+            if not damages:
+                raise
+            shutil.rmtree(self.export.folder, ignore_errors=True)
+            raise UsageError(
+                f"the export of {self.name} was damaged and is removed: {'; '.join(damages)}. "
+                "Type the same again, and it is made anew"
+            ) from error
 
     def _batches(self, rows: Sequence[tuple[int, ...]]) -> Iterator[tuple[list[int], Inputs]]:
         """What the text tower takes for rows of ids, and their places among all."""

@@ -76,14 +76,14 @@ class _TextTower(torch.nn.Module):
 
 def write_image_tower(encoder: Towers, file: Path) -> None:
     """The image tower, pixels (n, 3, h, w) -> vectors (n, dim). Raises UsageError where it cannot
-    be exported."""
+    be exported, OSError where the file cannot be written."""
     pixels = torch.zeros(TRACED, 3, *encoder.preprocessing.size)
     _write(_ImageTower(encoder), {sessions.INPUT: pixels}, [(0,)], file)
 
 
 def write_text_tower(encoder: Towers, file: Path) -> None:
     """The text tower, a pack of texts or token ids (n, l) -> vectors (n, dim). Raises UsageError
-    where it cannot be exported."""
+    where it cannot be exported, OSError where the file cannot be written."""
     packed = encoder.packed_text_tower
     if packed is not None:
         (pack,) = packing.packs([(0, 1), (0, 2, 3), (0, 2, 4)], most_nodes=5)
@@ -118,6 +118,8 @@ def _write(
                 output_names=[sessions.OUTPUT],
                 dynamic_shapes=dynamic,
             )
+    except (OSError, MemoryError):
+        raise  # of this machine at this moment, not of the tower
     except Exception as error:  # tracing fails in as many ways as there are models
         raise UsageError(f"torch cannot export it: {_first_line(error)}") from error
 

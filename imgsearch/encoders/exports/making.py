@@ -2,7 +2,8 @@
 
 In: an encoder of torch's on the CPU. Out: an `Export` in the cache. All is written into a folder of
 its own, which is renamed when it is whole: a run that is killed leaves nothing that is believed,
-and of two processes that need the same one the second waits for the first. What was written is
+and of two processes that need the same one the second waits for the first. The lock that it waits
+for tells as well what a killed run has left: what nobody holds is nobody's. What was written is
 read again and compared with torch on pictures and texts of several sizes: a graph may be traced
 without an error and still compute something else.
 """
@@ -14,7 +15,6 @@ import hashlib
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from PIL import Image
 
 from imgsearch.encoders.exports import cache, manifest, quantizing, sessions
@@ -39,7 +39,6 @@ if TYPE_CHECKING:  # it brings torch
 Embed: TypeAlias = Callable[[list[Any]], Vectors]
 
 LARGEST_DIFFERENCE = 1e-4
-LEFT_BEHIND_SECONDS = 24 * 60 * 60  # an unfinished folder of that age is nobody's any more
 PACKAGES = (  # that make an export, or are what it is made of
     "torch",
     "onnx",
@@ -49,7 +48,7 @@ PACKAGES = (  # that make an export, or are what it is made of
     "timm",
 )
 IMAGE, TEXT = "image.onnx", "text.onnx"
-PARTIAL = ".tmp"
+PARTIAL, LOCK = ".tmp", ".lock"
 TEXTS = [
     "a",
     "two dogs that run after a red ball on a beach",
@@ -101,7 +100,7 @@ def make_int8(export: Export) -> Export:
 
 
 def is_known(identity: str) -> bool:
-    """Whether `make` has nothing to do any more: it was made, or failed with these packages."""
+    """Whether `make` has nothing to do any more: it was made, or cannot be with these packages."""
     return cache.find(identity) is not None or cache.failure(identity, versions()) is not None
 
 
@@ -169,7 +168,7 @@ def versions() -> dict[str, str]:
 def _made(identity: str, write_into: Callable[[Path], Export]) -> Export:
     cache.folder().mkdir(parents=True, exist_ok=True)
     _sweep()
-    with FileLock(cache.folder() / f"{identity}.lock"):
+    with FileLock(cache.folder() / f"{identity}{LOCK}"):
         found, failed = cache.find(identity), cache.failure(identity, versions())
         if found is None and failed is not None:
             raise UsageError(failed)
@@ -178,23 +177,25 @@ def _made(identity: str, write_into: Callable[[Path], Export]) -> Export:
 
 def _made_alone(identity: str, write_into: Callable[[Path], Export]) -> Export:
     """As `_made`, where nobody else makes the same: it takes a minute and much memory."""
-    with tempfile.TemporaryDirectory(
-        dir=cache.folder(), suffix=PARTIAL, ignore_cleanup_errors=True
-    ) as folder:
-        partial, target = Path(folder, "new"), cache.folder() / identity
-        try:
-            partial.mkdir()
-            write_into(partial)
-            for name in (manifest.FILE, *Manifest.read(partial).files):
-                with (partial / name).open("r+b") as file:
-                    os.fsync(file.fileno())  # else a power cut leaves zeros under a good name
-            if target.exists():  # damaged, or for a later ONNX Runtime; another may read it still
-                os.rename(target, Path(folder, "old"))
-            os.rename(partial, target)
-        except (UsageError, OSError) as error:
-            with contextlib.suppress(OSError):  # a full disk, which the error itself tells of
-                cache.keep_failure(identity, versions(), str(error))
-            raise
+    folder, target = cache.folder() / f"{identity}{PARTIAL}", cache.folder() / identity
+    partial = folder / "new"
+    try:
+        partial.mkdir(parents=True)
+        write_into(partial)
+        for name in (manifest.FILE, *Manifest.read(partial).files):
+            with (partial / name).open("r+b") as file:
+                os.fsync(file.fileno())  # else a power cut leaves zeros under a good name
+        if target.exists():  # damaged, or for a later ONNX Runtime; another may read it still
+            os.rename(target, folder / "old")
+        os.rename(partial, target)
+    except (
+        UsageError
+    ) as error:  # the encoder's own: unlike that of a full disk, it would come again
+        with contextlib.suppress(OSError):
+            cache.keep_failure(identity, versions(), str(error))
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
     found = cache.find(identity)
     if found is None:
         raise OSError(f"the export {target} was damaged as soon as it was made")
@@ -267,8 +268,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def _sweep() -> None:
-    """Delete what runs that were killed have left."""
+    """Delete what runs that were killed have left: nobody holds the lock that they held."""
     for path in cache.folder().glob(f"*{PARTIAL}"):
-        with contextlib.suppress(OSError):  # another process sweeps as well
-            if time.time() - path.stat().st_mtime > LEFT_BEHIND_SECONDS:
-                shutil.rmtree(path)
+        with contextlib.suppress(Timeout), FileLock(path.with_suffix(LOCK), blocking=False):
+            shutil.rmtree(path, ignore_errors=True)

@@ -9,6 +9,7 @@ spinning, ONNX Runtime's default, takes the cores that decode the next photos.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,10 @@ LEAST_BYTES = 1024  # of a tensor that lies beside its graph; smaller ones stay 
 
 
 def optimise(graph: Path, file: Path) -> None:
-    """A graph with what can be fused fused, its weights beside it in `FILE.weights`."""
+    """A graph with what can be fused fused, its weights beside it in `FILE.weights`.
+
+    Raises UsageError for a graph that cannot be run, OSError where the file cannot be written.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -43,7 +47,9 @@ def optimise(graph: Path, file: Path) -> None:
     try:
         onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions share no class of their own
-        raise UsageError(f"ONNX Runtime cannot run it: {str(error).splitlines()[0]}") from error
+        _check_runs(graph)  # else it was the writing
+        room = shutil.disk_usage(file.parent).free
+        raise OSError(f"ONNX Runtime cannot write {file.name}, with {room:,} bytes free") from error
 
 
 def open_image_tower(file: Path) -> InferenceSession:
@@ -60,6 +66,15 @@ def open_text_tower(file: Path) -> InferenceSession:
     Raises UsageError where the file is gone or damaged.
     """
     return _open(file, is_for_many=False)
+
+
+def _check_runs(graph: Path) -> None:
+    import onnxruntime
+
+    try:
+        onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions share no class of their own
+        raise UsageError(f"ONNX Runtime cannot run it: {str(error).splitlines()[0]}") from error
 
 
 def _open(file: Path, *, is_for_many: bool) -> InferenceSession:
