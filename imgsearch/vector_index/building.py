@@ -38,6 +38,7 @@ def build(
     structure.move_to_gpu()
     added = fill(structure, source, trial, notify)
     structure.move_back()
+    structure.settle()
     check_ids(np.concatenate([np.empty(0, np.int64), *added]))
     recall = None
     if trial is not None:

@@ -12,7 +12,9 @@ from typing import Any
 
 import faiss
 
-KINDS_ON_GPU = ("flat", "ivf", "ivf-sq8", "ivf-pq")  # FAISS leaves the others on the CPU, silently
+# FAISS leaves the others on the CPU, silently; but ivf-pq, whose codes may have 96 bytes there, and
+# have 128.
+KINDS_ON_GPU = ("flat", "ivf", "ivf-sq8")
 MOST_FETCHED = MOST_PROBED = 2048  # by one search on a GPU
 
 _DISTRIBUTIONS = ("faiss-cpu", "faiss-gpu")
@@ -55,18 +57,21 @@ def installed() -> Installed:
 def why_not(kind: str) -> str:
     """Why an index of a kind cannot be on a GPU, and what to type; nothing where it can."""
     if kind not in KINDS_ON_GPU:
-        return f"FAISS has no {kind} index for a GPU, only {', '.join(KINDS_ON_GPU)}"
+        return f"FAISS has no {kind} index like ours for a GPU, only {', '.join(KINDS_ON_GPU)}"
+    return why_none()
+
+
+def why_none() -> str:
+    """Why FAISS has no GPU, and what to type; nothing where it has."""
     if not hasattr(faiss, "StandardGpuResources"):
         return f"this FAISS is made for the CPU alone; to change that: {_INSTALL}"
     return "" if faiss.get_num_gpus() else "faiss-gpu sees no GPU on this machine"
 
 
-def moved(kind: str, index: Any) -> Any | None:
+def moved(index: Any) -> Any | None:
     """The index on the first GPU; None, after a warning, where it has no room there."""
-    options = faiss.GpuClonerOptions()
-    options.useFloat16 = kind == "ivf-pq"  # of its tables alone: 64 of float32 do not fit
     try:
-        return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index, options)
+        return faiss.index_cpu_to_gpu(faiss.StandardGpuResources(), 0, index)
     except RuntimeError as error:
         warnings.warn(f"the index stays on the CPU: {error}", stacklevel=2)
         return None

@@ -27,7 +27,7 @@ from imgsearch.vector_index.folder import (
     read_index,
     read_manifest,
 )
-from imgsearch.vector_index.kinds import AUTO, candidates, kind_for
+from imgsearch.vector_index.kinds import AUTO, candidates_for, kind_for
 from imgsearch.vector_index.making import USUAL, Asked, Making
 from imgsearch.vector_index.sources import ArraySource, Ids, VectorSource
 from imgsearch.vector_index.structure import Structure
@@ -137,7 +137,7 @@ class VectorIndex:
         The scores of an approximate kind are too coarse to put neighbours in order: ask for so many
         and score them by their exact vectors. The recall in `making` is that of doing so.
         """
-        return candidates(self.kind, k)
+        return candidates_for(self.kind, k, self._structure.candidates)
 
     def on_gpu(self) -> "VectorIndex":
         """The same index, searched on the first GPU that FAISS sees.
@@ -150,7 +150,7 @@ class VectorIndex:
             warnings.warn(f"searching on the CPU: {objection}", stacklevel=2)
             return self
         served = Structure(self.kind, self._structure.index)
-        served.reach = self._structure.reach
+        served.reach, served.candidates = self._structure.reach, self._structure.candidates
         served.copy_to_gpu()
         return VectorIndex(served, self.making, self.about)
 
@@ -272,4 +272,5 @@ def _structure(index: Any, manifest: Mapping[str, Any]) -> Structure:
     structure = Structure(manifest["kind"], index)
     parameters = manifest["making"].parameters
     structure.reach = parameters.get("nprobe", parameters.get("efSearch", structure.reach))
+    structure.candidates = parameters.get("candidates", structure.candidates)
     return structure

@@ -13,15 +13,17 @@ FACTORY = {
     "hnsw": "IDMap,HNSW32",
     "ivf": "IVF{nlist},Flat",
     "ivf-sq8": "IVF{nlist},SQ8",
-    "ivf-pq": "IVF{nlist},PQ{bytes}np",  # np: no polysemous codes, slow to learn and not used
 }
-KINDS = tuple(FACTORY)
+KINDS = (*FACTORY, "ivf-pq")
 AUTO = "auto"
+RECALL_K = 10  # recall is that of so many hits
 
 # Flat passes by all vectors, and its time grows with them: at so many it is a small part of what
 # else a search does.
 FLAT_VALUES = 50_000 * 512
-# A vector of 512 takes 520 bytes in ivf-sq8: 2.6 GB here, and 64 and its id in ivf-pq.
+# A vector of 512 takes 520 bytes in ivf-sq8, which finds sooner than ivf-pq at any size, on a disk
+# too: fewer candidates are read. But the whole index lies in memory while it is built or extended:
+# 2.6 GB here. In ivf-pq a vector takes 136.
 SQ8_VALUES = 5_000_000 * 512
 LEAST_FOR_CODES = 1000  # vectors; 256 make the codes of ivf-pq, and fewer are found sooner as flat
 
@@ -30,8 +32,18 @@ LEAST_FOR_CODES = 1000  # vectors; 256 make the codes of ivf-pq, and fewer are f
 ROWS_PER_LIST = 40
 
 _LISTS_OF_ROOT, _MOST_LISTS = 4, 8192
-_CODE_BYTES, _CODE_WIDTH = 64, 256
+# Of a million, the ten best were among 450 candidates by 64 bytes, of 256 values or of all 512, 332
+# by 96 of 384, 140 by 128 of 512; and a candidate takes as long as passing by 160 codes of 128.
+_CODE_BYTES, _CODE_WIDTH = 128, 512
 _LEAST_TRAINING_ROWS = 65_536
+# Of a million, the ten first by sq8 hold 0.90 of the ten best photos, 12 0.994, 16 and more 0.998,
+# which is all in the lists. What ivf-pq needs grows with the library.
+_CANDIDATES = {
+    "sq8": (18,),
+    "ivf-sq8": (18,),
+    "ivf-pq": (20, 28, 40, 56, 80, 112, 160, 224, 320, 448, 640, 900),
+}
+_UNTUNED_CANDIDATES = 140
 _MOST_TRAINING_BYTES = 768 * 2**20
 
 
@@ -49,18 +61,22 @@ def kind_for(kind: str, count: int, dim: int) -> str:
     return "ivf-sq8" if count * dim <= SQ8_VALUES else "ivf-pq"
 
 
-def description(kind: str, count: int, dim: int) -> str:
-    """What `faiss.index_factory` makes the kind of, for so many vectors of a dim."""
+def description(kind: str, count: int) -> str:
+    """What `faiss.index_factory` makes the kind of, for so many vectors; all but ivf-pq."""
+    return FACTORY[kind].format(nlist=lists(count))
+
+
+def lists(count: int) -> int:
+    """In how many lists so many vectors are kept."""
     nlist = max(1, min(round(_LISTS_OF_ROOT * math.sqrt(count)), count // ROWS_PER_LIST))
-    return FACTORY[kind].format(nlist=min(nlist, _MOST_LISTS), bytes=min(_CODE_BYTES, dim))
+    return min(nlist, _MOST_LISTS)
 
 
-def inner_dim(kind: str, dim: int) -> int:
-    """How many values of a vector the kind keeps; ivf-pq the most telling ones, a few a byte."""
-    if kind != "ivf-pq":
-        return dim
+def code_shape(dim: int) -> tuple[int, int]:
+    """How many bytes a vector takes in ivf-pq, and how many of its values these tell: the most
+    telling ones, a few a byte."""
     code_bytes = min(_CODE_BYTES, dim)
-    return min(_CODE_WIDTH, dim) // code_bytes * code_bytes
+    return code_bytes, min(_CODE_WIDTH, dim) // code_bytes * code_bytes
 
 
 def training_rows(nlist: int, dim: int) -> int:
@@ -74,9 +90,19 @@ def is_inverted(kind: str) -> bool:
     return kind.startswith("ivf")
 
 
-def candidates(kind: str, k: int) -> int:
-    """How many of the kind's best hold the k exactly best, once those are scored exactly."""
-    # Of a million, the ten first by sq8 hold 0.90 of the ten best photos, 12 0.994, 16 and more
-    # 0.998, which is all in the lists; of 200,000, the 100 first by ivf-pq hold 0.989.
-    per_hit, more = {"sq8": (1, 8), "ivf-sq8": (1, 8), "ivf-pq": (4, 100)}.get(kind, (1, 0))
-    return per_hit * k + more
+def candidates(kind: str) -> tuple[int, ...]:
+    """How many of the kind's best may be scored exactly, to find the RECALL_K exactly best among
+    them; ascending, several where tuning is to choose."""
+    return _CANDIDATES.get(kind, (RECALL_K,))
+
+
+def usual_candidates(kind: str) -> int:
+    """How many were scored exactly before that was tuned and kept."""
+    return _UNTUNED_CANDIDATES if kind == "ivf-pq" else candidates(kind)[0]
+
+
+def candidates_for(kind: str, k: int, of_ten: int) -> int:
+    """How many of the kind's best hold the k exactly best, where `of_ten` hold the RECALL_K."""
+    if kind == "ivf-pq":  # of a million 232 held 5, 450 10, 682 26, 961 50, 1466 100
+        return max(k, math.ceil(of_ten * math.sqrt(k / RECALL_K)))
+    return k + of_ten - RECALL_K

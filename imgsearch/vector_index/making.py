@@ -9,9 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from imgsearch.errors import UsageError
-from imgsearch.vector_index.kinds import AUTO, KINDS, kind_for
-
-RECALL_K = 10  # recall is that of so many hits
+from imgsearch.vector_index.kinds import AUTO, KINDS, RECALL_K, kind_for
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,21 @@
-"""Tuning: how far a search must reach to find the asked share of the exact answers.
+"""Tuning: how far a search must reach, and how many of what it finds are to be scored exactly, to
+find the asked share of the exact answers.
 
 Queries held out of a source go in, and texts where the caller has some; the exact nearest of each
-are gathered from the chunks as they go by. Out comes the least reach that finds the asked share,
-and the share it finds. Only queries count that lie where queries do: photos of the gallery find
-their neighbours easily, texts lie elsewhere and need more, so both sorts have to reach it.
+are gathered from the chunks as they go by. Out come the reach and the candidates that find the
+asked share at least cost, and the share they find. Only queries count that lie where queries do:
+photos of the gallery find their neighbours easily, texts lie elsewhere and need more, so both sorts
+have to reach it.
 """
+
+import math
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
-from imgsearch.vector_index.kinds import candidates
-from imgsearch.vector_index.making import RECALL_K, Recall
+from imgsearch.vector_index.kinds import RECALL_K
+from imgsearch.vector_index.making import Recall
 from imgsearch.vector_index.sources import Ids, VectorSource
 from imgsearch.vector_index.structure import Structure
 from imgsearch.vectors import Vectors, normalise
@@ -57,17 +61,53 @@ class Trial:
         self._scores = np.take_along_axis(scores, best, 1)
         self._ids = np.take_along_axis(near_ids, best, 1)
 
-    def recall(self, structure: Structure) -> Recall:
-        """The share of the exact answers among the candidates of a search, at its reach now.
+    def tune(self, structure: Structure, asked: float) -> Recall:
+        """Set the reach and the candidates that find the asked share at least cost, and say what
+        they find.
 
-        Those are scored exactly and the best kept, so an answer is lost only where it is not among
-        them.
+        Where codes are too coarse to find as much, all candidates, and the reach beyond which twice
+        as far finds no more; so that the worst index is tuned in a few times what its widest search
+        takes.
         """
-        _, found = structure.search(self._queries, self._fetch(structure))
-        found = np.where(self._is_own(found), _NO_ID, found)
-        is_answer = np.isfinite(self._scores)
-        is_found = (self._ids[:, :, None] == found[:, None, :]).any(axis=2) & is_answer
-        answers, hits = is_answer.sum(axis=1), is_found.sum(axis=1)
+        best, least_cost = Recall(0, self._photos), math.inf
+        set_to = structure.reach, structure.candidates
+        for reach in structure.reaches():
+            choices = structure.choices(reach)
+            if structure.cost(reach, choices[0]) >= least_cost:
+                break
+            structure.reach = reach
+            ranks = self._ranks(structure, choices[-1])
+            recalls = [self._recall(ranks < each) for each in choices]
+            enough = [number for number, each in enumerate(recalls) if each.least >= asked]
+            if enough:
+                cost = structure.cost(reach, choices[enough[0]])
+                if cost < least_cost:
+                    best, least_cost = recalls[enough[0]], cost
+                    set_to = reach, choices[enough[0]]
+            elif recalls[-1].least > best.least + _GAIN:
+                best, set_to = recalls[-1], (reach, choices[-1])
+            elif reach >= 2 * set_to[0]:
+                break
+        structure.reach, structure.candidates = set_to
+        return best
+
+    def _ranks(self, structure: Structure, most: int) -> Ids:
+        """(queries, RECALL_K): how many others a search puts before each exact answer, at its reach
+        now; `most` where it does not find it, or there is no such answer."""
+        _, found = structure.search(self._queries, most + 1)  # a photo finds itself
+        is_own = self._is_own(found)
+        is_found = self._ids[:, :, None] == np.where(is_own, _NO_ID, found)[:, None, :]
+        places = (np.cumsum(~is_own, axis=1) - 1)[:, None, :]
+        ranks: Ids = np.where(is_found & self._is_answer[:, :, None], places, most).min(axis=2)
+        return ranks
+
+    def _recall(self, is_found: npt.NDArray[np.bool_]) -> Recall:
+        """The share of the exact answers that are found.
+
+        Candidates are scored exactly and the best kept, so an answer is lost only where it is not
+        among them.
+        """
+        answers, hits = self._is_answer.sum(axis=1), (is_found & self._is_answer).sum(axis=1)
         texts = len(answers) - self._photos
         return Recall(
             photos=_share(hits[: self._photos], answers[: self._photos]),
@@ -76,30 +116,11 @@ class Trial:
             text_queries=texts,
         )
 
-    def tune(self, structure: Structure, asked: float) -> Recall:
-        """Set the least reach that finds the asked share, and say what it finds.
-
-        Where codes are too coarse to find as much, the reach beyond which twice as far finds no
-        more; so that the worst index is tuned in a few times what its widest search takes.
-        """
-        best = Recall(0, self._photos)
-        least = structure.reach
-        for reach in structure.reaches(self._fetch(structure)):
-            structure.reach = reach
-            recall = self.recall(structure)
-            if recall.least >= asked:
-                return recall
-            if recall.least > best.least + _GAIN:
-                best, least = recall, reach
-            elif reach >= 2 * least:
-                structure.reach = least
-                return best
-        return self.recall(structure)
-
-    def _fetch(self, structure: Structure) -> int:
-        return min(
-            candidates(structure.kind, RECALL_K) + 1, structure.count
-        )  # a photo finds itself
+    @property
+    def _is_answer(self) -> npt.NDArray[np.bool_]:
+        """(queries, RECALL_K), false where a small gallery has no more answers."""
+        is_answer: npt.NDArray[np.bool_] = np.isfinite(self._scores)
+        return is_answer
 
     def _is_own(self, ids: Ids) -> npt.NDArray[np.bool_]:
         is_own: npt.NDArray[np.bool_] = ids == self._own[:, None]
