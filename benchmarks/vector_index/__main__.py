@@ -5,14 +5,16 @@
 Makes vectors once (see vectors.py), finds the exact answers, builds every engine into a folder of
 its own and measures each in a process of its own, all of them in turn, as many rounds as asked.
 What is done is kept in the work folder, so a run that was stopped goes on, and `--only build` may
-run on a busy machine and `--only measure` on an idle one. `--only show` prints the Markdown table
-of what is measured so far, writes it to benchmarks/vector_index.json and draws
-benchmarks/vector_index.png. A million take 20 GB of disk, ten million of `--engines "imgsearch
-ivf-pq"` alone 12. The rivals: pip install usearch sqlite-vec apsw.
+run on a busy machine and `--only measure` on an idle one. `--only show` puts what is measured so
+far in the place of the same engines and sizes in benchmarks/vector_index.json, prints the Markdown
+table of all that it holds then, and draws benchmarks/vector_index.png. A million take 20 GB of
+disk, ten million of `--engines "imgsearch ivf-pq"` alone 12. The rivals: pip install usearch
+sqlite-vec apsw.
 """
 
 import argparse
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -35,6 +37,9 @@ def main() -> None:
     parser.add_argument("--only", choices=STAGES, help="this stage alone")
     parser.add_argument("--rounds", type=int, default=1, help="of measuring everything in turn")
     parser.add_argument("--seconds", type=float, default=5, help="for each thing that is measured")
+    parser.add_argument(
+        "--most-minutes", type=float, default=math.inf, help="of adding; then an engine is left out"
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -47,7 +52,7 @@ def main() -> None:
         parser.error(f"no engine is called {unknown.pop()!r}; there are {', '.join(engines())}")
     stages = [arguments.only] if arguments.only else STAGES
     if "build" in stages:
-        _build(arguments.work, arguments.sizes, chosen)
+        _build(arguments, chosen)
     if "measure" in stages:
         _measure(arguments, chosen)
     if "show" in stages:
@@ -56,9 +61,10 @@ def main() -> None:
         show(_records(arguments.work / "built.jsonl"), _records(arguments.work / "measured.jsonl"))
 
 
-def _build(work: Path, sizes: list[int], chosen: list[str]) -> None:
+def _build(arguments: argparse.Namespace, chosen: list[str]) -> None:
     from stored import Stored
 
+    work, sizes = arguments.work, arguments.sizes
     Stored.make(work, max(sizes))
     built = {(each["engine"], each["count"]) for each in _records(work / "built.jsonl")}
     for count in sizes:
@@ -68,12 +74,17 @@ def _build(work: Path, sizes: list[int], chosen: list[str]) -> None:
                 continue
             shutil.rmtree(_folder(work, engine, count), ignore_errors=True)
             asked = {"do": "build", "engine": engine, "count": count}
+            asked |= {"seconds": 60 * arguments.most_minutes}
             _in_process(work, asked, BUILD_THREADS, "built.jsonl")
 
 
 def _measure(arguments: argparse.Namespace, chosen: list[str]) -> None:
     work = arguments.work
-    built = {(each["engine"], each["count"]) for each in _records(work / "built.jsonl")}
+    built = {
+        (each["engine"], each["count"])
+        for each in _records(work / "built.jsonl")
+        if "stopped" not in each
+    }
     done = [each["asked"] for each in _records(work / "measured.jsonl")]
     for count in arguments.sizes:
         for turn in range(arguments.rounds):
@@ -105,15 +116,19 @@ def _one(work: Path, asked: dict[str, Any]) -> dict[str, Any]:
     """In the process of its own: build or measure one engine."""
     from measuring import measure, peak_mb
     from rivals import engines
-    from stored import Stored
+    from stored import OutOfTime, Stored
 
     engine, count = engines()[asked["engine"]], asked["count"]
-    stored, folder = Stored(work, count), _folder(work, asked["engine"], count)
+    folder = _folder(work, asked["engine"], count)
     named = {"engine": asked["engine"], "count": count}
     if asked["do"] == "measure":
-        return {**named, "asked": asked, **measure(engine, stored, folder, asked["seconds"])}
+        found = measure(engine, Stored(work, count), folder, asked["seconds"])
+        return {**named, "asked": asked, **found}
     folder.mkdir(parents=True)
-    seconds = engine.build(stored, folder)
+    try:
+        seconds = engine.build(Stored(work, count, asked["seconds"]), folder)
+    except OutOfTime as out:
+        return {**named, "stopped": {"added": out.given, "seconds": round(out.seconds)}}
     used = {"cpu_s": round(time.process_time(), 2), "peak_mb": peak_mb()}
     return {**named, "seconds": seconds, **used}
 

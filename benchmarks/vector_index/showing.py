@@ -1,6 +1,7 @@
 """What was measured, as a Markdown table, as JSON and as a picture.
 
-Records of building and of measuring come in, maybe of several rounds; medians over these go out.
+Records of building and of measuring come in, maybe of several rounds; medians over these go out,
+beside what was measured of other engines and sizes before.
 """
 
 import json
@@ -23,12 +24,12 @@ Record = dict[str, Any]
 
 def show(built: list[Record], measured: list[Record]) -> None:
     """Print the tables, write the JSON, draw the picture."""
-    rows = _rows(built, measured)
+    rows = _with_earlier(_rows(built, measured))
     RESULTS.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
     for count in sorted({row["count"] for row in rows}):
         print(f"\n### {count:,} vectors\n")
         print("\n".join(_table([row for row in rows if row["count"] == count])))
-    _draw(rows)
+    _draw([row for row in rows if "stopped" not in row])
 
 
 def _rows(built: list[Record], measured: list[Record]) -> list[Record]:
@@ -46,7 +47,15 @@ def _rows(built: list[Record], measured: list[Record]) -> list[Record]:
         for key, by_threads in rounds.items()
         if {1, 2} <= set(by_threads)
     ]
-    return sorted(rows, key=lambda row: (row["count"], not _is_ours(row["engine"]), row["engine"]))
+    return rows + [record for record in built if "stopped" in record]
+
+
+def _with_earlier(rows: list[Record]) -> list[Record]:
+    """Ordered by size, ours first, and those of the JSON that were not measured again."""
+    earlier = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else []
+    by_name = {(row["engine"], row["count"]): row for row in [*earlier, *rows]}
+    order = sorted(by_name, key=lambda name: (name[1], not _is_ours(name[0]), name[0]))
+    return [by_name[name] for name in order]
 
 
 def _median(many: list[Any]) -> Any:
@@ -69,6 +78,12 @@ def _table(rows: list[Record]) -> list[str]:
         "|---" * 11 + "|",
     ]
     for row in rows:
+        if "stopped" in row:
+            stopped = row["stopped"]
+            rate = stopped["added"] / stopped["seconds"]
+            after = f"{stopped['added']:,} in {stopped['seconds']} s, {rate:,.0f} a second; stopped"
+            lines.append(f"| {row['engine']} | {after} |" + " |" * 9)
+            continue
         one, two, seconds = row["threads_1"], row["threads_2"], row["seconds"]
         again = one["rescored"]
         build = " + ".join(_short(seconds.get(step, 0)) for step in _BUILDING)
@@ -94,7 +109,7 @@ _BUILDING = ("learning", "adding", "measuring")
 
 
 def _filter_table(rows: list[Record]) -> list[str]:
-    can = [row["threads_1"] | row for row in rows if "filters" in row["threads_1"]]
+    can = [row["threads_1"] | row for row in rows if "filters" in row.get("threads_1", {})]
     if not can:
         return []
     shares = [each["share"] for each in can[0]["filters"]]

@@ -6,6 +6,8 @@ gallery is the beginning of a larger one. Rows are float16, half of what a catal
 they are only ever looked at a chunk at a time, so ten million take 10 GB of disk and no memory.
 """
 
+import math
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,13 +28,25 @@ _ASKED, _TRIED = 10**9, 10**9 + 2  # chunks that no gallery reaches
 Ids = npt.NDArray[np.int64]
 
 
+class OutOfTime(Exception):
+    """So many rows were given when time was up, that many seconds after the first."""
+
+    def __init__(self, given: int, seconds: float) -> None:
+        super().__init__(f"{given} rows in {seconds:.0f} s")
+        self.given, self.seconds = given, seconds
+
+
 class Stored:
-    """The first `count` photos of the made up ones: a VectorSource, and what is asked of them."""
+    """The first `count` photos of the made up ones: a VectorSource, and what is asked of them.
+
+    It stops giving chunks, with OutOfTime, after so many `seconds` of it.
+    """
 
     dim = DIM
 
-    def __init__(self, work: Path, count: int) -> None:
+    def __init__(self, work: Path, count: int, seconds: float = math.inf) -> None:
         self._work = work
+        self._seconds = seconds
         self.count = count
         self._rows = np.memmap(_file(work), np.float16, "r", shape=(count, DIM))
 
@@ -54,7 +68,11 @@ class Stored:
 
     def chunks(self) -> Iterator[tuple[Ids, Vectors]]:
         """All of them: ids and unit rows."""
+        began = time.monotonic()
         for start in range(0, self.count, _ROWS_AT_ONCE):
+            gone = time.monotonic() - began
+            if gone > self._seconds:
+                raise OutOfTime(start, gone)
             ids = np.arange(start, min(self.count, start + _ROWS_AT_ONCE))
             yield ids, self.rows(ids)
 
@@ -126,8 +144,9 @@ class _Best:
 
     def look(self, ids: Ids, rows: Vectors) -> None:
         if self._allowed is not None:
-            kept = np.isin(ids, self._allowed)
-            ids, rows = ids[kept], rows[kept]
+            first, last = np.searchsorted(self._allowed, (ids[0], ids[-1] + 1))
+            rows = rows[self._allowed[first:last] - ids[0]]  # ids follow one another
+            ids = self._allowed[first:last]
         if not len(ids):
             return
         near = faiss.knn(self._queries, rows, min(K, len(ids)), metric=faiss.METRIC_INNER_PRODUCT)
