@@ -128,7 +128,8 @@ def _one(work: Path, asked: dict[str, Any]) -> dict[str, Any]:
     try:
         seconds = engine.build(Stored(work, count, asked["seconds"]), folder)
     except OutOfTime as out:
-        return {**named, "stopped": {"added": out.given, "seconds": round(out.seconds)}}
+        rate = round(out.given / out.seconds)
+        return {**named, "stopped": {"added": out.given, "per_second": rate}}
     used = {"cpu_s": round(time.process_time(), 2), "peak_mb": peak_mb()}
     return {**named, "seconds": seconds, **used}
 

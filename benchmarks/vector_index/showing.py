@@ -80,8 +80,7 @@ def _table(rows: list[Record]) -> list[str]:
     for row in rows:
         if "stopped" in row:
             stopped = row["stopped"]
-            rate = stopped["added"] / stopped["seconds"]
-            after = f"{stopped['added']:,} in {stopped['seconds']} s, {rate:,.0f} a second; stopped"
+            after = f"stopped at {stopped['added']:,}, {stopped['per_second']:,} a second"
             lines.append(f"| {row['engine']} | {after} |" + " |" * 9)
             continue
         one, two, seconds = row["threads_1"], row["threads_2"], row["seconds"]
