@@ -100,8 +100,8 @@ class Background:
         `mean` what the query scores on the library's photos, each in deviations of the background;
         `reach` is the best cosine of the query among the best ones of ordinary texts.
 
-        By one thread: `@` asks all, and beside other programs waits for them. For 100 photos it took
-        152 ms on the clock and 24 of a processor, einsum 55 and 6; on the sample 60 and 8, and 0.2.
+        By one thread: `@` asks all, and waits where others run. For 100 photos it took 152 ms on
+        the clock and 24 of a processor, einsum 55 and 6; on the sample 60 and 8, and 0.2.
         """
         cosines = np.einsum("kd,d->k", photos, vector).astype(np.float64)
         ordinary = np.einsum("kd,rd->kr", photos, self._exact[self._are_rivals(vector)])
