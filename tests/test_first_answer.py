@@ -59,6 +59,10 @@ def test_conditions_alone_load_no_index(indexed: Run) -> None:
     assert "faiss" not in loaded_by("search", "year:2000-2100")
 
 
+def test_embeddings_are_written_out_without_a_tower(indexed: Run) -> None:
+    assert loaded_by("export", "photos.npz", "--quiet") & TOWERS == set()
+
+
 def test_a_command_loads_no_other(indexed: Run) -> None:
     commands = {name for name in loaded_by("status") if name.startswith("imgsearch.cli.")}
     shared = {"commands", "frame", "filter_options", "showing", "upkeep"}

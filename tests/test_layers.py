@@ -32,6 +32,7 @@ LAYERS = {
     "metrics": 1,
     "weights": 1,
     "words": 1,
+    "word_pieces": 1,
     "queries": 1,
     "places": 1,
     "errors": 0,

@@ -11,15 +11,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
 from imgsearch.errors import UsageError
+from imgsearch.word_pieces import UNKNOWN, pieces, words
 
 VOCABULARY = "vocab.txt"
-SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+SPECIAL = ("[PAD]", UNKNOWN, "[CLS]", "[SEP]", "[MASK]")
 END = "[SEP]"
 END_OF_TEXT = "<|endoftext|>"  # of GPT-2
 CLOSING = ",.;:!?)]}%'’”…-/"  # no space before these
@@ -67,7 +68,7 @@ class BertVocabulary:
             raise UsageError(f"the vocabulary {file} cannot be read: {error}") from error
         self.tokens = lines.split("\n")  # and by nothing else: one of BERT's tokens is U+2028
         self._ids = {token: place for place, token in enumerate(self.tokens)}
-        missing = [token for token in (END, "[UNK]") if token not in self._ids]
+        missing = [token for token in (END, UNKNOWN) if token not in self._ids]
         if missing:
             raise UsageError(
                 f"{file} is no BERT vocabulary: it has no {' and no '.join(missing)}; name the "
@@ -91,8 +92,7 @@ class BertVocabulary:
         )
 
     def encode(self, text: str) -> list[int]:
-        unknown = self._ids["[UNK]"]
-        return [self._ids.get(token, unknown) for token in self._split(text)]
+        return [self._ids[piece] for word in words(text) for piece in pieces(word, self._ids)]
 
     def decode(self, tokens: Sequence[int]) -> str:
         left_out = {*self.specials, *(token for token in tokens if token >= self.size)}
@@ -100,14 +100,6 @@ class BertVocabulary:
 
     def written(self, token: int) -> str:
         return self.tokens[token] if token < self.size else _without_word(token)
-
-    @cached_property
-    def _split(self) -> Callable[[str], list[str]]:
-        # Not before a sentence is to be read: cn_clip brings torchvision along, and takes seconds.
-        from cn_clip.clip.bert_tokenizer import FullTokenizer
-
-        split: Callable[[str], list[str]] = FullTokenizer(str(self.file)).tokenize
-        return split
 
 
 class BytePairs:
@@ -220,11 +212,8 @@ def write_vocabulary(texts: Iterable[str], openings: Iterable[str], file: Path) 
 
     Those seen fewer than four times are left to `[UNK]`, which a captioner never says.
     """
-    from cn_clip.clip.bert_tokenizer import BasicTokenizer
-
-    split = BasicTokenizer().tokenize
-    counts = Counter(word for text in texts for word in split(text))
-    words = sorted(
+    counts = Counter(word for text in texts for word in words(text))
+    kept = sorted(
         (word for word, n in counts.items() if n >= RAREST), key=lambda w: (-counts[w], w)
     )
-    file.write_text("\n".join([*SPECIAL, *openings, *words]) + "\n", encoding="utf-8", newline="\n")
+    file.write_text("\n".join([*SPECIAL, *openings, *kept]) + "\n", encoding="utf-8", newline="\n")

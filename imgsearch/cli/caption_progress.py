@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from imgsearch.cli import frame
-from imgsearch.describing import Began, Captioned, Event
 from imgsearch.display.text import shown
+
+if TYPE_CHECKING:  # it brings torch, and an export counts without
+    from imgsearch.describing import Event
 
 
 class CaptionProgress:
@@ -38,6 +41,8 @@ class CaptionProgress:
 
     def show(self, event: Event) -> None:
         """Move the bar by a batch."""
+        from imgsearch.describing import Began, Captioned
+
         if isinstance(event, Began):
             self._started = time.perf_counter()
             doing = f"captioning with {shown(event.captioner)}"
