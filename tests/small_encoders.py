@@ -90,3 +90,29 @@ def write_chinese_file(path: Path) -> Path:
     wrapped = {f"module.{key}": value for key, value in state.items()}
     torch.save({"epoch": 1, "state_dict": wrapped}, path)
     return path
+
+
+def hugging_face_folder(folder: Path, **options: Any) -> Path:
+    """A small tokenizer in the files of Hugging Face: BERT's, over a few words."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[B]", "[E]", "a", "dog", "cat", "##s", "金", "."]
+    vocabulary = {word: id for id, word in enumerate(words)}
+    made = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    made.normalizer = normalizers.BertNormalizer()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=made,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        bos_token="[B]",
+        eos_token="[E]",
+        **options,
+    ).save_pretrained(folder)
+    return folder

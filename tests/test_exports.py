@@ -18,7 +18,15 @@ from imgsearch.errors import UsageError
 from imgsearch.indexing import index
 from imgsearch.library import Preparing, open_library
 from imgsearch.prompts import expand, templates
-from small_encoders import MODEL, TEXTS, furthest, write_chinese_file, write_folder
+from small_encoders import (
+    MODEL,
+    TEXTS,
+    furthest,
+    hugging_face_folder,
+    pictures,
+    write_chinese_file,
+    write_folder,
+)
 from small_exports import check_equal
 
 pytest_plugins = ["commands", "small_exports"]
@@ -71,6 +79,39 @@ def test_a_tower_that_sees_its_padding_is_exported_at_its_whole_length(
     onnx = encoders.export(torch)
     assert not torch.ignores_padding
     assert furthest(onnx.embed_texts(TEXTS), torch.embed_texts(TEXTS)) < 1e-6
+
+
+@pytest.mark.slow
+def test_a_text_tower_of_transformers_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XLM-RoBERTa, as `open_clip/xlm-roberta-base-ViT-B-32` has it, but small."""
+    transformers = pytest.importorskip("transformers")
+    monkeypatch.setenv(CACHE, str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    repo = tmp_path / "hub" / "models--some--xlm-roberta"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text("abc", "utf-8")
+    files = hugging_face_folder(repo / "snapshots" / "abc")
+    size = {"hidden_size": 64, "intermediate_size": 128, "max_position_embeddings": 90}
+    layers = {"num_hidden_layers": 2, "num_attention_heads": 2}
+    transformers.XLMRobertaConfig(
+        vocab_size=12, pad_token_id=0, bos_token_id=2, eos_token_id=3, **size, **layers
+    ).save_pretrained(files)
+    text = {"hf_pooler_type": "mean_pooler", "hf_tokenizer_name": "some/xlm-roberta"}
+    built = {**MODEL, "text_cfg": {**text, "hf_model_name": str(files), "context_length": 20}}
+    folder = write_folder(tmp_path / "x", model_cfg=built)
+    named = {**built, "text_cfg": {**built["text_cfg"], "hf_model_name": "some/xlm-roberta"}}
+    config = {"model_cfg": named, "preprocess_cfg": {"size": 64}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
+    torch: Any = encoders.load(str(folder), device="cpu", runtime="torch")
+    onnx: Any = encoders.export(torch)
+    assert torch.languages == ("en", "zh") and torch.ignores_padding
+    assert onnx.export.manifest.text_ending is None  # its texts are padded, and see both ways
+    texts = ["a dog", "金 金\n. café", "", "dogs cats a dog . a dogs . cat", "a", "cat " * 15]
+    assert furthest(onnx.embed_texts(texts), torch.embed_texts(texts)) < 1e-6
+    assert furthest(onnx.embed_texts(texts[:1]), torch.embed_texts(texts[:1])) < 1e-6
+    assert furthest(onnx.embed_images(pictures(3)), torch.embed_images(pictures(3))) < 1e-6
 
 
 def test_a_text_and_a_picture_are_embedded_without_torch(exported: Path) -> None:

@@ -25,6 +25,7 @@ from imgsearch.encoders.tokenizers.byte_pairs import BytePairs
 from imgsearch.encoders.tokenizers.hugging_face import FromFolder
 from imgsearch.encoders.tokenizers.word_pieces import WordPieces
 from imgsearch.errors import QueryError, UsageError
+from small_encoders import hugging_face_folder
 
 RANGES = [
     (0x20, 0x7E),
@@ -121,32 +122,6 @@ def test_word_pieces_are_the_packages_behind_its_training_preprocessing() -> Non
     for text in drawn_texts(600):
         expected = theirs.convert_tokens_to_ids(theirs.tokenize(_preprocess_text(text)))
         assert mine.ids(text) == (101, *expected, 102), ascii(text)
-
-
-def hugging_face_folder(folder: Path, **options: Any) -> Path:
-    """A small tokenizer in the files of Hugging Face: BERT's, over a few words."""
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import PreTrainedTokenizerFast
-
-    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[B]", "[E]", "a", "dog", "cat", "##s", "金", "."]
-    vocabulary = {word: id for id, word in enumerate(words)}
-    made = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
-    made.normalizer = normalizers.BertNormalizer()
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    PreTrainedTokenizerFast(
-        tokenizer_object=made,
-        pad_token="[PAD]",
-        unk_token="[UNK]",
-        cls_token="[CLS]",
-        sep_token="[SEP]",
-        bos_token="[B]",
-        eos_token="[E]",
-        **options,
-    ).save_pretrained(folder)
-    return folder
 
 
 HUGGING_FACE: list[tuple[dict[str, Any], dict[str, Any]]] = [
