@@ -7,6 +7,7 @@ check of a million embeddings needs no more memory than a piece of them.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from imgsearch.catalog.tables import (
 from imgsearch.vectors import from_bytes
 
 LENGTH_TOLERANCE = 1e-2  # float16 rows are unit only to about 1e-3
+CHECKING_KIB = 200_000  # of pages in memory, while every entry of every index is looked up
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,8 @@ def built_at(catalog: Catalog, generation_id: int) -> datetime:
 def integrity_problems(catalog: Catalog) -> list[str]:
     """What SQLite says is wrong with the file's pages and indexes; nothing when all is well."""
     with catalog.engine.connect() as connection:
+        connection.detach()  # it is closed afterwards, and its cache with it
+        connection.execute(text(f"PRAGMA cache_size = -{CHECKING_KIB}"))
         rows = connection.execute(text("PRAGMA integrity_check")).scalars().all()
     return [str(row) for row in rows if row != "ok"]
 
@@ -155,8 +159,9 @@ def live_files(catalog: Catalog) -> Iterator[tuple[Path, str]]:
     )
     with catalog.engine.connect() as connection:
         rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(statement)
+        root_of = cache(lambda text, raw: Path(name_of(text, raw)))  # one for all of its files
         for root, root_bytes, name, name_bytes in rows:
-            yield Path(name_of(root, root_bytes)), name_of(name, name_bytes)
+            yield root_of(root, root_bytes), name_of(name, name_bytes)
 
 
 def _vector_problem(blob: bytes, dim: int) -> str:
