@@ -78,10 +78,10 @@ class VectorIndex:
         people ask for, where they are given: those lie elsewhere than photos do. Without any
         vectors the kind is flat whatever was asked, as is ivf-pq of less than 1,000.
 
-        Memory holds the finished index and a chunk of the source; while it learns, instead, up to
-        768 MiB of vectors and as much again for a moment. `notify` is told every step and may
-        raise, which ends it; so does Ctrl-C, within k-means too. Where FAISS sees a GPU, lists are
-        learned and filled there.
+        Memory holds the index, in up to 1.7 times the bytes of its file, and a chunk of the source;
+        while it learns, instead, up to 768 MiB of vectors and as much again for a moment. `notify`
+        is told every step and may raise, which ends it; so does Ctrl-C, within k-means too. Where
+        FAISS sees a GPU, lists are learned there and, but those of ivf-pq, filled.
 
         Raises ValueError for ids that repeat or are negative, and for rows without a direction.
         """
