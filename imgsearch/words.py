@@ -57,9 +57,7 @@ def indexed(text: str) -> str:
     """The words of a text with spaces between them, as full-text search keeps them."""
     inside: list[str] = []
     after: list[str] = []
-    for run in _compiled(_RUN).findall(
-        _compiled(_GAP).sub("", unicodedata.normalize("NFKC", text))
-    ):
+    for run in _runs(_compiled(_GAP).sub("", unicodedata.normalize("NFKC", text))):
         words = _in_order(run)
         inside += words
         if not _compiled(_IS_CJK).match(run):
@@ -80,16 +78,10 @@ def parse(query: str) -> tuple[Term, ...]:
     query = unicodedata.normalize("NFKC", query)
     quoted = ["".join(groups) for groups in _QUOTED.findall(query)]
     phrases = [
-        tuple(
-            word
-            for run in _compiled(_RUN).findall(_compiled(_GAP).sub("", each))
-            for word in _in_order(run)
-        )
+        tuple(word for run in _runs(_compiled(_GAP).sub("", each)) for word in _in_order(run))
         for each in quoted
     ]
-    loose = [
-        term for run in _compiled(_RUN).findall(_QUOTED.sub(" ", query)) for term in _terms(run)
-    ]
+    loose = [term for run in _runs(_QUOTED.sub(" ", query)) for term in _terms(run)]
     telling = phrases + [term for term in loose if not _is_stop(term)]
     return tuple(dict.fromkeys(term for term in telling if term)) or tuple(dict.fromkeys(loose))
 
@@ -98,7 +90,7 @@ def are_scattered(query: str, words: Collection[str]) -> bool:
     """Whether words that were found for a query are single characters of its longer words alone:
     大 and 象 of 大象, which is an elephant.
     """
-    runs = set(_compiled(_RUN).findall(unicodedata.normalize("NFKC", query)))
+    runs = set(_runs(unicodedata.normalize("NFKC", query)))
     return bool(words) and all(
         len(word) == 1 and _compiled(_IS_CJK).match(word) and word not in runs for word in words
     )
@@ -127,6 +119,11 @@ def spans(text: str, words: Collection[str]) -> list[tuple[int, int]]:
             start, end = covered[-1][0], max(end, covered.pop()[1])
         covered.append((start, end))
     return covered
+
+
+def _runs(text: str) -> list[str]:
+    """The words of a text, and its runs of CJK."""
+    return _compiled(r"\w+" if text.isascii() else _RUN).findall(text)
 
 
 def _in_order(run: str) -> list[str]:

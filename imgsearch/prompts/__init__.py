@@ -25,7 +25,7 @@ SENTENCE_POLICY: Policy = "raw"  # and for everything longer
 
 # Radicals, 々 〇 and the Suzhou numerals, the basic block with extension A, the compatibility
 # ideographs, and planes 2 and 3, which Unicode keeps for ideographs alone.
-_HAN = re.compile(
+_HAN = (
     "[\u2e80-\u2fdf\u3005\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
     "\U00020000-\U0003ffff]"
 )
@@ -35,12 +35,12 @@ _LABEL_WORDS, _LABEL_HAN = 3, 4
 
 def language_of(text: str) -> Literal["en", "zh"]:
     """The language a query is answered in: zh as soon as one character is Han, en otherwise."""
-    return "zh" if _HAN.search(text) else "en"
+    return "zh" if not text.isascii() and _han().search(text) else "en"
 
 
 def space_han(text: str) -> str:
     """Put a space around every Han character: a tokenizer then takes each for a word."""
-    return _HAN.sub(lambda character: f" {character[0]} ", text)
+    return text if text.isascii() else _han().sub(lambda character: f" {character[0]} ", text)
 
 
 def is_label(text: str) -> bool:
@@ -49,8 +49,7 @@ def is_label(text: str) -> bool:
     Up to three words and up to four Han characters, and no punctuation but hyphens and
     apostrophes inside a word. The empty text is no label.
     """
-    han = len(_HAN.findall(text))
-    rest = _HAN.sub(" ", text)
+    rest, han = (text, 0) if text.isascii() else _han().subn(" ", text)
     words = len(_WORD.findall(rest))
     has_punctuation = bool(_WORD.sub("", rest).strip())
     return han + words > 0 and han <= _LABEL_HAN and words <= _LABEL_WORDS and not has_punctuation
@@ -82,6 +81,12 @@ def expand(text: str, templates: Sequence[str]) -> list[str]:
 def templates_key(templates: Sequence[str]) -> str:
     """Sixteen hex digits that name exactly these templates in this order; for the cache."""
     return hashlib.sha256(json.dumps(list(templates)).encode()).hexdigest()[:16]
+
+
+@cache
+def _han() -> re.Pattern[str]:
+    """Only for a text that is not ASCII: to compile it takes longer than to use it."""
+    return re.compile(_HAN)
 
 
 @cache
