@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 
+LENGTH_TOLERANCE = 1e-2  # float16 rows are unit only to about 1e-3
+
 _LITTLE_ENDIAN: dict[str, np.dtype[np.floating]] = {
     "float32": np.dtype("<f4"),
     "float16": np.dtype("<f2"),
@@ -34,6 +36,12 @@ def normalise(vectors: npt.NDArray[np.floating]) -> Vectors:
     unit: Vectors = np.empty(rows.shape, np.float32)
     np.divide(rows, lengths[:, None], out=unit, casting="same_kind")  # no float64 copy of the whole
     return unit.reshape(np.shape(vectors))
+
+
+def are_unit(vectors: npt.NDArray[np.floating]) -> bool:
+    """Whether all rows (n, d) are of length 1, within LENGTH_TOLERANCE; none that is not finite."""
+    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
+    return bool((abs(lengths - 1) <= LENGTH_TOLERANCE).all())  # not a number is not within it
 
 
 def ensemble(vectors: npt.NDArray[np.floating]) -> Vectors:

@@ -14,9 +14,9 @@ from PIL import Image
 
 from imgsearch.errors import UsageError
 from imgsearch.evaluating import Measurement
-from imgsearch.training import curves, logs, panels
+from imgsearch.training import curves, drawing, logs
+from imgsearch.training.drawing import Drawing
 from imgsearch.training.events import Evaluated, Event, Finished, Health, Stepped
-from imgsearch.training.panels import Drawing
 
 LANGUAGES = ("en", "zh", "zh_translated")
 
@@ -147,20 +147,31 @@ def test_the_picture_is_replaced_whole(tmp_path: Path) -> None:
 
 def test_a_run_is_drawn_now_and_then_and_however_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[str] = []
-    with pytest.raises(KeyboardInterrupt), Drawing(lambda: drawn.append("end")) as drawing:
+    with pytest.raises(KeyboardInterrupt), Drawing(lambda: drawn.append("end")) as run:
         for _ in range(3):
-            drawing.update()
+            run.update()
         assert drawn == []
         raise KeyboardInterrupt
     with Drawing(lambda: drawn.append("nothing new")):
         pass
     with Drawing(lambda: drawn.append("goes on"), is_behind=True):
         pass
-    monkeypatch.setattr(panels, "SECONDS_APART", 0)
-    with Drawing(lambda: drawn.append("now")) as drawing:
+    monkeypatch.setattr(drawing, "SECONDS_APART", 0)
+    with Drawing(lambda: drawn.append("now")) as run:
         for _ in range(2):
-            drawing.update()
+            run.update()
     assert drawn == ["end", "goes on", "now", "now"]
+
+
+def test_a_picture_that_cannot_be_drawn_hides_no_greater_trouble() -> None:
+    def full() -> None:
+        raise OSError("the disk is full")
+
+    with pytest.raises(ValueError, match="collapsed") as raised, Drawing(full, is_behind=True):
+        raise ValueError("collapsed")
+    assert raised.value.__notes__ == ["nor could its curves be drawn: the disk is full"]
+    with pytest.raises(OSError, match="full"), Drawing(full, is_behind=True):
+        pass
 
 
 def test_a_run_that_did_nothing_is_not_drawn(tmp_path: Path) -> None:

@@ -108,3 +108,18 @@ def test_the_end_comes_at_once_but_not_before_what_must_happen_by_then() -> None
     assert beside.stdout.splitlines()[:3] == [version, "worked", "registered"]
     assert [ran.returncode for ran in (alone, beside, wrong)] == [0, 0, 2]
     assert "no-such" in wrong.stderr
+
+
+def test_a_reason_to_end_is_told_and_is_exit_code_1() -> None:
+    code = (
+        "import sys, imgsearch.cli as cli\n"
+        "@cli.app.command('end')\n"
+        "def end() -> None:\n"
+        "    sys.exit('no more of this')\n"
+        "sys.argv = ['imgsearch', 'end']\n"
+        "cli.main()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment()
+    )
+    assert (ran.returncode, ran.stderr) == (1, "no more of this\n")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from sqlalchemy import event
 
@@ -11,7 +12,7 @@ from imgsearch.library import generations, open_library, sample_of
 from imgsearch.library.sample import FILE, MOST_BESIDE, file_of
 from imgsearch.searching import Hit
 from imgsearch.upkeep import doctor
-from stars import Stars, open_stars, random_vectors
+from stars import DIM, Stars, open_stars, random_vectors
 
 COUNT = 3000
 
@@ -39,7 +40,7 @@ def kept(stars: Stars) -> Path:
 def test_it_is_kept_when_an_index_is_built_and_is_what_the_catalog_says(stars: Stars) -> None:
     (row,) = stars.library.catalog.encoders()
     _, expected, last = stars.library.catalog.sample_embeddings(row.id, 2048)
-    assert np.array_equal(np.load(kept(stars)), expected)
+    assert np.array_equal(vectors_in(kept(stars)), expected)
     sample = sample_of(stars.library, row)
     assert np.array_equal(sample.vectors, expected)
     assert (sample.count, sample.last) == (COUNT, last)
@@ -58,8 +59,20 @@ def test_a_search_reads_it_and_no_rows_for_it(stars: Stars) -> None:
     assert max(rows) < 2048 / 3  # of one statement: it is read in pieces
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no numbers", b"\x93NUMPY\x01\x00v\x00{"])
-def test_where_it_is_gone_or_does_not_read_it_is_made_again(
+BAD = {
+    "gone": None,
+    "empty": b"",
+    "no numbers": b"no numbers at all",
+    "an archive": b"PK\x03\x04" + bytes(8),
+    "cut": np.ones((7, DIM), "<f4").tobytes()[:-1],
+    "zeros": bytes(2048 * DIM * 4),
+    "not finite": np.full((2048, DIM), np.nan, "<f4").tobytes(),
+    "huge": np.full((2048, DIM), 3e38, "<f4").tobytes(),
+}
+
+
+@pytest.mark.parametrize("content", BAD.values(), ids=BAD)
+def test_where_it_is_gone_or_holds_no_unit_rows_it_is_made_again(
     stars: Stars, content: bytes | None
 ) -> None:
     before, whole = found(stars), kept(stars).read_bytes()
@@ -75,11 +88,21 @@ def test_where_it_is_gone_or_does_not_read_it_is_made_again(
     }
 
 
-def test_one_of_another_length_is_not_used(stars: Stars) -> None:
-    before, whole = found(stars), kept(stars).read_bytes()
-    np.save(kept(stars), np.ones((5, 7), np.float32))
-    assert found(stars) == before
-    assert kept(stars).read_bytes() == whole
+def test_one_vector_that_is_no_number_hides_no_other_photo(stars: Stars) -> None:
+    before = found(stars)
+    damaged = next(iter(stars.vectors.keys() - {hit.photo_id for hit in before}))
+    with stars.library.catalog.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "UPDATE embeddings SET vector = ? WHERE photo_id = ?",
+            (np.full(DIM, np.nan, "<f4").tobytes(), damaged),
+        )
+    kept(stars).unlink()
+    assert [hit.photo_id for hit in found(stars)] == [hit.photo_id for hit in before]
+
+
+def test_it_may_be_read_by_whom_the_index_may(stars: Stars) -> None:
+    index = kept(stars).parent / "index.faiss"
+    assert kept(stars).stat().st_mode == index.stat().st_mode
 
 
 def test_where_it_cannot_be_kept_a_search_is_as_good(stars: Stars) -> None:
@@ -93,7 +116,7 @@ def test_where_it_cannot_be_kept_a_search_is_as_good(stars: Stars) -> None:
 def test_when_the_library_has_grown_all_photos_are_asked_again(stars: Stars) -> None:
     (row,) = stars.library.catalog.encoders()
     stars.add(random_vectors(COUNT // MOST_BESIDE, seed=1))
-    before = np.load(kept(stars))
+    before = vectors_in(kept(stars))
     assert np.array_equal(sample_of(stars.library, row).vectors, before)
     assert sample_of(stars.library, row).count == COUNT + COUNT // MOST_BESIDE
     stars.add(random_vectors(1, seed=2))
@@ -104,15 +127,26 @@ def test_when_the_library_has_grown_all_photos_are_asked_again(stars: Stars) -> 
 
 
 def test_doctor_finds_one_that_has_changed_and_takes_it_away(stars: Stars) -> None:
-    changed = np.load(kept(stars))
-    changed[7, 3] += 1
-    np.save(kept(stars), changed)
+    changed = vectors_in(kept(stars))[::-1]
+    kept(stars).write_bytes(changed.tobytes())
     (finding,) = faults(stars, repair=False)
-    assert finding == "generations/0001/sample.npy has changed"
+    assert finding == "generations/0001/sample.f32 has changed"
     assert kept(stars).exists()
     assert faults(stars, repair=True) == [finding]
     assert not kept(stars).exists()
     assert faults(stars, repair=False) == []  # nor is it missed
+
+
+def test_doctor_says_so_where_it_cannot_take_it_away(stars: Stars) -> None:
+    kept(stars).unlink()
+    kept(stars).mkdir()
+    (finding,) = faults(stars, repair=True)
+    assert finding.startswith("generations/0001/sample.f32 has changed, and cannot be removed (")
+    assert kept(stars).exists()
+
+
+def vectors_in(file: Path) -> npt.NDArray[np.float32]:
+    return np.fromfile(file, "<f4").reshape(-1, DIM)
 
 
 def faults(stars: Stars, repair: bool) -> list[str]:

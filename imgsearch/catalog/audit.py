@@ -28,9 +28,8 @@ from imgsearch.catalog.tables import (
     Photo,
     Root,
 )
-from imgsearch.vectors import from_bytes
+from imgsearch.vectors import LENGTH_TOLERANCE, from_bytes
 
-LENGTH_TOLERANCE = 1e-2  # float16 rows are unit only to about 1e-3
 CHECKING_KIB = 200_000  # of pages in memory, while every entry of every index is looked up
 
 

@@ -44,12 +44,13 @@ def main() -> NoReturn:
     """Run the command line and end the process with its code.
 
     Python is left without being taken apart object by object, a quarter of a search asked for again
-    (benchmarks/first_answer.py): what must happen at the end has happened by then.
+    (benchmarks/first_answer.py). So nothing waits for an object to be taken apart: files,
+    libraries and folders for a while are closed by `with`.
     """
     code = run()
     if threading.active_count() > 1:  # somebody is still at work, and Python waits for them
         sys.exit(code)
-    atexit._run_exitfuncs()
+    atexit._run_exitfuncs()  # Python's own end, which has no other name for it
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -73,7 +74,10 @@ def run() -> int:
     try:
         app(prog_name="imgsearch")
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
+        if isinstance(ended.code, str):  # as Python has it
+            sys.stderr.write(f"{ended.code}\n")
+            return 1
+        return ended.code or 0
     except Exception:  # the last line of defence: every foreseen error was caught in `Commands`
         traceback.print_exc()
         sys.stderr.write("\nThis is a bug in imgsearch; please report it with the lines above.\n")

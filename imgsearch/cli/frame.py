@@ -122,8 +122,8 @@ def in_precision(
     wholes = [parted(name)[0] for name in encoders or _answering(context, library)]
     if not wholes:
         raise UsageError(
-            f"--precision {precision} is of an encoder, and no library says which: name it as "
-            "well, --encoder NAME; `imgsearch encoders` lists the names"
+            f"--precision {precision} is of an encoder, and no library has one that can be loaded "
+            "by its name: name it as well, --encoder NAME; `imgsearch encoders` lists the names"
         )
     if precision == "int8":
         return [whole + INT8 for whole in wholes]

@@ -9,10 +9,9 @@ captions alone. Captions of photos without a live file are not exported.
 
 import contextlib
 import csv
+import io
 import json
 import os
-import stat
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
@@ -24,6 +23,7 @@ from imgsearch.describing.choosing import selected
 from imgsearch.errors import UsageError
 from imgsearch.images import ENDINGS
 from imgsearch.library import Library
+from imgsearch.library.replacement import replacing
 
 FIELDS = (
     *("path", "id", "sha256", "language", "text", "source"),
@@ -79,37 +79,16 @@ def export_captions(
             f"captions are exported to OUT.csv, OUT.jsonl or `sidecars`, not to {str(target)!r}"
         )
     try:
-        with _replacing(target) as stream:
-            return write(stream, every)
+        with replacing(target) as stream:
+            text = io.TextIOWrapper(stream, "utf-8", errors="surrogateescape", newline="")
+            written = write(text, every)
+            text.detach()  # all is written; the stream is closed by who opened it
+            return written
     except OSError as error:
         raise UsageError(
             f"captions cannot be written to {str(target)!r}: {error.strerror}; give a file in a "
             "folder that exists"
         ) from error
-
-
-@contextlib.contextmanager
-def _replacing(target: Path) -> Iterator[TextIO]:
-    """A file that takes the place of `target` once all is in it, and leaves nothing if it fails."""
-    whole = Path(os.path.realpath(target))  # a link stays one
-    handle, name = tempfile.mkstemp(prefix=f".{whole.name}.", dir=whole.parent)
-    try:
-        with open(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            yield stream
-        os.chmod(name, _mode(whole))
-        os.replace(name, whole)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _mode(path: Path) -> int:
-    """Who may read and write a file: as before, or as the system has it for a new one."""
-    try:
-        return stat.S_IMODE(path.stat().st_mode)
-    except FileNotFoundError:
-        mask = os.umask(0)
-        os.umask(mask)
-        return 0o666 & ~mask
 
 
 def _check_languages(library: Library, photo_ids: Ids, languages: Sequence[str] | None) -> None:

@@ -15,10 +15,9 @@ from PIL import Image
 
 from imgsearch.encoders import Encoder
 from imgsearch.indexing.choosing import ChosenEncoder
-from imgsearch.vectors import Vectors
+from imgsearch.vectors import Vectors, are_unit
 
 Pictures: TypeAlias = dict[int, Image.Image]  # id of an encoder -> the photo as that one sees it
-LENGTH_TOLERANCE = 1e-2
 
 
 class Photo(Protocol):
@@ -105,6 +104,5 @@ def check_vectors(vectors: Vectors, count: int, dim: int) -> None:
     """Raises ValueError for anything but (count, dim) unit rows."""
     if vectors.shape != (count, dim):
         raise ValueError(f"{vectors.shape} values where {(count, dim)} are right")
-    lengths = np.linalg.norm(vectors.astype(np.float64), axis=1)
-    if not (abs(lengths - 1) <= LENGTH_TOLERANCE).all():  # not a number is not within it either
+    if not are_unit(vectors):
         raise ValueError("a vector is not of length 1")

@@ -8,13 +8,13 @@ that does not read is no error but an absence.
 import contextlib
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from imgsearch.errors import UsageError
 from imgsearch.library.place import Library
+from imgsearch.library.replacement import replacing
 
 FILE = "last-search.json"
 FORMAT = 1
@@ -31,15 +31,8 @@ class LastSearch:
 def remember_search(library: Library, asked: str, paths: Sequence[Path]) -> None:
     """Keep these as the last search of the library; where it cannot be written, nothing happens."""
     kept = {"format": FORMAT, "asked": asked, "paths": [os.fspath(path) for path in paths]}
-    with contextlib.suppress(OSError):
-        handle, name = tempfile.mkstemp(dir=library.path, prefix=FILE, suffix=".tmp")
-        try:
-            with open(handle, "w", encoding="ascii") as file:
-                json.dump(kept, file)  # ASCII: bytes of a path that are no text survive as escapes
-            os.replace(name, library.path / FILE)
-        except BaseException:
-            os.unlink(name)
-            raise
+    with contextlib.suppress(OSError), replacing(library.path / FILE) as file:
+        file.write(json.dumps(kept).encode())  # ASCII: bytes of a path that are no text are escaped
 
 
 def last_search(library: Library) -> LastSearch:

@@ -7,17 +7,17 @@ is missing, or does not read, it is made again, and kept if the library can be w
 """
 
 import contextlib
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from imgsearch.catalog import EncoderRow, GenerationRow, Sample
 from imgsearch.library.place import Library
-from imgsearch.vectors import Vectors
+from imgsearch.library.replacement import replacing
+from imgsearch.vectors import Vectors, are_unit
 
-FILE = "sample.npy"
+FILE = "sample.f32"
+STORED = np.dtype("<f4")  # rows behind one another, and nothing else
 PHOTOS = 2048  # whose cosines stand for all
 MOST_BESIDE = 10  # a tenth of the photos may have come later: what is ordinary is still the same
 
@@ -41,15 +41,8 @@ def keep_sample(library: Library, encoder: EncoderRow, folder: Path, last: int) 
     written; the sample.
     """
     _, vectors, _ = library.catalog.sample_embeddings(encoder.id, PHOTOS, until=last)
-    with contextlib.suppress(OSError):
-        handle, name = tempfile.mkstemp(dir=folder, prefix=FILE, suffix=".tmp")
-        try:
-            with open(handle, "wb") as file:
-                np.save(file, vectors)
-            os.replace(name, folder / FILE)
-        except BaseException:
-            os.unlink(name)
-            raise
+    with contextlib.suppress(OSError), replacing(folder / FILE) as file:
+        file.write(vectors.astype(STORED).tobytes())
     return vectors
 
 
@@ -61,7 +54,12 @@ def is_damaged(library: Library, encoder: EncoderRow, generation: GenerationRow)
     _, right, _ = library.catalog.sample_embeddings(
         encoder.id, PHOTOS, until=generation.last_embedding_id
     )
-    kept = _read(file, encoder.dim)
+    try:
+        kept = _read(file, encoder.dim)
+    except PermissionError:  # somebody else's: searches read the catalog instead
+        return False
+    except OSError:
+        return True
     return kept is None or not np.array_equal(kept, right)
 
 
@@ -72,16 +70,19 @@ def file_of(library: Library, generation: GenerationRow) -> Path:
 
 def _of_generation(library: Library, encoder: EncoderRow, generation: GenerationRow) -> Vectors:
     file = file_of(library, generation)
-    kept = _read(file, encoder.dim)
+    try:
+        kept = _read(file, encoder.dim)
+    except OSError:  # mostly there is none yet
+        kept = None
     if kept is None:
         return keep_sample(library, encoder, file.parent, generation.last_embedding_id)
     return kept
 
 
 def _read(file: Path, dim: int) -> Vectors | None:
-    try:
-        vectors = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    """The vectors (n, dim) of a file; None where it holds anything else."""
+    stored = file.read_bytes()
+    if not stored or len(stored) % (dim * STORED.itemsize):
         return None
-    is_one = vectors.ndim == 2 and vectors.shape[1] == dim and vectors.dtype == np.float32
-    return vectors if is_one and len(vectors) else None
+    vectors: Vectors = np.frombuffer(stored, STORED).reshape(-1, dim)
+    return vectors if are_unit(vectors) else None

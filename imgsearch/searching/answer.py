@@ -113,7 +113,7 @@ class Answer:
         is like a picture is told by its score alone: no ordinary picture says how like is like.
         """
         if not hits or not question.is_of_words:
-            return list(hits)
+            return list(hits[:count])
         background = relevance.background_of(
             self._catalog,
             question.row,
@@ -122,13 +122,13 @@ class Answer:
             lambda: sample_of(self._library, question.row),
         )
         if background is None:
-            return list(hits)
+            return list(hits[:count])
         # in float64, and rounded: it must not hang on how many hits were asked for
         if len(question.terms) > 1:  # what is subtracted need not be ordinary
             vector = normalise(question.parts(self._manner.prompt)[question.added].sum(axis=0))
         # all are measured by the best of them, which words may have put behind others
         best = max(hits, key=lambda hit: -np.inf if hit.score is None else hit.score)
-        least = self._filters.min_relevance or 0
+        least = self._filters.min_relevance
         told: list[Hit] = []
         for part in (hits[:count], hits[count:]):  # mostly the first will do
             if not part or len(told) >= count:
@@ -140,9 +140,9 @@ class Answer:
             )
             for hit, each in zip(part, relevances[:-1].tolist(), strict=True):
                 rounded, is_written = round(each, DIGITS), hit.photo_id in self._found.said
-                if rounded >= least or is_written:
+                if least is None or rounded >= least or is_written:
                     told.append(replace(hit, relevance=rounded, is_written=is_written))
-        return told
+        return told[:count]
 
 
 def _check_words(library: Library, text: str, language: str | None) -> None:

@@ -29,6 +29,7 @@ complete use.
     logs.py            metrics.jsonl and TensorBoard
     curves.py          what they look like
     panels.py          what all curves look like
+    drawing.py         when they are drawn
     model_card.py      what a person should know of the result
     markdown.py        what model cards are made of
     encoder_folder.py  the weights on disk

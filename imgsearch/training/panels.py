@@ -1,5 +1,4 @@
-"""What every picture of a run looks like: its colours, its panels over what was seen, its file, and
-when it is drawn.
+"""What every picture of a run looks like: its colours, its panels over what was seen, its file.
 
 Lines go in, a PNG comes out. Drawn on a canvas of our own, never through pyplot: it would keep
 every figure of a long run, and pick a window system. Colours are Okabe and Ito's, told apart by
@@ -8,8 +7,7 @@ most colour-blind people, and no line relies on its colour alone.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -22,34 +20,6 @@ GREY = "#666666"
 SIZE = (10.0, 4.0)  # inches, a panel
 DOTS = 110  # an inch
 FEW = 20  # points of a line, to be marked one by one
-SECONDS_APART = 60.0  # drawing takes 0.4 s: of a run with short evaluations it was half
-
-
-class Drawing:
-    """When the picture of a run is drawn: at most once a minute while it goes on, and at its end.
-
-    A context manager, for also of a run that is stopped, or collapses, one wants to see how.
-    `is_behind` says that there is something to be seen already.
-    """
-
-    def __init__(self, draw: Callable[[], None], *, is_behind: bool = False) -> None:
-        self._draw = draw
-        self._drawn_at = time.monotonic()
-        self._is_behind = is_behind
-
-    def __enter__(self) -> Drawing:
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        if self._is_behind:
-            self._draw()
-
-    def update(self) -> None:
-        """There is more to be seen."""
-        self._is_behind = time.monotonic() - self._drawn_at < SECONDS_APART
-        if not self._is_behind:
-            self._draw()
-            self._drawn_at = time.monotonic()
 
 
 def panels_of(count: int) -> tuple[Figure, list[Axes]]:

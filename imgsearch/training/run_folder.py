@@ -13,12 +13,12 @@ from imgsearch.library import Library
 from imgsearch.pairs import LabelledPhotos
 from imgsearch.training import curves, encoder_folder, logs
 from imgsearch.training.checkpoint import CHECKPOINT
+from imgsearch.training.drawing import Drawing
 from imgsearch.training.events import Began, Evaluated, Event, Finished, Stepped, score_of
 from imgsearch.training.loop import train
 from imgsearch.training.material import Pairs, Sets, texts_by_language
 from imgsearch.training.measuring import Measuring
 from imgsearch.training.model_card import Card, model_card
-from imgsearch.training.panels import Drawing
 from imgsearch.training.ranks import Ranks
 from imgsearch.training.recipe import Recipe
 from imgsearch.training.sets import TrainingSet, captioned_set, labelled_set

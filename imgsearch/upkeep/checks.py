@@ -154,10 +154,16 @@ def _check_sample(
     if not sample.is_damaged(library, encoder, row):
         return
     file = sample.file_of(library, row)
-    if repair:
-        file.unlink(missing_ok=True)  # the next search makes it
-    remedy = "" if repair else f"Repair it: {library.command('doctor')}"
-    yield Finding(f"{file.relative_to(library.path)} has changed", repair, remedy)
+    problem, remedy = f"{file.relative_to(library.path)} has changed", ""
+    if not repair:
+        remedy = f"Repair it: {library.command('doctor')}"
+    else:
+        try:
+            file.unlink(missing_ok=True)  # the next search makes it
+        except OSError as error:
+            problem += f", and cannot be removed ({error.strerror})"
+            remedy = f"Remove {file}: the next search makes it"
+    yield Finding(problem, not remedy, remedy)
 
 
 def _forget_generation(library: Library, row: GenerationRow) -> None:

@@ -112,10 +112,15 @@ class Exported:
             damages = list(cache.damages_in(self.export.folder))
             if not damages:
                 raise
-            shutil.rmtree(self.export.folder, ignore_errors=True)
+            shutil.rmtree(self.export.folder, ignore_errors=True)  # what is left is told
+            told = f"the export of {self.name} was damaged ({'; '.join(damages)})"
+            if self.export.folder.exists():
+                raise UsageError(
+                    f"{told}, and {self.export.folder} cannot be removed from here: remove it, or "
+                    "set XDG_CACHE_HOME to a folder of your own"
+                ) from error
             raise UsageError(
-                f"the export of {self.name} was damaged and is removed: {'; '.join(damages)}. "
-                "Type the same again, and it is made anew"
+                f"{told} and is removed: type the same again, and it is made anew"
             ) from error
 
     def _batches(self, rows: Sequence[tuple[int, ...]]) -> Iterator[tuple[list[int], Inputs]]:

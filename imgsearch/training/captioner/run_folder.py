@@ -38,8 +38,8 @@ from imgsearch.training.captioner.sentences import (
     tokenized,
 )
 from imgsearch.training.checkpoint import CHECKPOINT
+from imgsearch.training.drawing import Drawing
 from imgsearch.training.model_card import PairsOnCard
-from imgsearch.training.panels import Drawing
 from imgsearch.training.unfinished import METRICS, check_fingerprint
 
 CURVES, BOARD = "curves.png", "tensorboard"
