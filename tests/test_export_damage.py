@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -147,3 +148,14 @@ def test_a_damaged_export_of_a_library_is_told_and_repaired_by_removing_it(
         (found,) = doctor(library)
         assert found.is_repaired and not folder.exists()
         assert list(doctor(library)) == []
+
+
+def test_a_damaged_export_that_cannot_be_removed_says_where_it_is(
+    exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = export_of(exported)
+    flip_unseen(export.folder / "text.onnx.weights")
+    found = encoders.load(str(exported), device="cpu")
+    monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as in a folder of another user
+    with pytest.raises(UsageError, match=rf"and {export.folder} cannot be removed from here"):
+        found.embed_texts(["a dog"])
