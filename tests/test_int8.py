@@ -86,7 +86,7 @@ def test_precision_without_an_encoder_is_of_those_that_answer(
     run: Run, exported: Path, photos: Path
 ) -> None:
     told = run("index", photos, *INT8)
-    assert told.exit_code == 2 and "no library says which: name it" in told.stderr
+    assert told.exit_code == 2 and "no library has one that can be loaded" in told.stderr
     assert run("index", photos, "--encoder", exported, "--device", "cpu").exit_code == 0
     assert run("index", *INT8).exit_code == 0
     assert names(run) == ["toy/tiny", "toy/tiny@int8"]
