@@ -50,6 +50,9 @@ OF_CAPTIONERS: Places = {
 }
 
 
+SETTINGS = ("start", "photos", "batch_size", "epochs")  # of a run
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
@@ -77,7 +80,7 @@ def main() -> None:
         for _ in range(arguments.runs):
             for state, checkout in states.items():
                 of_states[state].append(process(arguments, what, checkout))
-    settings = {key: str(value) for key, value in vars(arguments).items() if key != "run"}
+    settings = {key: vars(arguments)[key] for key in SETTINGS}
     arguments.json.write_text(json.dumps({**settings, **found}, indent=1) + "\n", "utf-8")
     for what, of_states in found.items():
         print("\n".join(table(what, of_states)), flush=True)
@@ -91,7 +94,7 @@ def asked(arguments: argparse.Namespace) -> tuple[str, ...]:
 def process(arguments: argparse.Namespace, what: str, checkout: Path) -> dict[str, Any]:
     """One run, of the package as it is in a checkout."""
     command = [sys.executable, __file__, str(arguments.data), "--run", what]
-    for name in ("start", "photos", "batch_size", "epochs"):
+    for name in SETTINGS:
         command += [f"--{name.replace('_', '-')}", str(getattr(arguments, name))]
     # As the command line has it: threads that wait by spinning measure who else is there.
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_WAIT_POLICY": "PASSIVE"}
