@@ -83,7 +83,7 @@ def named_encoders(work: Path, names: Sequence[str]) -> dict[str, str]:
         architecture, *precision = name.split("@")
         folder = work / architecture
         if architecture != "builtin" and not folder.exists():
-            random_vit(architecture, folder)
+            random_vit(architecture, folder, ["en"])  # what rclip's knows
         taken = "builtin" if architecture == "builtin" else str(folder)
         encoders[name] = "@".join((taken, *precision))
     return encoders

@@ -51,9 +51,9 @@ def full_size_photos(folder: Path, count: int) -> Path:
     return folder
 
 
-def random_vit(architecture: str, folder: Path) -> str:
-    """A folder with an open_clip model of random weights, which takes any text for English or
-    Chinese; what `--encoder` takes.
+def random_vit(architecture: str, folder: Path, languages: Sequence[str] = ("en", "zh")) -> str:
+    """A folder with an open_clip model of random weights, which takes any text for one of its
+    languages; what `--encoder` takes.
     """
     import open_clip
     from safetensors.torch import save_file
@@ -63,7 +63,7 @@ def random_vit(architecture: str, folder: Path) -> str:
     config = {
         "model_cfg": open_clip.get_model_config(architecture),
         "preprocess_cfg": {},
-        "imgsearch": {"name": f"random/{architecture}", "languages": ["en", "zh"]},
+        "imgsearch": {"name": f"random/{architecture}", "languages": list(languages)},
     }
     (folder / "open_clip_config.json").write_text(json.dumps(config), "utf-8")
     tensors = {name: value.contiguous() for name, value in model.state_dict().items()}
