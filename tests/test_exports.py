@@ -12,9 +12,10 @@ import pytest
 
 from conftest import CACHE, ColourEncoder
 from imgsearch import encoders
+from imgsearch.encoders import families
 from imgsearch.encoders.exports import cache, making
 from imgsearch.encoders.exports.exported import Exported
-from imgsearch.errors import UsageError
+from imgsearch.errors import NoEncoderError, UsageError
 from imgsearch.indexing import index
 from imgsearch.library import Preparing, open_library
 from imgsearch.prompts import expand, templates
@@ -150,6 +151,25 @@ def test_encoders_of_one_name_in_two_folders_are_told_apart(exported: Path, tmp_
     second = encoders.load("mine", device="cpu", models=models / "other")
     assert not isinstance(second, Exported)
     assert len(list(cache.folder().glob("*/manifest.json"))) == 1  # equal weights, one export
+
+
+def test_a_bundled_encoder_that_is_none_is_not_taken_for_the_newest_once_that_is_exported(
+    exported: Path,
+) -> None:
+    version, folder = max(families.builtin_versions().items())
+    found: Any = encoders.load(str(exported), device="cpu")
+    origins = found.export.folder / "origins"
+    before = set(origins.iterdir())
+    newest = cache.Origin.of("newest", f"builtin/{version}", [folder / families.CONFIG])
+    cache.keep_origin(found.export, newest)  # stands in for the export of a large one
+    try:
+        assert encoders.load("builtin", device="cpu").name == "newest"
+        for name in ("builtin/0", "builtin/x", "builtin/²"):
+            with pytest.raises(NoEncoderError, match="missing from this installation"):
+                encoders.load(name, device="cpu")
+    finally:
+        for file in set(origins.iterdir()) - before:
+            file.unlink()
 
 
 def test_what_is_no_encoder_of_torch_is_not_exported(colour_encoder: ColourEncoder) -> None:

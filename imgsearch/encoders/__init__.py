@@ -190,10 +190,8 @@ def _source(name: str, models: Path | None) -> tuple[str, Path | None]:
     """What an encoder of this name has as its source, and the path its files are at or under; None
     where the source says it all."""
     if name == "builtin" or name.startswith("builtin/"):
-        versions = families.builtin_versions(models)
-        version = families.builtin_version(name) or max(versions, default=0)
-        folder = versions.get(version)
-        return f"builtin/{version}", None if folder is None else Path(os.path.realpath(folder))
+        bundled = _bundled(name, models)
+        return (name, None) if bundled is None else (bundled[0], Path(os.path.realpath(bundled[1])))
     if name.startswith(("open_clip/", "cn_clip/")):
         family, architecture, *rest = name.split("/", 2)
         tag, _, tagged = rest[0].partition("/") if rest else ("", "", "")
@@ -237,11 +235,9 @@ def _load_with_torch(name: str, device: str, models: Path | None) -> Encoder:
 
 
 def _load_builtin(name: str, device: str, models: Path | None) -> Encoder:
-    versions = families.builtin_versions(models)
-    version = families.builtin_version(name)
-    if name == "builtin":
-        version = max(versions, default=None)
-    if version is None or version not in versions:
+    bundled = _bundled(name, models)
+    if bundled is None:
+        versions = families.builtin_versions(models)
         there = ", ".join(f"builtin/{found}" for found in sorted(versions)) or "none"
         raise NoEncoderError(
             f"the weights of {name!r} are missing from this installation (bundled here: {there}); "
@@ -249,8 +245,18 @@ def _load_builtin(name: str, device: str, models: Path | None) -> Encoder:
         )
     from imgsearch.encoders import sources
 
-    source = f"builtin/{version}"
-    return sources.from_path(versions[version], name=source, source=source, device=device)
+    source, folder = bundled
+    return sources.from_path(folder, name=source, source=source, device=device)
+
+
+def _bundled(name: str, models: Path | None) -> tuple[str, Path] | None:
+    """The bundled encoder that is meant, like builtin/2, and its folder; `builtin` is the newest.
+    None where it is not there."""
+    versions = families.builtin_versions(models)
+    version = max(versions, default=None) if name == "builtin" else families.builtin_version(name)
+    if version is None or version not in versions:
+        return None
+    return f"builtin/{version}", versions[version]
 
 
 def _local_path(name: str, models: Path | None) -> tuple[Path, str | None] | None:
