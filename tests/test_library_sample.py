@@ -1,6 +1,8 @@
 """The photos that stand for all, kept beside an index: gone or damaged, they cost time alone."""
 
+import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +19,21 @@ from stars import DIM, Stars, open_stars, random_vectors
 COUNT = 3000
 
 
-@pytest.fixture
-def stars(tmp_path: Path) -> Iterator[Stars]:
-    with open_stars(tmp_path) as opened:
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Stars:
+    with open_stars(tmp_path_factory.mktemp("filled")) as opened:
         opened.add(random_vectors(COUNT))
         (row,) = opened.library.catalog.encoders()
         generations.build(opened.library, row, "flat")
-        yield opened
+    return opened
+
+
+@pytest.fixture
+def stars(filled: Stars, tmp_path: Path) -> Iterator[Stars]:
+    """A copy of the library that is filled but once."""
+    shutil.copytree(filled.library.path, tmp_path / "stars")
+    with open_library(tmp_path / "stars") as library:
+        yield replace(filled, library=library, vectors=dict(filled.vectors), live=set(filled.live))
 
 
 def found(stars: Stars) -> list[Hit]:
