@@ -19,6 +19,9 @@ imported from its file: it brings Pillow, which a search of words can do without
     texts.py        texts as an encoder sees them, embedded once
     facts.py        what a decoded photo says, as the catalog keeps it
     recording.py    a run in the library's book
+    last_search.py  what was asked last, for `open`
+    stored.py       its embeddings as an index is built from them
+    replacement.py  a file that takes the place of another
 """
 
 from imgsearch.library.choosing import check_is_one, choose_photos
